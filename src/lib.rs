@@ -1,1 +1,56 @@
-//! m365auth
+//! Sign in to Microsoft 365 once; hand fresh OAuth2 tokens to mail and calendar programs from then on.
+//!
+//! The three commands `get-token`, `refresh-token` and `get-refresh-token` are this library with a command line. A
+//! program asks for a token like this:
+//!
+//! ```no_run
+//! let token = m365auth::get_access_token("mail")?;
+//! println!("Authorization: Bearer {}", token.secret());
+//! # Ok::<(), m365auth::Error>(())
+//! ```
+
+#[doc(hidden)]
+pub mod cli;
+mod config;
+mod entra;
+mod error;
+mod foreign;
+mod interrupt;
+mod lock;
+mod paths;
+mod session;
+mod sign_in;
+mod store;
+mod time_limit;
+
+pub use config::{Authority, Config, Profile, ProfileName, StoreChoice};
+pub use entra::{Account, Refusal};
+pub use error::{Error, ErrorKind, Result};
+pub use oauth2::{AccessToken, RefreshToken};
+pub use paths::Paths;
+pub use session::{Session, SignedIn};
+pub use store::TokenStore;
+
+/// A fresh access token for a profile of the user's configuration, as `refresh-token` prints it.
+///
+/// Blocks for one talk with Microsoft, and must not be called from within an async runtime.
+///
+/// # Errors
+///
+/// Those of [`Session::open`] and [`Session::access_token`].
+pub fn get_access_token(profile: &str) -> Result<AccessToken> {
+    let config = Config::load(&Paths::from_environment()?.configuration_file())?;
+    Session::open(&config, &profile.parse()?)?.access_token()
+}
+
+/// The stored refresh token of a profile, as `get-refresh-token` prints it. No network; no configuration is needed.
+///
+/// # Errors
+///
+/// [`ErrorKind::SignIn`] where there is none, [`ErrorKind::Unavailable`] where the keychain is closed.
+pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
+    let profile = profile.parse()?;
+    let file = Paths::from_environment()?.configuration_file();
+    let choice = if file.exists() { Config::load(&file)?.store_choice(&profile)? } else { StoreChoice::default() };
+    session::stored_refresh_token(&profile, choice)
+}

@@ -1,0 +1,7 @@
+//! Sign in to Microsoft 365, and store the refresh token.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    m365auth::cli::get_token::main()
+}

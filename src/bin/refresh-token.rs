@@ -1,0 +1,7 @@
+//! Print a fresh access token.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    m365auth::cli::refresh_token::main()
+}

@@ -1,0 +1,82 @@
+//! The commands: arguments, words, exit codes. The only room that prints.
+
+pub mod get_refresh_token;
+pub mod get_token;
+pub mod refresh_token;
+mod stderr;
+mod stdout;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind as ClapErrorKind;
+use clap::{Args, Parser};
+
+use crate::config::{Config, ProfileName};
+use crate::error::{ErrorKind, Result};
+use crate::interrupt;
+use crate::paths::Paths;
+
+/// What all three commands take.
+#[derive(Args)]
+struct Common {
+    /// Read this configuration file (else the one that M365AUTH_CONFIG names)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say what is done, never a secret
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// For a command that serves one profile.
+#[derive(Args)]
+struct ProfileArgument {
+    /// What the token is for: a profile of the configuration
+    #[arg(short, long, value_name = "NAME", default_value = "mail")]
+    profile: ProfileName,
+}
+
+/// `main` of every command: reads the arguments, runs, and says what went wrong.
+fn main<Arguments: Parser>(
+    common: impl FnOnce(&Arguments) -> &Common,
+    run: impl FnOnce(Arguments) -> Result<()>,
+) -> ExitCode {
+    stderr::show_no_panic();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    stderr::log(common(&arguments).verbose);
+    interrupt::enable();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            stderr::show(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+/// Help and version are answers; everything else is a wrong call.
+fn usage(error: &clap::Error) -> ExitCode {
+    _ = error.print();
+    match error.kind() {
+        ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(ErrorKind::Usage.exit_code()),
+    }
+}
+
+impl Common {
+    fn configuration_file(&self) -> Result<PathBuf> {
+        match &self.config {
+            Some(file) => Ok(file.clone()),
+            None => Ok(Paths::from_environment()?.configuration_file()),
+        }
+    }
+
+    fn load_config(&self) -> Result<Config> {
+        let config = Config::load(&self.configuration_file()?)?;
+        log::info!("configuration: {}", config.file().display());
+        Ok(config)
+    }
+}

@@ -1,0 +1,34 @@
+//! `refresh-token`: print an access token.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::stdout::Stdout;
+use super::{Common, ProfileArgument};
+use crate::error::Result;
+use crate::session::Session;
+
+/// Print a fresh access token for mail and calendar programs
+///
+/// For mbsync's PassCmd, msmtp's passwordeval, and scripts. On success stdout is the token and one newline; on failure
+/// it is empty, and stderr says why.
+#[derive(Parser)]
+#[command(name = "refresh-token", version)]
+struct Arguments {
+    #[command(flatten)]
+    profile: ProfileArgument,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs the command.
+pub fn main() -> ExitCode {
+    super::main(|arguments: &Arguments| &arguments.common, run)
+}
+
+fn run(Arguments { profile, common }: Arguments) -> Result<()> {
+    let config = common.load_config()?;
+    let token = Session::open(&config, &profile.profile)?.access_token()?;
+    Stdout::default().print(token.secret())
+}

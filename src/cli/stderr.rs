@@ -1,0 +1,71 @@
+//! Words for a person, all of them on stderr.
+
+use std::io::{self, Write as _};
+use std::panic;
+use std::process;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::error::{Error, ErrorKind};
+
+/// A line for the person. A stderr that is closed has no reader to disappoint.
+pub(super) fn say(text: &str) {
+    _ = writeln!(io::stderr().lock(), "{}", shown(text));
+}
+
+/// `error:` what happened, `hint:` the next command to type, and what Microsoft's support asks for.
+pub(super) fn show(error: &Error) {
+    let mut text = format!("error: {error}");
+    if let Some(hint) = error.next_step() {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    if let Some(ids) = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
+        text.push_str(&format!("\nMicrosoft's reference: {ids}"));
+    }
+    say(&text);
+}
+
+/// Shows what the library says: warnings always, the rest with `--verbose`. What other libraries say stays unsaid, for
+/// nobody here knows whether it holds a secret.
+pub(super) fn log(verbose: bool) {
+    if log::set_logger(&Logger).is_ok() {
+        log::set_max_level(if verbose { LevelFilter::Info } else { LevelFilter::Warn });
+    }
+}
+
+/// A defect of ours ends in a sentence, not in a backtrace. The panic's own words may hold a secret, its place does not.
+pub(super) fn show_no_panic() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        say(&format!(
+            "error: a defect in m365auth {} at {place}\n\
+             hint: please report it with the command that you typed; the stored token was not touched",
+            env!("CARGO_PKG_VERSION")
+        ));
+        process::exit(ErrorKind::Defect.exit_code().into());
+    }));
+}
+
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            match record.level() {
+                Level::Error | Level::Warn => say(&format!("warning: {}", record.args())),
+                _ => say(&format!("m365auth: {}", record.args())),
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Our own line ends stay; other control characters, wherever they came from, do not reach the terminal.
+fn shown(text: &str) -> String {
+    text.lines().map(|line| line.replace(char::is_control, " ")).collect::<Vec<_>>().join("\n")
+}

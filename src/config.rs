@@ -1,0 +1,176 @@
+//! The configuration: `config.toml` parsed into types, each mistake named with its file and line.
+
+mod table;
+mod values;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
+
+use crate::error::{Error, ErrorKind, Result};
+use table::Table;
+pub use values::{Authority, ProfileName, StoreChoice};
+
+/// The commented configuration that the first run writes.
+pub const EXAMPLE: &str = include_str!("../config.example.toml");
+
+/// What every request asks for beside the profile's own scopes: an id_token that names the account, and a refresh
+/// token (Microsoft identity platform, "OpenID Connect scopes").
+const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
+
+/// The profiles that need no configuration, with Microsoft's scopes for mail programs and calendars.
+const BUILT_IN: [(&str, &[&str]); 2] = [
+    ("mail", &["https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"]),
+    ("calendar", &["https://graph.microsoft.com/Calendars.ReadWrite"]),
+];
+
+/// A configuration file that was read and understood.
+#[derive(Debug)]
+pub struct Config {
+    file: PathBuf,
+    text: String,
+    table: Table,
+}
+
+/// What one profile says, its own keys before the file's.
+///
+/// The client secret is redacted wherever this is printed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The name given with `--profile`.
+    pub name: ProfileName,
+    /// The Application (client) ID.
+    pub client_id: ClientId,
+    /// Set for a confidential client ("Web") only, and never empty.
+    pub client_secret: Option<ClientSecret>,
+    /// Who issues the tokens.
+    pub authority: Authority,
+    /// Where the browser comes back to, to the letter as registered.
+    pub redirect_uri: RedirectUrl,
+    /// The scopes of the profile's resource, then `openid profile offline_access`.
+    pub scopes: Vec<Scope>,
+    /// The mail address.
+    pub username: Option<String>,
+    /// Where refresh tokens live.
+    pub store: StoreChoice,
+    /// For one talk with Microsoft.
+    pub network_timeout: Duration,
+    /// One more certificate authority, as PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where the file is missing or says what it must not, [`ErrorKind::Storage`] where
+    /// it cannot be read.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// let file = folder.path().join("config.toml");
+    /// std::fs::write(&file, "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'")?;
+    /// let profile = m365auth::Config::load(&file)?.profile(&"mail".parse()?)?;
+    /// assert_eq!(profile.authority.to_string(), "https://login.microsoftonline.com/common/");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::Configuration, format!("there is no configuration at {}", file.display()))
+                    .hint("run `get-token`: it writes one to fill in")
+            }
+            _ => Error::new(ErrorKind::Storage, format!("cannot read {}: {error}", file.display())),
+        })?;
+        let table = table::parse(&text).map_err(|mistake| mistake.in_file(file, &text))?;
+        Ok(Self { file: file.to_owned(), text, table })
+    }
+
+    /// Where the configuration was read.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// One profile, complete.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] where there is no such profile, or where a key that it needs is missing or wrong.
+    pub fn profile(&self, name: &ProfileName) -> Result<Profile> {
+        self.store_choice(name)?; // the one place that refuses an unknown profile
+        let own = self.table.profiles.get(name.as_str());
+        let resolved = table::resolve(name, &self.table, own, built_in_scopes(name));
+        let mut profile = resolved.map_err(|mistake| mistake.in_file(&self.file, &self.text))?;
+        // A path in the file is relative to the file.
+        if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
+            *ca_file = folder.join(&*ca_file);
+        }
+        Ok(profile)
+    }
+
+    /// Where the refresh token of a profile lives. All that `get-refresh-token` needs of the configuration.
+    pub(crate) fn store_choice(&self, name: &ProfileName) -> Result<StoreChoice> {
+        let own = self.table.profiles.get(name.as_str());
+        if own.is_none() && built_in_scopes(name).is_none() {
+            let known = self.profile_names().join(", ");
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("{} has no profile \"{name}\"", self.file.display()),
+            )
+            .hint(format!("the profiles are: {known}; add a section [profiles.{name}] for another")));
+        }
+        let choice = own.and_then(|own| own.store).or(self.table.store);
+        Ok(choice.unwrap_or_default())
+    }
+
+    fn profile_names(&self) -> Vec<&str> {
+        let own = self.table.profiles.keys().map(String::as_str);
+        let mut names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain(own).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+fn built_in_scopes(name: &ProfileName) -> Option<&'static [&'static str]> {
+    BUILT_IN.iter().find(|(built_in, _)| *built_in == name.as_str()).map(|(_, scopes)| *scopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_configuration_that_only_lacks_the_client_id() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, EXAMPLE).expect("writing");
+        let config = Config::load(&file).expect("the example parses");
+        let error = config.profile(&"mail".parse().expect("a name")).expect_err("no client ID yet");
+        assert!(error.to_string().contains("client_id is empty"), "{error}");
+    }
+
+    #[test]
+    fn every_key_of_the_example_is_understood_once_uncommented() {
+        // A comment that shows a key starts with "# key =", "# [" or continues such a list; prose does not.
+        let uncommented: String = EXAMPLE
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(code) if code.starts_with(['[', ' ', ']']) || code.contains(" = ") => code,
+                _ => line,
+            })
+            .filter(|line| !line.starts_with("authority")) // stands instead of the tenant
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let text = uncommented.replace("client_id = \"\"", "client_id = \"1b2c\"");
+        let table = table::parse(&text).unwrap_or_else(|_| panic!("{text}"));
+        assert_eq!(table.profiles.len(), 2, "{text}");
+        for (name, scopes) in BUILT_IN {
+            let shown = table.profiles[name].scopes.as_ref().expect("scopes").get_ref();
+            assert_eq!(shown, scopes, "the example shows what is built in");
+        }
+    }
+}

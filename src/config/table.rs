@@ -1,0 +1,206 @@
+//! `config.toml` as it is written, and what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::values::{Authority, ProfileName, StoreChoice, redirect_uri};
+use super::{ALWAYS_ASKED_FOR, Profile};
+use crate::error::{Error, ErrorKind};
+
+/// The default of `redirect_uri`, the address that the Python original registered.
+const REDIRECT_URI: &str = "https://localhost:7598/";
+/// The default of `network_timeout`, in seconds.
+const NETWORK_TIMEOUT: u64 = 30;
+/// The longest `network_timeout`, in seconds: mail programs give up long before.
+const LONGEST_NETWORK_TIMEOUT: u64 = 600;
+
+/// The file's own level, or a profile: every key may stand in both, but for the last two.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    client_id: Option<Spanned<String>>,
+    client_secret: Option<ClientSecret>,
+    tenant: Option<Spanned<String>>,
+    authority: Option<Spanned<String>>,
+    redirect_uri: Option<Spanned<String>>,
+    username: Option<String>,
+    pub(super) store: Option<StoreChoice>,
+    network_timeout: Option<Spanned<u64>>,
+    ca_file: Option<PathBuf>,
+    /// In a profile only.
+    pub(super) scopes: Option<Spanned<Vec<String>>>,
+    /// In the file only.
+    #[serde(default)]
+    pub(super) profiles: BTreeMap<String, Table>,
+}
+
+/// What is wrong, and where, as bytes of the file.
+pub(super) struct Mistake {
+    span: Option<Range<usize>>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Mistake {
+    fn new(span: impl Into<Option<Range<usize>>>, message: impl Into<String>) -> Self {
+        Self { span: span.into(), message: message.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The error to show. The line itself stays out of it: it may hold the client secret.
+    pub(super) fn in_file(self, file: &Path, text: &str) -> Error {
+        let place = match self.span {
+            Some(span) => {
+                let before = text.get(..span.start).unwrap_or(text);
+                format!("{}:{}", file.display(), before.matches('\n').count() + 1)
+            }
+            None => file.display().to_string(),
+        };
+        let hint = self.hint.unwrap_or_else(|| format!("mend it in {place}"));
+        Error::new(ErrorKind::Configuration, format!("{place}: {}", self.message)).hint(hint)
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Table, Mistake> {
+    let table: Table = toml::from_str(text).map_err(|error| {
+        let span = error.span();
+        Mistake::new(span.clone(), parser_message(&error, text, span))
+    })?;
+    if let Some(scopes) = &table.scopes {
+        return Err(Mistake::new(scopes.span(), "scopes belong to a profile")
+            .hint("put them under [profiles.mail], or another profile's name"));
+    }
+    for (name, profile) in &table.profiles {
+        name.parse::<ProfileName>().map_err(|error| Mistake::new(None, error.to_string()))?;
+        if !profile.profiles.is_empty() {
+            return Err(Mistake::new(None, format!("the profile \"{name}\" holds other profiles"))
+                .hint("each profile is a section of its own: [profiles.NAME]"));
+        }
+    }
+    Ok(table)
+}
+
+/// The parser's words, but for the client secret, whose value they might repeat.
+fn parser_message(error: &toml::de::Error, text: &str, span: Option<Range<usize>>) -> String {
+    let start = span.map_or(0, |span| span.start).min(text.len());
+    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    if text.get(line_start..).is_some_and(|line| line.trim_start().starts_with("client_secret")) {
+        return "client_secret must be a text in quotes".to_owned();
+    }
+    error.message().to_owned()
+}
+
+/// A profile's own keys, else the file's, else the defaults.
+pub(super) fn resolve(
+    name: &ProfileName,
+    file: &Table,
+    own: Option<&Table>,
+    built_in_scopes: Option<&[&str]>,
+) -> Result<Profile, Mistake> {
+    let nothing = Table::default();
+    let own = own.unwrap_or(&nothing);
+    Ok(Profile {
+        name: name.clone(),
+        client_id: client_id(own.client_id.as_ref().or(file.client_id.as_ref()))?,
+        client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
+            .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one
+            .cloned(),
+        authority: match authority(own)? {
+            Some(authority) => authority,
+            None => authority(file)?.unwrap_or_default(),
+        },
+        redirect_uri: match own.redirect_uri.as_ref().or(file.redirect_uri.as_ref()) {
+            Some(written) => redirect_uri(written.get_ref()).map_err(|error| Mistake::new(written.span(), error))?,
+            None => RedirectUrl::new(REDIRECT_URI.to_owned()).expect("the default is a URL"),
+        },
+        scopes: scopes(name, own.scopes.as_ref(), built_in_scopes)?,
+        username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
+        store: own.store.or(file.store).unwrap_or_default(),
+        network_timeout: network_timeout(own.network_timeout.as_ref().or(file.network_timeout.as_ref()))?,
+        ca_file: own.ca_file.clone().or_else(|| file.ca_file.clone()),
+    })
+}
+
+fn client_id(written: Option<&Spanned<String>>) -> Result<ClientId, Mistake> {
+    let hint = "put the Application (client) ID of your app registration there; \
+                the README's \"Quick start\" says how to get one";
+    let Some(written) = written else {
+        return Err(Mistake::new(None, "client_id is missing").hint(hint));
+    };
+    let id = written.get_ref().trim();
+    if id.is_empty() {
+        return Err(Mistake::new(written.span(), "client_id is empty").hint(hint));
+    }
+    if !id.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c)) {
+        return Err(Mistake::new(written.span(), "client_id is no client ID").hint(hint));
+    }
+    Ok(ClientId::new(id.to_owned()))
+}
+
+/// The authority of one level: a profile's tenant replaces the file's authority, and the other way round.
+fn authority(level: &Table) -> Result<Option<Authority>, Mistake> {
+    match (&level.authority, &level.tenant) {
+        (None, None) => Ok(None),
+        (Some(written), None) => {
+            written.get_ref().parse().map(Some).map_err(|error: String| Mistake::new(written.span(), error))
+        }
+        (None, Some(tenant)) => {
+            Authority::of_tenant(tenant.get_ref()).map(Some).map_err(|error| Mistake::new(tenant.span(), error))
+        }
+        (Some(written), Some(_)) => {
+            Err(Mistake::new(written.span(), "authority and tenant say the same thing twice").hint("keep one of them"))
+        }
+    }
+}
+
+fn scopes(
+    name: &ProfileName,
+    written: Option<&Spanned<Vec<String>>>,
+    built_in: Option<&[&str]>,
+) -> Result<Vec<Scope>, Mistake> {
+    let hint = format!(
+        "say what the token is for, as in\n  [profiles.{name}]\n  scopes = [\"https://graph.microsoft.com/Mail.Read\"]"
+    );
+    let own: Vec<String> = match (written, built_in) {
+        (Some(written), _) => {
+            let own = written.get_ref();
+            if own.is_empty() || own.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
+                return Err(
+                    Mistake::new(written.span(), "scopes must be a list of scopes, each a text of its own").hint(hint)
+                );
+            }
+            own.clone()
+        }
+        (None, Some(built_in)) => built_in.iter().map(|scope| (*scope).to_owned()).collect(),
+        (None, None) => return Err(Mistake::new(None, format!("the profile \"{name}\" has no scopes")).hint(hint)),
+    };
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in own.into_iter().chain(ALWAYS_ASKED_FOR.map(str::to_owned)) {
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    Ok(scopes.into_iter().map(Scope::new).collect())
+}
+
+fn network_timeout(written: Option<&Spanned<u64>>) -> Result<Duration, Mistake> {
+    let Some(written) = written else {
+        return Ok(Duration::from_secs(NETWORK_TIMEOUT));
+    };
+    let seconds = *written.get_ref();
+    if !(1..=LONGEST_NETWORK_TIMEOUT).contains(&seconds) {
+        let message = format!("network_timeout must be 1 to {LONGEST_NETWORK_TIMEOUT} seconds");
+        return Err(Mistake::new(written.span(), message));
+    }
+    Ok(Duration::from_secs(seconds))
+}

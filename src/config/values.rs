@@ -1,0 +1,136 @@
+//! The configuration's values: text that became a type, so that nobody has to check it again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use oauth2::RedirectUrl;
+use serde::Deserialize;
+use url::{Host, Url};
+
+use crate::error::{Error, ErrorKind};
+
+/// Microsoft's global login host.
+const LOGIN_HOST: &str = "login.microsoftonline.com";
+
+/// A profile's name. It is part of file names and of the keychain entry's, and can lead out of neither.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileName(String);
+
+impl ProfileName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProfileName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let allowed = |c: char| c.is_alphanumeric() || "-_.@+ ".contains(c);
+        if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("\"{}\" cannot be a profile's name", crate::foreign::printable(name)),
+            )
+            .hint("use letters, digits, and - _ . @ +"));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Where refresh tokens live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreChoice {
+    /// The keychain, or the file where no keychain takes the token.
+    #[default]
+    Auto,
+    /// The keychain, or nothing.
+    Keychain,
+    /// The file.
+    File,
+}
+
+/// Who issues the tokens: `https://LOGIN-HOST/TENANT/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority(Url);
+
+impl Authority {
+    /// A tenant in Microsoft's global cloud: an ID, a domain, `common`, `organizations` or `consumers`.
+    pub(super) fn of_tenant(tenant: &str) -> Result<Self, String> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
+        if tenant.is_empty() || !tenant.chars().all(allowed) {
+            return Err("tenant must be a tenant ID, a domain, or one of common, organizations, consumers".to_owned());
+        }
+        format!("https://{LOGIN_HOST}/{tenant}/").parse()
+    }
+
+    /// The address of one of its endpoints, such as `oauth2/v2.0/token`.
+    pub(crate) fn endpoint(&self, path: &str) -> Url {
+        self.0.join(path).expect("an https address takes any relative path")
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::of_tenant("common").expect("a tenant")
+    }
+}
+
+impl FromStr for Authority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let right = format!("it should look like https://{LOGIN_HOST}/YOUR-TENANT-ID/");
+        let mut url = Url::parse(text).map_err(|error| format!("authority is no address ({error}); {right}"))?;
+        if url.scheme() != "https" {
+            return Err(format!("authority must start with https://, since it is sent your tokens; {right}"));
+        }
+        let segments = url.path_segments().map_or(0, |segments| segments.filter(|segment| !segment.is_empty()).count());
+        if segments != 1 || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(format!("authority must be a login host and one tenant; {right}"));
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// An address on this machine that the browser can come back to.
+pub(super) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
+    let right = "it should look like https://localhost:7598/";
+    // `RedirectUrl` keeps the text to the letter, as Microsoft compares it.
+    let redirect =
+        RedirectUrl::new(text.to_owned()).map_err(|error| format!("redirect_uri is no address ({error}); {right}"))?;
+    let url = redirect.url();
+    if url.scheme() != "https" {
+        return Err(format!("redirect_uri must start with https://; {right}"));
+    }
+    let here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if !here {
+        return Err(format!("redirect_uri must be on this machine, where the browser comes back to us; {right}"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("redirect_uri must have neither ? nor #; {right}"));
+    }
+    Ok(redirect)
+}

@@ -1,0 +1,166 @@
+//! What is said to the Microsoft identity platform (v2.0): the address to sign in at, the exchange of a code, and the
+//! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`].
+
+mod http;
+mod id_token;
+mod refusal;
+
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
+};
+use oauth2::{
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, EndpointNotSet, EndpointSet, ExtraTokenFields,
+    PkceCodeChallenge, PkceCodeVerifier, RefreshToken, RequestTokenError, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse, TokenUrl,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::config::Profile;
+use crate::error::{Error, ErrorKind, Result};
+use http::Http;
+pub use id_token::Account;
+pub use refusal::Refusal;
+
+/// 256 bits for `state` and nonce: nobody guesses them within a sign-in.
+const RANDOM_BYTES: u32 = 32;
+
+/// One profile's line to the identity platform.
+pub(crate) struct Entra<'a> {
+    profile: &'a Profile,
+    client: Client,
+    http: Http<'a>,
+}
+
+type Client = oauth2::Client<
+    BasicErrorResponse,
+    Answer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,    // authorization
+    EndpointNotSet, // device authorization
+    EndpointNotSet, // introspection
+    EndpointNotSet, // revocation
+    EndpointSet,    // token
+>;
+
+type Answer = StandardTokenResponse<IdTokenField, BasicTokenType>;
+
+/// OpenID Connect's addition to the token response.
+#[derive(Debug, Deserialize, Serialize)]
+struct IdTokenField {
+    id_token: Option<String>,
+}
+
+impl ExtraTokenFields for IdTokenField {}
+
+/// A sign-in that was begun: where the person goes, and the secrets that the answer must fit.
+pub(crate) struct AuthorizationRequest {
+    pub(crate) url: Url,
+    pub(crate) state: CsrfToken,
+    nonce: CsrfToken,
+    verifier: PkceCodeVerifier,
+}
+
+/// What the token endpoint handed out.
+pub(crate) struct Tokens {
+    pub(crate) access_token: AccessToken,
+    /// None where the one that was sent stays good.
+    pub(crate) refresh_token: Option<RefreshToken>,
+    pub(crate) account: Option<Account>,
+}
+
+impl<'a> Entra<'a> {
+    pub(crate) fn new(profile: &'a Profile) -> Self {
+        let endpoint = |path| profile.authority.endpoint(path);
+        let mut client = oauth2::Client::new(profile.client_id.clone())
+            .set_auth_uri(AuthUrl::from_url(endpoint("oauth2/v2.0/authorize")))
+            .set_token_uri(TokenUrl::from_url(endpoint("oauth2/v2.0/token")))
+            .set_redirect_uri(profile.redirect_uri.clone())
+            // Microsoft's documentation shows the client in the body alone, and a public client has no other way.
+            .set_auth_type(AuthType::RequestBody);
+        if let Some(secret) = &profile.client_secret {
+            client = client.set_client_secret(secret.clone());
+        }
+        Self { profile, client, http: Http::new(profile.network_timeout, profile.ca_file.as_deref()) }
+    }
+
+    /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce.
+    pub(crate) fn authorization_request(&self) -> AuthorizationRequest {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let nonce = CsrfToken::new_random_len(RANDOM_BYTES);
+        let mut request = self
+            .client
+            .authorize_url(|| CsrfToken::new_random_len(RANDOM_BYTES))
+            .set_pkce_challenge(challenge)
+            .add_scopes(self.profile.scopes.iter().cloned())
+            .add_extra_param("response_mode", "query")
+            .add_extra_param("nonce", nonce.secret());
+        request = match &self.profile.username {
+            Some(username) => request.add_extra_param("login_hint", username),
+            // Else whoever is signed in to the browser is taken unasked, be it the wrong account.
+            None => request.add_extra_param("prompt", "select_account"),
+        };
+        let (url, state) = request.url();
+        AuthorizationRequest { url, state, nonce, verifier }
+    }
+
+    /// Exchanges the authorization code that the browser brought back.
+    pub(crate) fn exchange(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<Tokens> {
+        let answer = self
+            .client
+            .exchange_code(code)
+            .set_pkce_verifier(request.verifier)
+            // Microsoft wants the scopes of one resource named here too; RFC 6749 and the library know none.
+            .add_extra_param("scope", self.scopes())
+            .request(&|request| self.http.post(request))
+            .map_err(into_error)?;
+        let tokens = self.tokens(answer, Some(request.nonce.secret()))?;
+        if tokens.refresh_token.is_none() {
+            return Err(Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
+                .hint("see whether an administrator must consent to offline_access for this client ID"));
+        }
+        Ok(tokens)
+    }
+
+    /// Exchanges a refresh token for an access token, and mostly for a new refresh token.
+    pub(crate) fn refresh(&self, refresh_token: &RefreshToken) -> Result<Tokens> {
+        let answer = self
+            .client
+            .exchange_refresh_token(refresh_token)
+            .add_scopes(self.profile.scopes.iter().cloned())
+            .request(&|request| self.http.post(request))
+            .map_err(into_error)?;
+        self.tokens(answer, None)
+    }
+
+    fn scopes(&self) -> String {
+        self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn tokens(&self, answer: Answer, nonce: Option<&str>) -> Result<Tokens> {
+        let id_token = answer.extra_fields().id_token.as_deref();
+        let account = id_token::account(id_token, &self.profile.client_id, nonce)?;
+        // It is printed for programs that read one line, and goes into a header.
+        let access_token = answer.access_token().secret();
+        if access_token.is_empty() || !access_token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(http::no_answer("the access token in it is none"));
+        }
+        Ok(Tokens {
+            access_token: answer.access_token().clone(),
+            refresh_token: answer.refresh_token().filter(|token| !token.secret().is_empty()).cloned(),
+            account,
+        })
+    }
+}
+
+/// The library's error as ours. Its `Parse` carries the whole answer, tokens included: only the fact is kept.
+fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
+    match error {
+        RequestTokenError::Request(error) => error,
+        RequestTokenError::ServerResponse(_) => http::no_answer("it is an error that says success"),
+        RequestTokenError::Parse(..) => http::no_answer("it is no token response"),
+        RequestTokenError::Other(_) => http::no_answer("it is no JSON"),
+    }
+}

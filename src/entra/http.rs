@@ -1,0 +1,198 @@
+//! One POST, with limits on time, size and redirects. Whatever comes back that is no answer of the identity platform
+//! ends here, and so do refusals: a caller sees tokens or an [`Error`].
+
+use std::cell::OnceCell;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oauth2::{HttpRequest, HttpResponse};
+use reqwest::{Client, StatusCode, redirect};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+
+use super::refusal::Refusal;
+use crate::error::{Error, ErrorKind, Result};
+use crate::foreign::printable;
+use crate::interrupt;
+
+/// A token response is about 6 KB; whoever sends a megabyte is somebody else.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+
+const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
+
+pub(super) struct Http<'a> {
+    timeout: Duration,
+    ca_file: Option<&'a Path>,
+    /// Built at the first request: whoever makes none pays for no TLS.
+    client: OnceCell<Client>,
+}
+
+impl<'a> Http<'a> {
+    pub(super) fn new(timeout: Duration, ca_file: Option<&'a Path>) -> Self {
+        Self { timeout, ca_file, client: OnceCell::new() }
+    }
+
+    /// Sends the request, and returns the answer if it is a success.
+    pub(super) fn post(&self, request: HttpRequest) -> Result<HttpResponse> {
+        let client = match self.client.get() {
+            Some(client) => client,
+            None => {
+                let client = self.build_client()?;
+                self.client.get_or_init(|| client)
+            }
+        };
+        let (url, begun) = (request.uri().to_string(), Instant::now());
+        let result = in_time(self.timeout, send(client, request)).unwrap_or_else(|| {
+            Err(Error::new(
+                ErrorKind::TryLater,
+                format!("Microsoft did not answer within {} seconds", self.timeout.as_secs()),
+            )
+            .hint("try again later; a slow network wants a larger network_timeout"))
+        });
+        let outcome = match &result {
+            Ok(response) => format!("{}", response.status()),
+            Err(error) => error.to_string(),
+        };
+        log::info!("POST {url}: {outcome} ({} ms)", begun.elapsed().as_millis());
+        result
+    }
+
+    fn build_client(&self) -> Result<Client> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let unusable = |error: rustls::Error| {
+            Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}"))
+                .hint("see whether the certificate authorities of the system, SSL_CERT_FILE and SSL_CERT_DIR are there")
+        };
+        let verifier = Verifier::new_with_extra_roots(self.extra_roots()?, Arc::clone(&provider)).map_err(unusable)?;
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .dangerous() // the name of the method; the system's own verifier is what is set
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none()) // the token endpoint has none; a captive portal does
+            .user_agent(USER_AGENT)
+            .build()
+            .map_err(|error| {
+                Error::new(ErrorKind::Configuration, format!("the network cannot be used: {}", root_cause(&error)))
+                    .hint("see whether HTTPS_PROXY and ALL_PROXY are addresses")
+            })
+    }
+
+    /// `ca_file`; and SSL_CERT_FILE where the system's own verifier does not read it.
+    fn extra_roots(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
+        let mut roots = Vec::new();
+        for file in self.ca_file.into_iter().chain(variable.as_deref().map(Path::new)) {
+            let unreadable = |error: &dyn std::fmt::Display| {
+                Error::new(
+                    ErrorKind::Configuration,
+                    format!("cannot read certificate authorities from {}: {error}", file.display()),
+                )
+                .hint("ca_file must name a file with certificates in PEM form")
+            };
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
+                roots.push(certificate.map_err(|error| unreadable(&error))?);
+            }
+            if roots.is_empty() {
+                return Err(unreadable(&"it holds none"));
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// An answer that the identity platform does not give.
+pub(super) fn no_answer(why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Protocol, format!("what came back is no answer of the Microsoft identity platform: {why}"))
+        .hint(
+            "nothing was lost; a captive portal (hotel, train) or a proxy may have answered: \
+             open a page in a browser, then try again",
+        )
+}
+
+/// Runs a request to its end, or to the limit, or shortly after a signal: the request may already have changed
+/// something at Microsoft, so the answer gets a last chance.
+fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs a few file descriptors");
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = tokio::time::timeout(limit, work) => result.ok(),
+            () = interrupt::grace_is_over() => None,
+        }
+    });
+    // A name that is still being looked up must not hold the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse> {
+    let (head, body) = request.into_parts();
+    let mut response = client
+        .post(head.uri.to_string())
+        .headers(head.headers)
+        .body(body)
+        .send()
+        .await
+        .map_err(|error| unreachable_error(&error))?;
+    let status = response.status();
+    if status.is_redirection() {
+        return Err(no_answer(format!("a redirect ({status})")));
+    }
+    let headers = response.headers().clone();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(root_cause(&error)))? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(no_answer("it is larger than 1 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if let Some(refusal) = Refusal::parse(&body) {
+        return Err(refusal.into_error(status));
+    }
+    match status {
+        StatusCode::OK => {
+            let mut answer = HttpResponse::new(body);
+            *answer.headers_mut() = headers;
+            Ok(answer)
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(status)),
+        status if status.is_server_error() => Err(busy(status)),
+        status => Err(no_answer(status)),
+    }
+}
+
+fn busy(status: StatusCode) -> Error {
+    Error::new(ErrorKind::TryLater, format!("Microsoft cannot answer now ({status})"))
+        .hint("try again later; the stored token is still good")
+}
+
+/// The request did not get through: name, route, TLS, proxy.
+fn unreachable_error(error: &reqwest::Error) -> Error {
+    let cause = root_cause(error);
+    let hint = if cause.contains("certificate") {
+        "a company's proxy may show its own certificate: name its authority in ca_file or SSL_CERT_FILE"
+    } else {
+        "see whether the network is up (and the proxy, if HTTPS_PROXY is set), then try again; \
+         the stored token is still good"
+    };
+    Error::new(ErrorKind::TryLater, format!("Microsoft cannot be reached: {cause}")).hint(hint)
+}
+
+/// The innermost error says what happened; the outer ones say that something did, with the address.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    printable(&cause.to_string())
+}

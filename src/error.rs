@@ -1,0 +1,88 @@
+//! What can go wrong, named for what the caller should do next.
+//!
+//! An error of this suite is three things: its kind (which decides the exit code), what happened, and a hint with
+//! the next command to type. Whoever raises an error knows all three; nothing is added to it on the way up.
+
+use std::fmt;
+
+use crate::entra::Refusal;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the caller should do next. The numbers are those of `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Call the command otherwise.
+    Usage = 64,
+    /// Free the callback's port, or unlock or start the keychain.
+    Unavailable = 69,
+    /// Report a defect of ours.
+    Defect = 70,
+    /// Make the store readable and writable.
+    Storage = 74,
+    /// Try again later: network, throttling, the service is down, time ran out.
+    TryLater = 75,
+    /// Look at what stands between us and Microsoft: the answer was none of the identity platform.
+    Protocol = 76,
+    /// A person must act: sign in again, consent, or talk to an administrator.
+    SignIn = 77,
+    /// Mend the configuration or the app registration.
+    Configuration = 78,
+}
+
+impl ErrorKind {
+    /// The exit status that stands for this kind.
+    pub fn exit_code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What happened, and what to do about it.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    refusal: Option<Box<Refusal>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, refusal: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn because(mut self, refusal: Refusal) -> Self {
+        self.refusal = Some(Box::new(refusal));
+        self
+    }
+
+    /// What the caller should do next.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The next command to type, or the next thing to look at.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// What Microsoft answered, if it was Microsoft who refused.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

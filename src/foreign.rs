@@ -1,0 +1,49 @@
+//! Text from outside: Microsoft's descriptions, account names, paths.
+
+/// The text without anything that could steer a terminal: control characters (line ends included) become spaces,
+/// the marks that reverse the direction of writing go, and runs of white space shrink to one space.
+pub(crate) fn printable(text: &str) -> String {
+    let spaced: String = text.chars().filter(|c| !is_direction_mark(*c)).map(space_if_control).collect();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The text as HTML that shows it.
+pub(crate) fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn space_if_control(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
+
+/// Unicode's explicit directional marks, with which a text can show itself in another order than it has ("Trojan
+/// Source", CVE-2021-42574).
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_taken_out() {
+        assert_eq!(printable("red \u{1b}[31malarm\r\nTrace\u{202e}ID\u{9b}0m"), "red [31malarm TraceID 0m");
+    }
+
+    #[test]
+    fn what_steers_a_page_is_escaped() {
+        assert_eq!(html("<b title='x' id=\"y\">&"), "&lt;b title=&#39;x&#39; id=&quot;y&quot;&gt;&amp;");
+    }
+}

@@ -1,0 +1,75 @@
+//! Signals, held off while a token is on its way from Microsoft to the store.
+//!
+//! Microsoft may hand out each refresh token once only. Whoever dies between its answer and the save has neither the
+//! old nor the new one, so that Ctrl-C, a hang-up and a polite kill wait for that short time, and then do what they
+//! always do. A library must leave its caller's signals alone: without [`enable`] all this does nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use signal_hook::{flag, low_level};
+
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+
+/// How long an answer is still awaited once a signal came. Longer than a usual answer takes, shorter than a person's
+/// patience.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often a waiting request looks for a signal.
+const LOOK: Duration = Duration::from_millis(50);
+
+static STATE: OnceLock<State> = OnceLock::new();
+
+struct State {
+    /// Not held: a signal does what it does by default.
+    free: Arc<AtomicBool>,
+    /// The signal that came while held, or 0.
+    received: Arc<AtomicUsize>,
+}
+
+/// Lets this program hold signals off. For the commands; a library's caller keeps its own handlers.
+pub(crate) fn enable() {
+    STATE.get_or_init(|| {
+        let state = State { free: Arc::new(AtomicBool::new(true)), received: Arc::default() };
+        for signal in SIGNALS {
+            // A signal that cannot be caught is one that cannot be held off.
+            _ = flag::register_conditional_default(signal, Arc::clone(&state.free));
+            _ = flag::register_usize(signal, Arc::clone(&state.received), signal.unsigned_abs() as usize);
+        }
+        state
+    });
+}
+
+/// While this lives, signals wait. Drop it once the token is safe.
+#[must_use]
+pub(crate) struct Held(());
+
+pub(crate) fn hold() -> Held {
+    if let Some(state) = STATE.get() {
+        state.free.store(false, Ordering::SeqCst);
+    }
+    Held(())
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(state) = STATE.get() else { return };
+        state.free.store(true, Ordering::SeqCst);
+        match i32::try_from(state.received.swap(0, Ordering::SeqCst)) {
+            Ok(0) | Err(_) => {}
+            Ok(signal) => _ = low_level::emulate_default_handler(signal),
+        }
+    }
+}
+
+/// Comes to its end [`GRACE`] after a signal came; never, where none comes.
+pub(crate) async fn grace_is_over() {
+    let Some(state) = STATE.get() else { return std::future::pending().await };
+    while state.received.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+    tokio::time::sleep(GRACE).await;
+}

@@ -1,0 +1,179 @@
+//! One profile with its store and its line to Microsoft: the way of a token, top-down.
+
+use std::time::Duration;
+
+use oauth2::{AccessToken, AuthorizationCode, RefreshToken};
+
+use crate::config::{Config, Profile, ProfileName, StoreChoice};
+use crate::entra::{Account, AuthorizationRequest, Entra, Tokens};
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
+use crate::lock::Lock;
+use crate::paths::Paths;
+use crate::store::{Place, Record, Stored, Stores, now};
+
+/// Microsoft lets a refresh token die that was not used for 90 days; whoever only reads ours never uses it.
+const OLD: Duration = Duration::from_secs(75 * 24 * 60 * 60);
+
+/// One profile, ready to hand out tokens.
+///
+/// Its network calls block, and must not be made from within an async runtime.
+pub struct Session {
+    paths: Paths,
+    profile: Profile,
+    stores: Stores,
+}
+
+/// What a sign-in brought.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SignedIn {
+    /// For the profile's resource.
+    pub access_token: AccessToken,
+    /// Who signed in.
+    pub account: Option<Account>,
+    /// Where the refresh token lives now, for a person.
+    pub place: String,
+    /// The token is in a file, and not encrypted.
+    pub in_file: bool,
+}
+
+impl Session {
+    /// The session of one profile.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Config::profile`] and [`Paths::from_environment`].
+    pub fn open(config: &Config, profile: &ProfileName) -> Result<Self> {
+        let profile = config.profile(profile)?;
+        let paths = Paths::from_environment()?;
+        let stores = Stores::new(&paths, &profile.name, profile.store);
+        Ok(Self { paths, profile, stores })
+    }
+
+    /// The profile of this session.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// A fresh access token. The refresh token that came with it is saved before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::SignIn`] where a person must sign in, [`ErrorKind::TryLater`] where the network or Microsoft is
+    /// down, [`ErrorKind::Unavailable`] where the keychain is closed, [`ErrorKind::Configuration`] where the token
+    /// came from another authority or client. The stored token survives every error.
+    pub fn access_token(&self) -> Result<AccessToken> {
+        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
+        let mut refused = None;
+        for place in self.stores.places() {
+            let stored = match self.stores.load(*place) {
+                Ok(Some(stored)) => stored,
+                Ok(None) => continue,
+                // The refusal of the other copy is the better news: it says that Microsoft was asked.
+                Err(error) if refused.is_some() => {
+                    log::warn!("{error}");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            match self.refresh(&stored) {
+                Err(error) if error.refusal().is_some_and(|refusal| refusal.token_is_refused()) => {
+                    refused.get_or_insert(error);
+                }
+                result => return result,
+            }
+        }
+        Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
+    }
+
+    fn refresh(&self, stored: &Stored) -> Result<AccessToken> {
+        self.must_belong_here(stored)?;
+        let _held = interrupt::hold();
+        let tokens = Entra::new(&self.profile).refresh(&stored.token)?;
+        let known = stored.record.as_ref().and_then(|record| record.account.clone());
+        let mut record = Record::of_new_token(&self.profile, tokens.account.or(known));
+        match &tokens.refresh_token {
+            Some(token) => {
+                let was_in_file = stored.place == Place::File;
+                match self.stores.save(token, record) {
+                    Ok(Place::File) if !was_in_file => self.warn_of_file(),
+                    Ok(_) => {}
+                    // Microsoft keeps the old one alive, so that the next call works all the same.
+                    Err(error) => log::warn!("the new refresh token could not be stored: {error}"),
+                }
+            }
+            None => {
+                record.issued = stored.record.as_ref().map_or(record.issued, |old| old.issued);
+                self.stores.touch(stored, record);
+            }
+        }
+        Ok(tokens.access_token)
+    }
+
+    /// A refresh token goes to nobody but whom it came from: another authority could keep it, and Microsoft refuses it
+    /// from another client.
+    fn must_belong_here(&self, stored: &Stored) -> Result<()> {
+        let name = &self.profile.name;
+        match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
+            None => Ok(()),
+            Some(origin) => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("the stored token of \"{name}\" came from {origin}, and the configuration says another"),
+            )
+            .hint(format!("run `get-token --profile {name}` to sign in with the new one, or undo the change"))),
+        }
+    }
+
+    fn warn_of_file(&self) {
+        let place = self.stores.place_name(Place::File);
+        log::warn!("no keychain takes the token: it is now in {place}, not encrypted, readable by you alone");
+    }
+
+    pub(crate) fn authorization_request(&self) -> AuthorizationRequest {
+        Entra::new(&self.profile).authorization_request()
+    }
+
+    /// Exchanges the code that the browser brought back, and stores the refresh token.
+    pub(crate) fn finish_sign_in(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<SignedIn> {
+        // Whoever refreshes now holds the old token, and must not save it over the new one.
+        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
+        let _held = interrupt::hold();
+        let Tokens { access_token, refresh_token, account } = Entra::new(&self.profile).exchange(code, request)?;
+        let refresh_token = refresh_token.expect("an exchange without one is an error");
+        let place = self.stores.save(&refresh_token, Record::of_new_token(&self.profile, account.clone())).map_err(
+            |error| {
+                let hint = error.next_step().unwrap_or_default().to_owned();
+                Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
+                    .hint(hint)
+            },
+        )?;
+        let in_file = place == Place::File;
+        Ok(SignedIn { access_token, account, place: self.stores.place_name(place), in_file })
+    }
+}
+
+/// The stored refresh token of a profile, without any talk with Microsoft.
+pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: StoreChoice) -> Result<RefreshToken> {
+    let stored =
+        Stores::new(&Paths::from_environment()?, profile, choice).first()?.ok_or_else(|| no_refresh_token(profile))?;
+    let age = stored.record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
+    if let Some(age) = age.filter(|age| *age >= OLD) {
+        log::warn!(
+            "this refresh token is {} days old, and Microsoft lets it die after 90 days; \
+             run `refresh-token --profile {profile}` now and then, which renews it",
+            age.as_secs() / (24 * 60 * 60),
+        );
+    }
+    Ok(stored.token)
+}
+
+/// The Python original's words, so that a search finds them.
+fn no_refresh_token(profile: &ProfileName) -> Error {
+    Error::new(ErrorKind::SignIn, format!("No refresh token found for the profile \"{profile}\""))
+        .hint(format!("run `get-token --profile {profile}` to sign in"))
+}

@@ -1,0 +1,207 @@
+//! The one-shot HTTPS listener that the browser comes back to (RFC 8252, 7.3).
+//!
+//! It may be asked by anybody on this machine and by any page in the browser. It takes only the redirect that carries
+//! our `state`; everything else gets a short refusal, and it goes on waiting. The order of the checks is: path, method,
+//! state, error, code.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use oauth2::CsrfToken;
+use tokio::sync::{Notify, watch};
+use url::Url;
+
+use super::certificate::Certificate;
+use super::page;
+use crate::error::{Error, ErrorKind, Result};
+
+/// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
+const FIRST_REQUEST: Duration = Duration::from_secs(60);
+/// For the browser to fetch the page that says how it went, once that is known.
+const LAST_PAGE: Duration = Duration::from_secs(3);
+
+/// What the browser brought back.
+pub(super) enum Redirect {
+    Code(String),
+    Refused { error: String, description: String },
+}
+
+/// How the sign-in went: the account's name, or what happened instead.
+pub(super) type Outcome = Result<String, String>;
+
+pub(super) struct Callback {
+    redirects: mpsc::Receiver<Redirect>,
+    outcome: watch::Sender<Option<Outcome>>,
+    page_was_shown: Arc<Notify>,
+    stop: Arc<Notify>,
+    server: thread::JoinHandle<()>,
+}
+
+struct Shared {
+    redirect_path: String,
+    /// Random, so that nobody else on this machine can ask how it went.
+    page_path: String,
+    state: String,
+    redirects: mpsc::Sender<Redirect>,
+    outcome: watch::Receiver<Option<Outcome>>,
+    page_was_shown: Arc<Notify>,
+}
+
+impl Callback {
+    /// Listens on the port of the redirect URI, on loopback alone.
+    pub(super) fn listen(redirect_uri: &Url, state: &str, certificate: Certificate) -> Result<Self> {
+        let port = redirect_uri.port_or_known_default().expect("https has a default");
+        let listeners = bind(port).map_err(|error| taken(port, &error))?;
+        let (redirect_sender, redirects) = mpsc::channel();
+        let (outcome, outcome_receiver) = watch::channel(None);
+        let page_was_shown = Arc::new(Notify::new());
+        let stop = Arc::new(Notify::new());
+        let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
+            redirect_path: redirect_uri.path().to_owned(),
+            page_path: format!("/{}", CsrfToken::new_random().secret()),
+            state: state.to_owned(),
+            redirects: redirect_sender,
+            outcome: outcome_receiver,
+            page_was_shown: Arc::clone(&page_was_shown),
+        }));
+        let stopped = Arc::clone(&stop);
+        let server = thread::spawn(move || serve(listeners, certificate, router, &stopped));
+        Ok(Self { redirects, outcome, page_was_shown, stop, server })
+    }
+
+    /// The first redirect that carries our `state`, or None after the timeout.
+    pub(super) fn wait(&self, timeout: Duration) -> Option<Redirect> {
+        self.redirects.recv_timeout(timeout).ok()
+    }
+
+    /// Lets the browser show how it went, and ends.
+    pub(super) fn show(self, outcome: Outcome) {
+        let shown = async {
+            self.outcome.send_replace(Some(outcome));
+            _ = tokio::time::timeout(LAST_PAGE, self.page_was_shown.notified()).await;
+        };
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            runtime.block_on(shown);
+        }
+        self.stop.notify_one();
+        _ = self.server.join();
+    }
+}
+
+/// Both addresses of localhost or none: on one alone, somebody else could take the other and get the browser's visit.
+/// A machine without IPv6 has one.
+fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = vec![TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))?];
+    match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
+        Ok(listener) => listeners.push(listener),
+        Err(error) if has_no_ipv6(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(listeners)
+}
+
+fn has_no_ipv6(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no `ErrorKind` of its own in stable Rust.
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || (error.kind() != io::ErrorKind::AddrInUse && error.kind() != io::ErrorKind::PermissionDenied)
+}
+
+fn taken(port: u16, error: &io::Error) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+        _ => error.to_string(),
+    };
+    Error::new(ErrorKind::Unavailable, format!("cannot listen on port {port} of this machine: {why}")).hint(format!(
+        "end the other `get-token`, or put another port into redirect_uri in config.toml \
+         (Microsoft ignores the port of localhost; see who has this one with `ss -ltnp 'sport = {port}'`)"
+    ))
+}
+
+fn serve(listeners: Vec<TcpListener>, certificate: Certificate, router: Router, stop: &Notify) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        let handle = Handle::new();
+        let mut servers = tokio::task::JoinSet::new();
+        for listener in listeners {
+            let tls = RustlsConfig::from_config(certificate.configuration());
+            let listening = listener.set_nonblocking(true).and_then(|()| axum_server::from_tcp_rustls(listener, tls));
+            match listening {
+                Ok(server) => {
+                    let server = server.handle(handle.clone()).first_request_timeout(FIRST_REQUEST);
+                    servers.spawn(server.serve(router.clone().into_make_service()));
+                }
+                Err(error) => log::warn!("the callback cannot listen: {error}"),
+            }
+        }
+        stop.notified().await;
+        // Whoever still holds a connection after the page was shown is no browser that waits for it.
+        handle.graceful_shutdown(Some(Duration::from_millis(200)));
+        _ = servers.join_all().await;
+    });
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let begun = Instant::now();
+    let path = request.uri().path().to_owned();
+    let response = if path == shared.page_path {
+        last_page(&shared).await
+    } else if path != shared.redirect_path {
+        refuse(StatusCode::NOT_FOUND, "There is nothing here.")
+    } else if request.method() != Method::GET {
+        refuse(StatusCode::METHOD_NOT_ALLOWED, "This address is for the browser's return alone.")
+    } else {
+        redirect(&shared, request.uri().query().unwrap_or_default())
+    };
+    let what = if path == shared.redirect_path { "redirect" } else { "page" };
+    log::info!("callback: {} for a {what} ({} ms)", response.status(), begun.elapsed().as_millis());
+    response
+}
+
+/// Takes the redirect that is ours, and sends the browser on to an address without the code.
+fn redirect(shared: &Shared, query: &str) -> Response {
+    let parameter = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    if parameter("state").as_deref() != Some(&shared.state) {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "This is not the sign-in that get-token waits for. Please use the address that it shows now.",
+        );
+    }
+    let redirect = match (parameter("error"), parameter("code")) {
+        (Some(error), _) => {
+            Redirect::Refused { error, description: parameter("error_description").unwrap_or_default() }
+        }
+        (None, Some(code)) if !code.is_empty() => Redirect::Code(code),
+        (None, _) => return refuse(StatusCode::BAD_REQUEST, "This address has no code in it."),
+    };
+    // A reload brings the same again; the first was taken, and nobody asks for the second.
+    _ = shared.redirects.send(redirect);
+    let to_page = [(header::LOCATION, shared.page_path.clone())];
+    (StatusCode::SEE_OTHER, page::headers(), to_page).into_response()
+}
+
+async fn last_page(shared: &Shared) -> Response {
+    let mut outcome = shared.outcome.clone();
+    let outcome = outcome.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
+    shared.page_was_shown.notify_one();
+    match outcome.ok().flatten() {
+        Some(Ok(account)) => page::success(&account),
+        Some(Err(reason)) => page::failure(StatusCode::OK, "You are not signed in", &reason),
+        None => refuse(StatusCode::GONE, "get-token has ended."),
+    }
+}
+
+fn refuse(status: StatusCode, why: &str) -> Response {
+    let close: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
+    (close, page::failure(status, "Not here", why)).into_response()
+}

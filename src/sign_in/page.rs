@@ -1,0 +1,65 @@
+//! What the browser shows after the sign-in: plain pages, without script, network, or anybody else's HTML.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use crate::foreign;
+
+const STYLE: &str = "\
+    body{margin:18vh auto 0;max-width:34rem;padding:0 1.5rem;font:1.1rem/1.6 system-ui,sans-serif;color:#222;background:#fafafa}\
+    h1{font-size:1.6rem;margin:0 0 1rem}p{margin:.5rem 0}\
+    .mark{font-size:3rem;line-height:1}.yes{color:#177245}.no{color:#b3261e}\
+    @media(prefers-color-scheme:dark){body{color:#eee;background:#1b1b1b}.yes{color:#6fd39c}.no{color:#ff8a80}}";
+
+/// Nothing but the style above, named by its digest; no frame, no form, no base.
+static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("ASCII")
+});
+
+/// The account came in.
+pub(super) fn success(account: &str) -> Response {
+    let who = if account.is_empty() { String::new() } else { format!("<p>Account: {}</p>", foreign::html(account)) };
+    let body = format!(
+        "<p class=\"mark yes\">&#10003;</p><h1>You are signed in</h1>{who}\
+         <p>The token is stored. You can close this tab; the terminal has the rest.</p>"
+    );
+    document(StatusCode::OK, "Signed in", &body)
+}
+
+/// It did not, and that is why.
+pub(super) fn failure(status: StatusCode, title: &str, why: &str) -> Response {
+    let body = format!(
+        "<p class=\"mark no\">&#10007;</p><h1>{}</h1><p>{}</p><p>The terminal says what to do next.</p>",
+        foreign::html(title),
+        foreign::html(why)
+    );
+    document(status, title, &body)
+}
+
+/// For every answer: it is stored nowhere, tells no other site where it came from, and runs nothing.
+pub(super) fn headers() -> [(HeaderName, HeaderValue); 4] {
+    [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone()),
+    ]
+}
+
+fn document(status: StatusCode, title: &str, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} - M365-Auth</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>{body}</body></html>",
+        foreign::html(title)
+    );
+    (status, headers(), Html(html)).into_response()
+}

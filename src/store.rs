@@ -1,0 +1,187 @@
+//! Where refresh tokens live, and in what order the places are asked.
+
+mod file;
+mod keychain;
+mod record;
+
+use std::io;
+use std::path::Path;
+
+use oauth2::RefreshToken;
+
+use crate::config::{ProfileName, StoreChoice};
+use crate::error::{Error, ErrorKind, Result};
+use crate::paths::Paths;
+use file::FileStore;
+use keychain::Keychain;
+pub(crate) use record::{Record, now};
+
+/// A place for one profile's refresh token.
+///
+/// # Errors
+///
+/// Each method fails with [`ErrorKind::Unavailable`] where the place is there but closed, and with
+/// [`ErrorKind::Storage`] where it could not be read or written.
+pub trait TokenStore {
+    /// The token that is kept here, if one is.
+    fn load(&self) -> Result<Option<RefreshToken>>;
+    /// Keeps the token instead of what was kept before.
+    fn save(&self, token: &RefreshToken) -> Result<()>;
+    /// Forgets the token, if one is kept.
+    fn delete(&self) -> Result<()>;
+    /// Where that is, for a person.
+    fn place(&self) -> String;
+}
+
+/// The places of one profile, in the order in which they are asked.
+///
+/// The file comes first: it is written only where the keychain could not be, and removed as soon as the keychain could,
+/// so that a file that is there is newer than what the keychain holds.
+pub(crate) struct Stores {
+    choice: StoreChoice,
+    file: FileStore,
+    keychain: Keychain,
+    records: record::Records,
+}
+
+/// One of the two places. The names are those of the sections in the file of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    File,
+    Keychain,
+}
+
+/// A stored refresh token, and what is known of it.
+pub(crate) struct Stored {
+    pub(crate) token: RefreshToken,
+    pub(crate) place: Place,
+    /// None for a token of the Python original, which keeps none.
+    pub(crate) record: Option<Record>,
+}
+
+impl Stores {
+    pub(crate) fn new(paths: &Paths, profile: &ProfileName, choice: StoreChoice) -> Self {
+        Self {
+            choice,
+            file: FileStore::new(paths, profile),
+            keychain: Keychain::new(profile),
+            records: record::Records::new(paths, profile),
+        }
+    }
+
+    /// The places to look in, in order.
+    pub(crate) fn places(&self) -> &'static [Place] {
+        match self.choice {
+            StoreChoice::File => &[Place::File],
+            StoreChoice::Auto | StoreChoice::Keychain => &[Place::File, Place::Keychain],
+        }
+    }
+
+    pub(crate) fn load(&self, place: Place) -> Result<Option<Stored>> {
+        let store = self.store(place);
+        let token = match store.load() {
+            Err(error) if self.is_no_keychain(place, &error) => {
+                log::info!("{}: {error}", store.place());
+                None
+            }
+            loaded => loaded?,
+        };
+        log::info!("refresh token in {}: {}", store.place(), if token.is_some() { "found" } else { "none" });
+        Ok(token.map(|token| Stored { record: self.records.of(place, &token), token, place }))
+    }
+
+    /// The first token that there is.
+    pub(crate) fn first(&self) -> Result<Option<Stored>> {
+        for place in self.places() {
+            if let Some(stored) = self.load(*place)? {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps the token where the choice wants it, and says where that was. What is known of it is kept beside it.
+    pub(crate) fn save(&self, token: &RefreshToken, record: Record) -> Result<Place> {
+        let place = match self.choice {
+            StoreChoice::File => self.file.save(token).map(|()| Place::File)?,
+            StoreChoice::Keychain => self.save_in_keychain(token)?,
+            StoreChoice::Auto => match self.save_in_keychain(token) {
+                Ok(place) => place,
+                Err(keychain) => {
+                    self.file.save(token).map_err(|file| neither(&keychain, &file))?;
+                    log::info!("the keychain does not take the token: {keychain}");
+                    Place::File
+                }
+            },
+        };
+        log::info!("refresh token saved in {}", self.store(place).place());
+        self.records.keep(place, token, record);
+        Ok(place)
+    }
+
+    /// Notes that the token, which stays the same, was just used.
+    pub(crate) fn touch(&self, stored: &Stored, record: Record) {
+        self.records.keep(stored.place, &stored.token, record);
+    }
+
+    pub(crate) fn place_name(&self, place: Place) -> String {
+        self.store(place).place()
+    }
+
+    fn store(&self, place: Place) -> &dyn TokenStore {
+        match place {
+            Place::File => &self.file,
+            Place::Keychain => &self.keychain,
+        }
+    }
+
+    fn save_in_keychain(&self, token: &RefreshToken) -> Result<Place> {
+        self.keychain.save(token)?;
+        // The file would be tried first, and it is the older one now.
+        if let Err(error) = self.file.delete() {
+            log::warn!("an older token stays in {} and would be tried first: {error}", self.file.place());
+        }
+        Ok(Place::Keychain)
+    }
+
+    /// Whether the keychain failed because this login has none, and no token is known to lie in it.
+    fn is_no_keychain(&self, place: Place, error: &Error) -> bool {
+        place == Place::Keychain
+            && error.kind() == ErrorKind::Unavailable
+            && !self.keychain.is_there()
+            && self.choice == StoreChoice::Auto
+            && !self.records.has(Place::Keychain)
+    }
+}
+
+fn neither(keychain: &Error, file: &Error) -> Error {
+    Error::new(ErrorKind::Storage, format!("neither the keychain nor a file takes the token: {keychain}; {file}"))
+        .hint("unlock or start the keychain, or make the file writable; then run `get-token` again")
+}
+
+/// Makes the folder, with mode 700 where it did not exist.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Writes a file that only its owner can read, at no moment half: a temporary file beside it (created with mode 600)
+/// is filled, synced to the disk, and renamed.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    private_folder(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".m365auth-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename too must survive a power cut. Some file systems cannot sync a folder; the file is there all the same.
+    #[cfg(unix)]
+    if let Ok(folder) = std::fs::File::open(folder) {
+        _ = folder.sync_all();
+    }
+    Ok(())
+}

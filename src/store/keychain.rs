@@ -1,0 +1,206 @@
+//! The keychain of the system, with exactly the names of the Python original, so that both read and overwrite the same
+//! entry. Each system's own part is an `imp` of the same shape.
+
+#[cfg_attr(target_os = "linux", path = "keychain/secret_service.rs")]
+#[cfg_attr(any(target_os = "macos", windows), path = "keychain/native.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "macos", windows)), path = "keychain/none.rs")]
+mod imp;
+
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use oauth2::RefreshToken;
+
+use super::TokenStore;
+use crate::config::ProfileName;
+use crate::error::{Error, ErrorKind, Result};
+use crate::foreign::printable;
+use crate::time_limit::within;
+
+/// The user name of every entry, a fixed word in the Python original.
+const USER: &str = "refresh_token";
+/// For a keychain that is asked nothing of a person; an ordinary answer takes a few milliseconds.
+const ANSWER: Duration = Duration::from_secs(3);
+/// For a person to type the keychain's password.
+const UNLOCK: Duration = Duration::from_secs(60);
+
+/// One profile's entry.
+pub(super) struct Keychain {
+    service: String,
+    /// A person sits there: a prompt may be opened. Mail programs on a timer must not flash windows.
+    attended: bool,
+    /// The talk with the system's keychain, opened by the first call, and what became of it.
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+enum State {
+    NotAsked,
+    Open(Arc<imp::Connection>),
+    /// Asked once, and not asked again in this run.
+    Failed(Failure),
+}
+
+/// Why the keychain cannot be used.
+#[derive(Clone, Debug)]
+enum Failure {
+    /// There is none in this login.
+    Absent(String),
+    /// It was never set up: there is no place to write to.
+    NotSetUp,
+    Locked,
+    /// It is there, and does not answer.
+    NoAnswer,
+    /// It holds something that is no token.
+    Garbled,
+    Other(String),
+}
+
+impl Keychain {
+    pub(super) fn new(profile: &ProfileName) -> Self {
+        let attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        Self { service: format!("m365auth-{profile}"), attended, state: Mutex::new(State::NotAsked) }
+    }
+
+    /// Whether this login has a keychain at all. Known once it was asked.
+    pub(super) fn is_there(&self) -> bool {
+        let state = self.state.lock().expect("no thread panics with it");
+        !matches!(&*state, State::Failed(Failure::Absent(_) | Failure::NotSetUp))
+    }
+
+    /// Asks the keychain, in a thread with a time limit: a Secret Service that hangs answers neither yes nor no.
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl Fn(&imp::Connection) -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> Result<T, Failure> {
+        let mut state = self.state.lock().expect("no thread panics with it");
+        if let State::Failed(failure) = &*state {
+            return Err(failure.clone());
+        }
+        let question = Arc::new(question);
+        let answered = match self.timed(ANSWER, &state, &question) {
+            // The person is asked for the password, and then the question is put once more.
+            (connection, Err(Failure::Locked)) if self.attended => {
+                log::warn!("the keychain is locked: please type its password in the window that opens");
+                let service = self.service.clone();
+                let unlocked = self.timed(
+                    UNLOCK,
+                    &connection,
+                    &Arc::new(move |connection: &imp::Connection| connection.unlock(&service, USER)),
+                );
+                match unlocked {
+                    (connection, Ok(())) => self.timed(ANSWER, &connection, &question),
+                    (connection, Err(_)) => (connection, Err(Failure::Locked)),
+                }
+            }
+            answered => answered,
+        };
+        let (connection, result) = answered;
+        *state = match &result {
+            Err(failure) => State::Failed(failure.clone()),
+            Ok(_) => connection,
+        };
+        result
+    }
+
+    /// One question within a limit, on the connection there is, or on a new one.
+    fn timed<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        state: &State,
+        question: &Arc<impl Fn(&imp::Connection) -> Result<T, Failure> + Send + Sync + 'static>,
+    ) -> (State, Result<T, Failure>) {
+        let (state, question) = (state.clone(), Arc::clone(question));
+        let work = move || {
+            let connection = match state {
+                State::Open(connection) => connection,
+                _ => match imp::Connection::open() {
+                    Ok(connection) => Arc::new(connection),
+                    Err(failure) => return (State::NotAsked, Err(failure)),
+                },
+            };
+            let result = question(&connection);
+            (State::Open(connection), result)
+        };
+        within(limit, work).unwrap_or((State::NotAsked, Err(Failure::NoAnswer)))
+    }
+}
+
+impl TokenStore for Keychain {
+    fn load(&self) -> Result<Option<RefreshToken>> {
+        let service = self.service.clone();
+        let blob = self.ask(move |connection| connection.load(&service, USER)).map_err(Failure::into_error)?;
+        let Some(blob) = blob else { return Ok(None) };
+        let text = decode(blob).ok_or_else(|| Failure::Garbled.into_error())?;
+        let token = text.trim();
+        Ok((!token.is_empty()).then(|| RefreshToken::new(token.to_owned())))
+    }
+
+    fn save(&self, token: &RefreshToken) -> Result<()> {
+        let (service, token) = (self.service.clone(), token.clone());
+        self.ask(move |connection| connection.save(&service, USER, token.secret())).map_err(Failure::into_error)
+    }
+
+    fn delete(&self) -> Result<()> {
+        let service = self.service.clone();
+        self.ask(move |connection| connection.delete(&service, USER)).map_err(Failure::into_error)
+    }
+
+    fn place(&self) -> String {
+        format!("the keychain ({})", self.service)
+    }
+}
+
+/// A blob as text: UTF-8, or the UTF-16 that Python writes on Windows.
+fn decode(blob: Vec<u8>) -> Option<String> {
+    match String::from_utf8(blob) {
+        Ok(text) if !text.contains('\0') => Some(text),
+        Ok(text) => decode_utf16(text.as_bytes()),
+        Err(error) => decode_utf16(error.as_bytes()),
+    }
+}
+
+fn decode_utf16(blob: &[u8]) -> Option<String> {
+    let (pairs, rest) = blob.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+    String::from_utf16(&units).ok().filter(|text| rest.is_empty() && !text.contains('\0'))
+}
+
+impl Failure {
+    fn into_error(self) -> Error {
+        let unlock = "unlock it: sign in to the desktop, or run `gnome-keyring-daemon --unlock`; \
+                      `store = \"file\"` in config.toml does without a keychain";
+        let none = "start one, such as gnome-keyring, in the same login (cron and SSH logins often have none); \
+                    `store = \"file\"` in config.toml does without a keychain";
+        let unavailable = |message: &str| Error::new(ErrorKind::Unavailable, message);
+        match self {
+            Self::Absent(why) => unavailable(&format!("there is no keychain in this login: {why}")).hint(none),
+            Self::NotSetUp => unavailable("the keychain was never set up: it has no default collection")
+                .hint("set it up, such as with Seahorse, or use `store = \"file\"` in config.toml"),
+            Self::Locked => unavailable("the keychain is locked").hint(unlock),
+            Self::NoAnswer => unavailable("the keychain does not answer")
+                .hint("restart it, or log in anew; `store = \"file\"` in config.toml does without a keychain"),
+            Self::Garbled => {
+                Error::new(ErrorKind::Storage, "the keychain's entry is no token").hint("run `get-token` to replace it")
+            }
+            Self::Other(why) => {
+                Error::new(ErrorKind::Storage, format!("the keychain failed: {}", printable(&why))).hint(unlock)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn a_blob_is_utf_8_or_what_python_writes_on_windows() {
+        let utf16: Vec<u8> = "0.AXoA".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(decode(b"0.AXoA".to_vec()).as_deref(), Some("0.AXoA"));
+        assert_eq!(decode(utf16).as_deref(), Some("0.AXoA"));
+        assert_eq!(decode(vec![0xff, 0xfe, 0x00]), None, "garbage");
+        assert_eq!(decode(vec![0x00, 0xd8, 0x00, 0xd8]), None, "half a surrogate pair");
+    }
+}

@@ -1,0 +1,27 @@
+//! Systems whose keychain we do not know: there is none.
+
+use super::Failure;
+
+pub(super) struct Connection(());
+
+impl Connection {
+    pub(super) fn open() -> Result<Self, Failure> {
+        Err(Failure::Absent("this system's is not supported".to_owned()))
+    }
+
+    pub(super) fn load(&self, _service: &str, _user: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(None)
+    }
+
+    pub(super) fn save(&self, _service: &str, _user: &str, _token: &str) -> Result<(), Failure> {
+        Err(Failure::NotSetUp)
+    }
+
+    pub(super) fn delete(&self, _service: &str, _user: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), Failure> {
+        Err(Failure::NotSetUp)
+    }
+}

@@ -1,0 +1,121 @@
+//! What is known of each stored refresh token. No secret: of the token itself there is a digest, which tells whether
+//! the record still belongs to it (the Python original replaces tokens and keeps no records).
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use oauth2::RefreshToken;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Place, write_private};
+use crate::config::{Profile, ProfileName};
+use crate::entra::Account;
+use crate::paths::Paths;
+
+/// What is known of a token.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Record {
+    authority: String,
+    client_id: String,
+    /// When Microsoft issued the token, in seconds since 1970.
+    pub(crate) issued: u64,
+    /// When it was last used, in seconds since 1970.
+    pub(crate) last_used: u64,
+    pub(crate) account: Option<Account>,
+}
+
+impl Record {
+    /// Of a token that was issued just now.
+    pub(crate) fn of_new_token(profile: &Profile, account: Option<Account>) -> Self {
+        let now = now();
+        Self {
+            authority: profile.authority.to_string(),
+            client_id: profile.client_id.to_string(),
+            issued: now,
+            last_used: now,
+            account,
+        }
+    }
+
+    /// What the token came from and the profile no longer says, such as `the client ID …`.
+    pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
+        if self.authority != profile.authority.to_string() {
+            Some(format!("the authority {}", self.authority))
+        } else if self.client_id != profile.client_id.to_string() {
+            Some(format!("the client ID {}", self.client_id))
+        } else {
+            None
+        }
+    }
+}
+
+/// In seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// The file of records of one profile: one for each place.
+pub(super) struct Records(PathBuf);
+
+#[derive(Default, Deserialize, Serialize)]
+struct Sections {
+    file: Option<Section>,
+    keychain: Option<Section>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Section {
+    token_digest: String,
+    #[serde(flatten)]
+    record: Record,
+}
+
+impl Records {
+    pub(super) fn new(paths: &Paths, profile: &ProfileName) -> Self {
+        Self(paths.records(profile))
+    }
+
+    /// The record of this very token.
+    pub(super) fn of(&self, place: Place, token: &RefreshToken) -> Option<Record> {
+        let section = self.read().section(place).take()?;
+        (section.token_digest == digest(token)).then_some(section.record)
+    }
+
+    /// Whether a token was ever seen to be put there.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.read().section(place).is_some()
+    }
+
+    /// Keeps the record. Where that fails the token is taken as one without a record, as the Python original's are.
+    pub(super) fn keep(&self, place: Place, token: &RefreshToken, record: Record) {
+        let mut sections = self.read();
+        *sections.section(place) = Some(Section { token_digest: digest(token), record });
+        if place == Place::Keychain {
+            sections.file = None; // the file is gone once the keychain has the token
+        }
+        let text = toml::to_string(&sections).unwrap_or_default();
+        if let Err(error) = write_private(&self.0, text.as_bytes()) {
+            log::warn!("cannot write {}: {error}", self.0.display());
+        }
+    }
+
+    /// A file that is missing or not understood knows nothing.
+    fn read(&self) -> Sections {
+        std::fs::read_to_string(&self.0).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    }
+}
+
+impl Sections {
+    fn section(&mut self, place: Place) -> &mut Option<Section> {
+        match place {
+            Place::File => &mut self.file,
+            Place::Keychain => &mut self.keychain,
+        }
+    }
+}
+
+/// 64 bits of SHA-256: enough to tell tokens apart, and nothing of a token's thousand random characters.
+fn digest(token: &RefreshToken) -> String {
+    Sha256::digest(token.secret()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
