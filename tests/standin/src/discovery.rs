@@ -1,0 +1,51 @@
+//! Documents that tell a client where the endpoints are.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::platform::{Caller, Shared};
+
+/// GET `/{tenant}/v2.0/.well-known/openid-configuration`.
+pub(crate) async fn openid_configuration(State(platform): Shared, Path(name): Path<String>, caller: Caller) -> Response {
+    let tenant = match platform.tenant(&name) {
+        Ok(tenant) => tenant,
+        Err(refusal) => return refusal.json(&caller),
+    };
+    // At a shared tenant Microsoft leaves this very placeholder.
+    let issuer = tenant.map_or("{tenantid}", |tenant| &tenant.id);
+    let (origin, tenant) = (&platform.origin, tenant.map_or(name.as_str(), |tenant| &tenant.id));
+    let document = json!({
+        "issuer": format!("{origin}/{issuer}/v2.0"),
+        "authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/token"),
+        "device_authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/devicecode"),
+        "jwks_uri": format!("{origin}/{tenant}/discovery/v2.0/keys"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "response_modes_supported": ["query"],
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "ver", "email"],
+        "tenant_region_scope": null,
+    });
+    Json(document).into_response()
+}
+
+/// GET `/common/discovery/instance`, which MSAL asks when it does not know the host.
+pub(crate) async fn instance(State(platform): Shared) -> Json<Value> {
+    let origin = &platform.origin;
+    let host = origin.trim_start_matches("https://");
+    Json(json!({
+        "tenant_discovery_endpoint": format!("{origin}/common/v2.0/.well-known/openid-configuration"),
+        "api-version": "1.1",
+        "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
+    }))
+}
+
+/// GET `/{tenant}/discovery/v2.0/keys`: none, for nothing is signed here.
+pub(crate) async fn keys() -> Json<Value> {
+    Json(json!({ "keys": [] }))
+}

@@ -1,0 +1,155 @@
+//! The successful answer of `/token`.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::platform::{Caller, Platform};
+use crate::random;
+use crate::refusal::Refusal;
+use crate::scope::{Permission, Scopes};
+use crate::setup::Account;
+use crate::vault::{AccessToken, Vault};
+
+/// What a code, a refresh token or a device code entitles to.
+pub(crate) struct Grant {
+    pub client_id: String,
+    pub account: Account,
+    /// What the token is asked for.
+    pub scopes: Scopes,
+    /// What the person signed in for, which the next refresh token inherits.
+    pub signed_in: Scopes,
+    pub offline_access: bool,
+    pub nonce: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Reply {
+    pub token_type: String,
+    pub scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<Value>,
+    pub ext_expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_info: Option<String>,
+}
+
+impl Reply {
+    pub fn json(self, caller: &Caller) -> Response {
+        (caller.headers(), Json(self)).into_response()
+    }
+}
+
+impl Grant {
+    pub fn issue(self, platform: &Platform, vault: &mut Vault, wants_client_info: bool) -> Result<Reply, Refusal> {
+        let resource = self.scopes.resource()?;
+        let permissions = vault.consented(&self.client_id, &self.account, &self.scopes.permissions)?;
+        let lifetime = platform.setup.access_token_lifetime;
+        let access_token = vault.secret(self.access_token(platform, resource, &permissions));
+        let entry = AccessToken {
+            account: self.account.clone(),
+            permissions: permissions.clone(),
+            expires: Instant::now() + lifetime,
+        };
+        vault.access_tokens.insert(access_token.clone(), entry);
+        let refresh_token = self.offline_access.then(|| {
+            vault.issue_refresh_token(&platform.setup, &self.client_id, &self.account, self.signed_in.clone())
+        });
+        Ok(Reply {
+            token_type: "Bearer".into(),
+            scope: self.scope(resource, &permissions),
+            expires_in: Some(lifetime.as_secs().into()),
+            ext_expires_in: lifetime.as_secs(),
+            access_token: Some(access_token),
+            refresh_token,
+            id_token: self.scopes.openid.then(|| encode(&self.id_token_claims(platform), &random::text(342))),
+            client_info: wants_client_info.then(|| {
+                let client_info = json!({ "uid": self.account.object_id, "utid": self.account.tenant });
+                URL_SAFE_NO_PAD.encode(client_info.to_string())
+            }),
+        })
+    }
+
+    /// Microsoft names the scopes of OpenID Connect for Graph only.
+    fn scope(&self, resource: &str, permissions: &[Permission]) -> String {
+        let openid = [("profile", self.scopes.profile), ("openid", self.scopes.openid), ("email", self.scopes.email)];
+        let is_graph = resource.contains("graph");
+        let openid = openid.iter().filter(|(_, asked)| *asked && is_graph).map(|(name, _)| (*name).to_owned());
+        openid.chain(permissions.iter().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn access_token(&self, platform: &Platform, resource: &str, permissions: &[Permission]) -> String {
+        let names: Vec<&str> = permissions.iter().map(|permission| permission.name.as_str()).collect();
+        let claims = json!({
+            "aud": resource,
+            "iss": format!("https://sts.windows.net/{}/", self.account.tenant),
+            "appid": self.client_id,
+            "oid": self.account.object_id,
+            "scp": names.join(" "),
+            "tid": self.account.tenant,
+            "uti": random::text(22),
+            "ver": "1.0",
+        });
+        let length = random::within(platform.setup.access_token_length.clone());
+        let unsigned = encode(&claims, "");
+        // The "signature" brings the token to the wanted length.
+        let signature = random::text(length.saturating_sub(unsigned.len()).max(43));
+        unsigned + &signature
+    }
+
+    fn id_token_claims(&self, platform: &Platform) -> Value {
+        let now = unix_time();
+        let account = &self.account;
+        let mut claims = json!({
+            "aud": self.client_id,
+            "iss": format!("{}/{}/v2.0", platform.origin, account.tenant),
+            "iat": now,
+            "nbf": now,
+            "exp": now + 3_900,
+            "oid": account.object_id,
+            "sub": subject(&self.client_id, account),
+            "tid": account.tenant,
+            "uti": random::text(22),
+            "ver": "2.0",
+        });
+        if self.scopes.profile {
+            claims["name"] = account.name.clone().into();
+            claims["preferred_username"] = account.address.clone().into();
+        }
+        if self.scopes.email {
+            claims["email"] = account.address.clone().into();
+        }
+        if let Some(nonce) = &self.nonce {
+            claims["nonce"] = nonce.clone().into();
+        }
+        claims
+    }
+}
+
+/// Three parts like a JWT's. The signature is none: clients get it over TLS and need not check it (OpenID Connect Core §3.1.3.7).
+pub(crate) fn encode(claims: &Value, signature: &str) -> String {
+    let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "standin" });
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.{signature}", part(&header), part(claims))
+}
+
+pub(crate) fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs()
+}
+
+/// Pairwise: differs from client to client.
+fn subject(client_id: &str, account: &Account) -> String {
+    use sha2::{Digest, Sha256};
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{client_id} {}", account.object_id)))
+}

@@ -1,0 +1,94 @@
+//! The stand-in as a program, for tests that are not written in Rust and for a look with a browser.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use standin::{PUBLIC_CLIENT_ID, Setup, Standin};
+use tokio::io::AsyncReadExt as _;
+
+const USAGE: &str = "\
+usage: standin [OPTION]...
+A stand-in for the Microsoft identity platform on loopback. It prints where it is, then `ready`,
+and runs until its standard input closes or it gets SIGTERM or SIGINT.
+
+  --port N                      port, 0 for a free one
+  --directory DIR               where to write standin-ca.pem; a temporary folder otherwise
+  --single-use                  refuse a refresh token once it was rotated
+  --without-pkce                do not require a code challenge
+  --access-token-lifetime SECS  default: something between 3600 and 5400
+  --device-code-interval SECS   default: 5
+  --device-code-lifetime SECS   default: 900
+";
+
+fn main() -> Result<()> {
+    let Some(setup) = setup(std::env::args().skip(1))? else {
+        print!("{USAGE}");
+        return Ok(());
+    };
+    let standin = Standin::start_with(setup);
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "authority={}", standin.authority())?;
+    writeln!(stdout, "ca_file={}", standin.ca_file().display())?;
+    writeln!(stdout, "client_id={PUBLIC_CLIENT_ID}")?;
+    writeln!(stdout, "ready")?;
+    stdout.flush()?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(stopped())?;
+    // Its reader of the standard input may wait for ever.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// None if help was asked for.
+fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Option<Setup>> {
+    let mut setup = Setup::default();
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("{argument} wants a value\n\n{USAGE}"));
+        match argument.as_str() {
+            "--port" => setup.port = value()?.parse().context("--port")?,
+            "--directory" => setup.directory = Some(PathBuf::from(value()?)),
+            "--single-use" => setup.single_use_refresh_tokens = true,
+            "--without-pkce" => setup.require_pkce = false,
+            "--access-token-lifetime" => setup.access_token_lifetime = seconds(&value()?)?,
+            "--device-code-interval" => setup.device_code_interval = seconds(&value()?)?,
+            "--device-code-lifetime" => setup.device_code_lifetime = seconds(&value()?)?,
+            "--help" | "-h" => return Ok(None),
+            other => bail!("{other} is not known\n\n{USAGE}"),
+        }
+    }
+    Ok(Some(setup))
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds = text.parse().with_context(|| format!("{text} is no number of seconds"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Ends when the standard input does, or at a signal.
+async fn stopped() -> Result<()> {
+    let mut input = tokio::io::stdin();
+    let mut ignored = [0; 1024];
+    let closed = async { while input.read(&mut ignored).await.is_ok_and(|length| length > 0) {} };
+    tokio::select! {
+        () = closed => Ok(()),
+        signal = signal() => signal,
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> Result<()> {
+    Ok(tokio::signal::ctrl_c().await?)
+}

@@ -1,0 +1,155 @@
+//! The listener: TLS, HTTP/1.1, the log, and the bare connection for the faults that need it.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service as _;
+use url::form_urlencoded;
+
+use crate::platform::{Logged, Platform};
+use crate::wire::Wire;
+use crate::{authorize, control, device, discovery, parameters, resource, token};
+
+/// No request here is longer.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// Tries to find a port that is free on both addresses.
+const BIND_TRIES: usize = 16;
+
+/// Where the control of the stand-in lives; not part of the log.
+const CONTROL: &str = "/standin/";
+
+fn router(platform: Arc<Platform>) -> Router {
+    Router::new()
+        .route("/{tenant}/oauth2/v2.0/authorize", get(authorize::authorize))
+        .route("/{tenant}/login", post(authorize::decide))
+        .route("/{tenant}/oauth2/v2.0/token", post(token::token).get(token::get))
+        .route("/{tenant}/oauth2/v2.0/devicecode", post(device::device_code))
+        .route("/devicelogin", get(device::page).post(device::enter))
+        .route("/devicelogin/decision", post(device::decide))
+        .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery::openid_configuration))
+        .route("/common/discovery/instance", get(discovery::instance))
+        .route("/{tenant}/discovery/v2.0/keys", get(discovery::keys))
+        .route("/tokeninfo", get(resource::tokeninfo))
+        .route("/v1.0/me", get(resource::me))
+        .route("/v1.0/me/calendar", get(resource::calendar))
+        .nest("/standin", control::router())
+        .with_state(platform)
+}
+
+/// Both loopback addresses on one port: `localhost` may mean either. A machine may have no IPv6.
+pub(crate) fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
+    for _ in 0..BIND_TRIES {
+        let four = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let six = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, four.local_addr()?.port())));
+        match six {
+            Ok(six) => return Ok(vec![four, six]),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port == 0 => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error),
+            Err(_) => return Ok(vec![four]),
+        }
+    }
+    Err(std::io::ErrorKind::AddrInUse.into())
+}
+
+/// Serves for as long as the runtime lives.
+pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: TlsAcceptor) {
+    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener of the standard library is one of tokio");
+    let router = router(platform.clone());
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                platform.connections.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(connection(platform.clone(), router.clone(), tls.clone(), stream));
+            }
+            // Out of file descriptors: wait for some to be given back.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn connection(platform: Arc<Platform>, router: Router, tls: TlsAcceptor, stream: TcpStream) {
+    // Else small answers wait for the acknowledgement of the one before; without it they are just slower.
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = tls.accept(stream).await else {
+        return;
+    };
+    let (order, mut ordered) = mpsc::channel(1);
+    let service = service_fn(|request| Box::pin(answer(platform.clone(), router.clone(), order.clone(), request)));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        // Its error is the client's affair: it went away or spoke no HTTP.
+        _ = &mut connection => {}
+        Some((wire, response)) = ordered.recv() => {
+            let stream = connection.into_parts().io.into_inner();
+            Wire::play(wire, response, stream).await;
+        }
+    }
+}
+
+async fn answer(
+    platform: Arc<Platform>,
+    mut router: Router,
+    order: mpsc::Sender<(Wire, Response)>,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
+        return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+    };
+    let body = body.to_bytes();
+    let entry = log(&platform, &parts, &body);
+    let mut response = router.call(Request::from_parts(parts, Body::from(body))).await?;
+    let wire = response.extensions_mut().remove::<Wire>();
+    if let Some(entry) = entry
+        && !matches!(wire, Some(Wire::Hang | Wire::Reset))
+    {
+        platform.log()[entry].status = response.status().as_u16();
+    }
+    let Some(wire) = wire else {
+        return Ok(response);
+    };
+    // The connection stops this future when it takes over.
+    let _ = order.send((wire, response)).await;
+    std::future::pending().await
+}
+
+/// The index of the new entry.
+fn log(platform: &Platform, parts: &Parts, body: &[u8]) -> Option<usize> {
+    let path = parts.uri.path();
+    if path.starts_with(CONTROL) {
+        return None;
+    }
+    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let form = if parameters::is_form(&parts.headers) { body } else { b"" };
+    let query = parts.uri.query().unwrap_or_default().as_bytes();
+    let entry = Logged {
+        method: parts.method.to_string(),
+        path: path.to_owned(),
+        parameters: form_urlencoded::parse(query).chain(form_urlencoded::parse(form)).into_owned().collect(),
+        user_agent: header(USER_AGENT),
+        content_type: header(CONTENT_TYPE),
+        status: 0,
+    };
+    let mut log = platform.log();
+    log.push(entry);
+    Some(log.len() - 1)
+}

@@ -1,0 +1,212 @@
+//! POST `/{tenant}/oauth2/v2.0/token`.
+
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::client;
+use crate::issue::{Grant, Reply};
+use crate::parameters::Parameters;
+use crate::platform::{Caller, Platform, Shared};
+use crate::refusal::Refusal;
+use crate::scope::Scopes;
+use crate::setup::App;
+use crate::vault::{Decision, Vault};
+
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+pub(crate) async fn token(
+    State(platform): Shared,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    caller: Caller,
+    body: Bytes,
+) -> Response {
+    let fault = platform.faults().pop_front();
+    if let Some(fault) = &fault
+        && let Some(answer) = fault.instead(&caller).await
+    {
+        return answer;
+    }
+    let reply = Parameters::of_form(&headers, &body)
+        .and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
+    match (reply, fault) {
+        (Ok(reply), Some(fault)) => fault.spoil(reply, &caller),
+        (Ok(reply), None) => reply.json(&caller),
+        (Err(refusal), _) => refusal.json(&caller),
+    }
+}
+
+/// GET of the same address.
+pub(crate) async fn get(caller: Caller) -> Response {
+    Refusal::of(900561).json(&caller)
+}
+
+fn exchange(platform: &Platform, tenant: &str, headers: &HeaderMap, parameters: &Parameters) -> Result<Reply, Refusal> {
+    let grant_type = parameters.required("grant_type")?;
+    platform.tenant(tenant)?;
+    let app = client::authenticate(platform, tenant, headers, parameters)?;
+    let mut vault = platform.vault();
+    let grant = match grant_type {
+        "authorization_code" => authorization_code(platform, &mut vault, tenant, app, parameters),
+        "refresh_token" => refresh_token(platform, &mut vault, tenant, app, parameters),
+        DEVICE_CODE => device_code(&mut vault, tenant, app, parameters),
+        other => {
+            let message = format!("The app requested an unsupported grant type '{other}'.");
+            Err(Refusal::saying(70003, message))
+        }
+    }?;
+    let wants_client_info = parameters.get("client_info") == Some("1");
+    grant.issue(platform, &mut vault, wants_client_info)
+}
+
+fn authorization_code(
+    platform: &Platform,
+    vault: &mut Vault,
+    tenant: &str,
+    app: &App,
+    parameters: &Parameters,
+) -> Result<Grant, Refusal> {
+    let presented = parameters.required("code")?;
+    let redirect_uri = parameters.required("redirect_uri")?;
+    let verifier = parameters.get("code_verifier").filter(|verifier| !verifier.is_empty());
+    if let Some(verifier) = verifier {
+        vault.secret(verifier.to_owned());
+    }
+    let code = vault.codes.get_mut(presented).filter(|code| code.flow.client_id == app.id);
+    let code = code.ok_or_else(|| unknown(presented))?;
+    if code.redeemed {
+        return Err(Refusal::of(54005));
+    }
+    if code.issued.elapsed() > platform.setup.code_lifetime {
+        return Err(Refusal::of(70008));
+    }
+    platform.account_of(tenant, &code.account.address).map_err(|_| Refusal::of(700005))?;
+    if code.flow.redirect_uri != redirect_uri {
+        let message = format!(
+            "The reply address '{redirect_uri}' does not match the reply address '{}' provided when requesting \
+             Authorization code.",
+            code.flow.redirect_uri
+        );
+        return Err(Refusal::saying(500112, message));
+    }
+    verify(verifier, code.flow.code_challenge.as_deref())?;
+    let scopes = asked(parameters, &code.flow.scopes)?;
+    code.redeemed = true;
+    Ok(Grant {
+        client_id: app.id.clone(),
+        account: code.account.clone(),
+        offline_access: scopes.offline_access && code.flow.scopes.offline_access,
+        scopes,
+        signed_in: code.flow.scopes.clone(),
+        nonce: code.flow.nonce.clone(),
+    })
+}
+
+/// RFC 7636 §4.6.
+fn verify(verifier: Option<&str>, challenge: Option<&str>) -> Result<(), Refusal> {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    match (verifier, challenge) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => Err(Refusal::of(50148)),
+        (Some(verifier), Some(challenge))
+            if (43..=128).contains(&verifier.len())
+                && verifier.bytes().all(unreserved)
+                && URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == challenge =>
+        {
+            Ok(())
+        }
+        _ => Err(Refusal::of(501481)),
+    }
+}
+
+fn refresh_token(
+    platform: &Platform,
+    vault: &mut Vault,
+    tenant: &str,
+    app: &App,
+    parameters: &Parameters,
+) -> Result<Grant, Refusal> {
+    let presented = parameters.required("refresh_token")?;
+    let single_use = vault.single_use_refresh_tokens;
+    let token = vault.refresh_tokens.get_mut(presented).filter(|token| token.client_id == app.id);
+    let token = token.ok_or_else(|| unknown(presented))?;
+    if let Some(aadsts) = token.refused_with {
+        return Err(Refusal::of(aadsts));
+    }
+    platform.account_of(tenant, &token.account.address)?;
+    let scopes = asked(parameters, &token.scopes)?;
+    let (account, signed_in) = (token.account.clone(), token.scopes.clone());
+    vault.consented(&app.id, &account, &scopes.permissions)?;
+    if single_use && let Some(token) = vault.refresh_tokens.get_mut(presented) {
+        token.refused_with = Some(70000);
+    }
+    Ok(Grant {
+        client_id: app.id.clone(),
+        account,
+        offline_access: scopes.offline_access,
+        scopes,
+        signed_in,
+        nonce: None,
+    })
+}
+
+fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Parameters) -> Result<Grant, Refusal> {
+    let presented = parameters.required("device_code")?;
+    let device = vault.devices.get_mut(presented).filter(|device| device.client_id == app.id && device.tenant == tenant);
+    let device = device.ok_or_else(|| Refusal::of(70018))?;
+    let now = Instant::now();
+    let early = device.not_before.is_some_and(|not_before| now < not_before);
+    if early {
+        // RFC 8628 §3.5: 5 seconds more for this and all that follow.
+        device.interval += std::time::Duration::from_secs(5);
+    }
+    device.not_before = Some(now + device.interval);
+    if early {
+        return Err(Refusal::slow_down());
+    }
+    let account = match &device.decision {
+        Decision::Redeemed => return Err(Refusal::of(54005)),
+        Decision::Declined => return Err(Refusal::of(65004).with_error("authorization_declined")),
+        Decision::Pending if device.expires <= now => return Err(Refusal::of(70020)),
+        Decision::Pending => return Err(Refusal::of(70016)),
+        Decision::Approved(account) => account.clone(),
+    };
+    device.decision = Decision::Redeemed;
+    // The token request of a device code has no scope (RFC 8628 §3.4).
+    let scopes = device.scopes.clone().of_first_resource();
+    Ok(Grant {
+        client_id: app.id.clone(),
+        account,
+        offline_access: scopes.offline_access,
+        scopes,
+        signed_in: device.scopes.clone(),
+        nonce: None,
+    })
+}
+
+/// The scopes of the token request, else those of the first resource of the sign-in.
+fn asked(parameters: &Parameters, signed_in: &Scopes) -> Result<Scopes, Refusal> {
+    let scopes = match parameters.get("scope") {
+        Some(scope) => parse(scope)?,
+        None => signed_in.clone().of_first_resource(),
+    };
+    scopes.resource()?;
+    Ok(scopes)
+}
+
+fn parse(scope: &str) -> Result<Scopes, Refusal> {
+    if scope.trim().is_empty() { Err(Refusal::of(28003)) } else { Scopes::parse(scope) }
+}
+
+/// What never was a token is malformed; what looks like one is unknown, or another client's.
+fn unknown(presented: &str) -> Refusal {
+    let looks_genuine = presented.starts_with("1.") && presented.len() > 100;
+    if looks_genuine { Refusal::of(70000) } else { Refusal::of(9002313).with_error("invalid_grant") }
+}

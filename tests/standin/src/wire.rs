@@ -1,0 +1,87 @@
+//! Answers that no proper HTTP server gives: they are played on the bare connection.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt as _;
+use socket2::SockRef;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// More than any client should read.
+const HUGE: usize = 8 * 1024 * 1024;
+
+/// What to do with the connection, as an extension of a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wire {
+    Reset,
+    Hang,
+    Truncated,
+    Huge,
+    ByteByByte,
+}
+
+impl Wire {
+    pub fn with(self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    pub async fn play(self, response: Response, mut stream: TlsStream<TcpStream>) {
+        // An error means that the client has had enough.
+        let _ = match self {
+            Wire::Hang => std::future::pending().await,
+            // RFC 9293 §3.6: a socket that does not linger ends with RST instead of FIN.
+            Wire::Reset => SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)),
+            Wire::Truncated => truncated(&mut stream).await,
+            Wire::Huge => huge(&mut stream).await,
+            Wire::ByteByByte => byte_by_byte(response, &mut stream).await,
+        };
+    }
+}
+
+impl IntoResponse for Wire {
+    fn into_response(self) -> Response {
+        self.with(().into_response())
+    }
+}
+
+async fn truncated(stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    stream.write_all(&head("200 OK", "content-length: 4000\r\n")).await?;
+    stream.write_all(br#"{"token_type":"Bearer","expires_in":3600,"access_token":"eyJ0"#).await?;
+    stream.flush().await
+}
+
+async fn huge(stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    let start = br#"{"token_type":"Bearer","access_token":""#;
+    let length = format!("content-length: {}\r\n", start.len() + HUGE);
+    stream.write_all(&head("200 OK", &length)).await?;
+    stream.write_all(start).await?;
+    let part = [b'a'; 16 * 1024];
+    for _ in 0..HUGE / part.len() {
+        stream.write_all(&part).await?;
+    }
+    stream.shutdown().await
+}
+
+async fn byte_by_byte(response: Response, stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let mut answer = head(&parts.status.to_string(), &format!("content-length: {}\r\n", body.len()));
+    answer.extend_from_slice(&body);
+    for (index, byte) in answer.iter().enumerate() {
+        stream.write_all(&[*byte]).await?;
+        stream.flush().await?;
+        // A pause after every byte would take longer than a test should.
+        if index % 64 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    stream.shutdown().await
+}
+
+fn head(status: &str, length: &str) -> Vec<u8> {
+    let fixed = "content-type: application/json; charset=utf-8\r\ncache-control: no-store, no-cache\r\nconnection: close\r\n";
+    format!("HTTP/1.1 {status}\r\n{fixed}{length}\r\n").into_bytes()
+}
