@@ -117,8 +117,7 @@ fn code_challenge(platform: &Platform, parameters: &Parameters) -> Result<Option
 
 /// POST `/{tenant}/login`: the person pressed a button.
 pub(crate) async fn decide(State(platform): Shared, headers: HeaderMap, caller: Caller, body: Bytes) -> Response {
-    let decided = Parameters::of_form(&headers, &body)
-        .and_then(|parameters| decided(&platform, &parameters, &caller));
+    let decided = Parameters::of_form(&headers, &body).and_then(|parameters| decided(&platform, &parameters, &caller));
     decided.unwrap_or_else(|refusal| refusal.html(&caller))
 }
 
@@ -137,8 +136,11 @@ fn decided(platform: &Platform, parameters: &Parameters, caller: &Caller) -> Res
 fn redirect_error(flow: &Flow, refusal: Refusal, caller: &Caller) -> Response {
     let declined = refusal.code == 65004;
     let body = refusal.body(caller);
-    let mut parameters =
-        vec![("error", body.error.as_str()), ("error_description", &body.error_description), ("error_uri", &body.error_uri)];
+    let mut parameters = vec![
+        ("error", body.error.as_str()),
+        ("error_description", &body.error_description),
+        ("error_uri", &body.error_uri),
+    ];
     if declined {
         parameters.push(("error_subcode", "cancel"));
     }

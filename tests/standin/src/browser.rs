@@ -123,7 +123,9 @@ async fn press(authorize_url: &str, button: Button<'_>) -> Result<String> {
     let page = load(client.get(loopback(authorize_url)?)).await?;
     let decision = submit(&client, &page, button).await?;
     let location = decision.headers.get(LOCATION.as_str());
-    location.cloned().with_context(|| format!("the sign-in page redirects nowhere: {} {}", decision.status, decision.body))
+    location
+        .cloned()
+        .with_context(|| format!("the sign-in page redirects nowhere: {} {}", decision.status, decision.body))
 }
 
 async fn enter(page: &str, user_code: &str, button: Button<'_>) -> Result<()> {
@@ -166,7 +168,8 @@ fn post(client: &Client, url: Url, fields: &[(&str, &str)]) -> RequestBuilder {
 async fn load(request: RequestBuilder) -> Result<Page> {
     let response: Response = request.send().await?;
     let headers = response.headers().iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     Ok(Page {
         status: response.status().as_u16(),
         url: response.url().to_string(),

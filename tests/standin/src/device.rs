@@ -28,8 +28,8 @@ pub(crate) async fn device_code(
     caller: Caller,
     body: Bytes,
 ) -> Response {
-    let issued = Parameters::of_form(&headers, &body)
-        .and_then(|parameters| issue(&platform, &tenant, &parameters, &caller));
+    let issued =
+        Parameters::of_form(&headers, &body).and_then(|parameters| issue(&platform, &tenant, &parameters, &caller));
     issued.unwrap_or_else(|refusal| refusal.json(&caller))
 }
 

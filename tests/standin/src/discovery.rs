@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use crate::platform::{Caller, Shared};
 
 /// GET `/{tenant}/v2.0/.well-known/openid-configuration`.
-pub(crate) async fn openid_configuration(State(platform): Shared, Path(name): Path<String>, caller: Caller) -> Response {
+pub(crate) async fn openid_configuration(
+    State(platform): Shared,
+    Path(name): Path<String>,
+    caller: Caller,
+) -> Response {
     let tenant = match platform.tenant(&name) {
         Ok(tenant) => tenant,
         Err(refusal) => return refusal.json(&caller),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::platform::{Caller, Platform};
 use crate::random;
 use crate::refusal::Refusal;
-use crate::scope::{Permission, Scopes};
+use crate::scope::{self, Permission, Scopes};
 use crate::setup::Account;
 use crate::vault::{AccessToken, Vault};
 
@@ -84,7 +84,7 @@ impl Grant {
     /// Microsoft names the scopes of OpenID Connect for Graph only.
     fn scope(&self, resource: &str, permissions: &[Permission]) -> String {
         let openid = [("profile", self.scopes.profile), ("openid", self.scopes.openid), ("email", self.scopes.email)];
-        let is_graph = resource.contains("graph");
+        let is_graph = scope::is_graph(resource);
         let openid = openid.iter().filter(|(_, asked)| *asked && is_graph).map(|(name, _)| (*name).to_owned());
         openid.chain(permissions.iter().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
     }

@@ -27,6 +27,16 @@ fn main() -> Result<()> {
         print!("{USAGE}");
         return Ok(());
     };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(setup))?;
+    // Its reader of the standard input may wait for ever.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn serve(setup: Setup) -> Result<()> {
+    // Who reads `ready` may send a signal at once: listen for it before.
+    let signal = signal()?;
     let standin = Standin::start_with(setup);
     let mut stdout = std::io::stdout();
     writeln!(stdout, "authority={}", standin.authority())?;
@@ -34,11 +44,10 @@ fn main() -> Result<()> {
     writeln!(stdout, "client_id={PUBLIC_CLIENT_ID}")?;
     writeln!(stdout, "ready")?;
     stdout.flush()?;
-
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(stopped())?;
-    // Its reader of the standard input may wait for ever.
-    runtime.shutdown_background();
+    tokio::select! {
+        () = input_closed() => {}
+        () = signal => {}
+    }
     Ok(())
 }
 
@@ -67,28 +76,31 @@ fn seconds(text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// Ends when the standard input does, or at a signal.
-async fn stopped() -> Result<()> {
+async fn input_closed() {
     let mut input = tokio::io::stdin();
     let mut ignored = [0; 1024];
-    let closed = async { while input.read(&mut ignored).await.is_ok_and(|length| length > 0) {} };
-    tokio::select! {
-        () = closed => Ok(()),
-        signal = signal() => signal,
-    }
+    while input.read(&mut ignored).await.is_ok_and(|length| length > 0) {}
 }
 
+/// Listens from the call on, not only from the first poll.
 #[cfg(unix)]
-async fn signal() -> Result<()> {
+fn signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn signal() -> Result<()> {
-    Ok(tokio::signal::ctrl_c().await?)
+fn signal() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        // An error means that there is no way to be interrupted.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }

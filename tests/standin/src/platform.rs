@@ -102,7 +102,8 @@ impl Platform {
     pub fn app(&self, client_id: &str, tenant: &str) -> Result<&App, Refusal> {
         let own = self.tenant(tenant)?;
         let not_found = || {
-            let message = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
+            let message =
+                format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
             Refusal::saying(700016, message)
         };
         let app = self.setup.apps.iter().find(|app| app.id == client_id).ok_or_else(not_found)?;

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::parameters::Parameters;
 use crate::platform::{Platform, Shared};
 use crate::random;
+use crate::scope;
 use crate::setup::Account;
 
 /// GET `/tokeninfo?access_token=…`, in the words that Dovecot's `passdb oauth2` can be told to look for.
@@ -27,61 +28,70 @@ pub(crate) async fn tokeninfo(State(platform): Shared, RawQuery(query): RawQuery
 
 /// GET `/v1.0/me` of Graph.
 pub(crate) async fn me(State(platform): Shared, headers: HeaderMap) -> Response {
-    graph(&platform, &headers, "User.Read").map_or_else(
-        |refusal| refusal,
-        |account| {
-            let user = json!({
-                "id": account.object_id,
-                "displayName": account.name,
-                "mail": account.address,
-                "userPrincipalName": account.address,
-            });
-            Json(user).into_response()
-        },
-    )
+    let account = match graph(&platform, &headers, "User.Read") {
+        Ok(account) => account,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let user = json!({
+        "id": account.object_id,
+        "displayName": account.name,
+        "mail": account.address,
+        "userPrincipalName": account.address,
+    });
+    Json(user).into_response()
 }
 
 /// GET `/v1.0/me/calendar` of Graph.
 pub(crate) async fn calendar(State(platform): Shared, headers: HeaderMap) -> Response {
-    graph(&platform, &headers, "Calendars.Read").map_or_else(
-        |refusal| refusal,
-        |account| {
-            let calendar = json!({
-                "id": format!("calendar-of-{}", account.object_id),
-                "name": "Calendar",
-                "isDefaultCalendar": true,
-                "canEdit": true,
-                "owner": { "name": account.name, "address": account.address },
-            });
-            Json(calendar).into_response()
-        },
-    )
+    let account = match graph(&platform, &headers, "Calendars.Read") {
+        Ok(account) => account,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let calendar = json!({
+        "id": format!("calendar-of-{}", account.object_id),
+        "name": "Calendar",
+        "isDefaultCalendar": true,
+        "canEdit": true,
+        "owner": { "name": account.name, "address": account.address },
+    });
+    Json(calendar).into_response()
 }
 
 /// The account of a token for Graph with this permission, or one that includes it (`X.Read` in `X.ReadWrite`).
-fn graph(platform: &Platform, headers: &HeaderMap, permission: &str) -> Result<Account, Response> {
+fn graph(platform: &Platform, headers: &HeaderMap, permission: &str) -> Result<Account, GraphRefusal> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let bearer = bearer.ok_or(GraphRefusal::unauthenticated("Access token is empty."))?;
     let vault = platform.vault();
-    let Some(token) = bearer.and_then(|token| vault.valid_access_token(token)) else {
-        let message = if bearer.is_none() { "Access token is empty." } else { "Access token validation failure." };
-        let mut refusal = refuse(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message);
-        refusal.headers_mut().insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
-        return Err(refusal);
-    };
-    let graph = |resource: &str| ["https://graph.", "https://microsoftgraph."].iter().any(|start| resource.starts_with(start));
-    if !token.permissions.iter().any(|permission| graph(permission.resource)) {
-        let message = "Access token validation failure. Invalid audience.";
-        return Err(refuse(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message));
+    let invalid = GraphRefusal::unauthenticated("Access token validation failure.");
+    let token = vault.valid_access_token(bearer).ok_or(invalid)?;
+    if !token.permissions.iter().any(|granted| scope::is_graph(granted.resource)) {
+        return Err(GraphRefusal::unauthenticated("Access token validation failure. Invalid audience."));
     }
     if !token.permissions.iter().any(|granted| granted.name.starts_with(permission)) {
         let message = "Access is denied. Check credentials and try again.";
-        return Err(refuse(StatusCode::FORBIDDEN, "ErrorAccessDenied", message));
+        return Err(GraphRefusal { status: StatusCode::FORBIDDEN, code: "ErrorAccessDenied", message });
     }
     Ok(token.account.clone())
 }
 
-fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
-    let request_id = random::guid();
-    let inner = json!({ "request-id": request_id, "client-request-id": request_id });
-    (status, Json(json!({ "error": { "code": code, "message": message, "innerError": inner } }))).into_response()
+struct GraphRefusal {
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+}
+
+impl GraphRefusal {
+    fn unauthenticated(message: &'static str) -> GraphRefusal {
+        GraphRefusal { status: StatusCode::UNAUTHORIZED, code: "InvalidAuthenticationToken", message }
+    }
+}
+
+impl IntoResponse for GraphRefusal {
+    fn into_response(self) -> Response {
+        let request_id = random::guid();
+        let inner = json!({ "request-id": request_id, "client-request-id": request_id });
+        let body = json!({ "error": { "code": self.code, "message": self.message, "innerError": inner } });
+        // RFC 9110 §15.5.2 wants it with every 401; it does no harm with a 403.
+        (self.status, [(WWW_AUTHENTICATE, "Bearer")], Json(body)).into_response()
+    }
 }

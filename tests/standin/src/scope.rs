@@ -112,9 +112,13 @@ impl Scopes {
 
 /// Every permission there is, for a seeded sign-in.
 pub(crate) fn all() -> impl Iterator<Item = Permission> {
-    RESOURCES.iter().flat_map(|(resource, names)| {
-        names.iter().map(|name| Permission { resource, name: (*name).to_owned() })
-    })
+    RESOURCES
+        .iter()
+        .flat_map(|(resource, names)| names.iter().map(|name| Permission { resource, name: (*name).to_owned() }))
+}
+
+pub(crate) fn is_graph(resource: &str) -> bool {
+    resource.starts_with("https://graph.") || resource.starts_with("https://microsoftgraph.")
 }
 
 fn permission(word: &str) -> Result<Permission, Refusal> {
@@ -134,7 +138,8 @@ fn permission(word: &str) -> Result<Permission, Refusal> {
         return Err(Refusal::saying(500011, message));
     };
     if name != ".default" && !names.contains(&name) {
-        let message = format!("The application asked for scope '{name}' that doesn't exist on the resource '{resource}'.");
+        let message =
+            format!("The application asked for scope '{name}' that doesn't exist on the resource '{resource}'.");
         return Err(Refusal::saying(650053, message));
     }
     Ok(Permission { resource, name: name.to_owned() })

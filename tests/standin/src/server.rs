@@ -72,7 +72,8 @@ pub(crate) fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
 
 /// Serves for as long as the runtime lives.
 pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: TlsAcceptor) {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener of the standard library is one of tokio");
+    let listener =
+        tokio::net::TcpListener::from_std(listener).expect("a listener of the standard library is one of tokio");
     let router = router(platform.clone());
     loop {
         match listener.accept().await {
@@ -144,7 +145,10 @@ fn log(platform: &Platform, parts: &Parts, body: &[u8]) -> Option<usize> {
     let entry = Logged {
         method: parts.method.to_string(),
         path: path.to_owned(),
-        parameters: form_urlencoded::parse(query).chain(form_urlencoded::parse(form)).into_owned().collect(),
+        parameters: [query, form]
+            .into_iter()
+            .flat_map(|encoded| form_urlencoded::parse(encoded).into_owned())
+            .collect(),
         user_agent: header(USER_AGENT),
         content_type: header(CONTENT_TYPE),
         status: 0,

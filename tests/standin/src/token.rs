@@ -34,8 +34,8 @@ pub(crate) async fn token(
     {
         return answer;
     }
-    let reply = Parameters::of_form(&headers, &body)
-        .and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
+    let reply =
+        Parameters::of_form(&headers, &body).and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
     match (reply, fault) {
         (Ok(reply), Some(fault)) => fault.spoil(reply, &caller),
         (Ok(reply), None) => reply.json(&caller),
@@ -159,7 +159,8 @@ fn refresh_token(
 
 fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Parameters) -> Result<Grant, Refusal> {
     let presented = parameters.required("device_code")?;
-    let device = vault.devices.get_mut(presented).filter(|device| device.client_id == app.id && device.tenant == tenant);
+    let device =
+        vault.devices.get_mut(presented).filter(|device| device.client_id == app.id && device.tenant == tenant);
     let device = device.ok_or_else(|| Refusal::of(70018))?;
     let now = Instant::now();
     let early = device.not_before.is_some_and(|not_before| now < not_before);

@@ -83,7 +83,12 @@ impl Vault {
     }
 
     /// The permissions that a token for `asked` carries, if all were consented to.
-    pub fn consented(&self, client_id: &str, account: &Account, asked: &[Permission]) -> Result<Vec<Permission>, Refusal> {
+    pub fn consented(
+        &self,
+        client_id: &str,
+        account: &Account,
+        asked: &[Permission],
+    ) -> Result<Vec<Permission>, Refusal> {
         let none = BTreeSet::new();
         let key = (client_id.to_owned(), account.address.clone());
         let consents = self.consents.get(&key).unwrap_or(&none);
@@ -113,7 +118,8 @@ impl Vault {
 
     pub fn issue_refresh_token(&mut self, setup: &Setup, client_id: &str, account: &Account, scopes: Scopes) -> String {
         let token = self.secret(random::opaque(setup.refresh_token_length.clone()));
-        let entry = RefreshToken { client_id: client_id.to_owned(), account: account.clone(), scopes, refused_with: None };
+        let entry =
+            RefreshToken { client_id: client_id.to_owned(), account: account.clone(), scopes, refused_with: None };
         self.refresh_tokens.insert(token.clone(), entry);
         token
     }

@@ -82,6 +82,7 @@ async fn byte_by_byte(response: Response, stream: &mut (impl AsyncWrite + Unpin)
 }
 
 fn head(status: &str, length: &str) -> Vec<u8> {
-    let fixed = "content-type: application/json; charset=utf-8\r\ncache-control: no-store, no-cache\r\nconnection: close\r\n";
+    let fixed =
+        "content-type: application/json; charset=utf-8\r\ncache-control: no-store, no-cache\r\nconnection: close\r\n";
     format!("HTTP/1.1 {status}\r\n{fixed}{length}\r\n").into_bytes()
 }

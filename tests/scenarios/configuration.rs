@@ -1,0 +1,151 @@
+//! `config.toml`: each mistake is named with its file and line, and what would be right.
+
+use standin::{CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, PUBLIC_CLIENT_ID};
+
+use crate::support::Home;
+
+/// Writes these lines below a client ID, and asserts where and how the mistake is shown.
+#[track_caller]
+fn mistake(lines: &str, line_number: usize, words: &[&str]) {
+    let home = Home::new();
+    home.configure(&format!("client_id = '{PUBLIC_CLIENT_ID}'\n{lines}\n"));
+    let run = home.refresh();
+    let stderr = run.fails_with(78);
+    let place = format!("config.toml:{line_number}: ");
+    assert!(stderr.contains(&place), "{place} in {stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word} in {stderr}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_known_ones() {
+    mistake("clientid = 'x'", 2, &["unknown field `clientid`", "`client_id`"]);
+    mistake("[profiles.work]\nscope = ['a']", 3, &["unknown field `scope`", "`scopes`"]);
+}
+
+#[test]
+fn a_wrong_type_is_named() {
+    mistake("network_timeout = 'long'", 2, &["invalid type: string"]);
+    mistake("[profiles.work]\nscopes = 'https://graph.microsoft.com/Mail.Read'", 3, &["expected a sequence"]);
+    mistake("store = 'vault'", 2, &["unknown variant `vault`", "`auto`", "`keychain`", "`file`"]);
+    mistake("network_timeout = 0", 2, &["1 to 600 seconds"]);
+}
+
+#[test]
+fn a_bad_address_is_named_and_the_right_form_is_shown() {
+    mistake("authority = 'login.microsoftonline.com'", 2, &["https://login.microsoftonline.com/YOUR-TENANT-ID/"]);
+    mistake("authority = 'http://login.microsoftonline.com/t/'", 2, &["must start with https://"]);
+    mistake("authority = 'https://login.microsoftonline.com/'", 2, &["a login host and one tenant"]);
+    mistake("authority = 'https://example.com/t/'\ntenant = 't'", 2, &["the same thing twice"]);
+    mistake("tenant = 'a/b'", 2, &["a tenant ID, a domain"]);
+    mistake("redirect_uri = 'https://example.com/'", 2, &["on this machine", "https://localhost:7598/"]);
+}
+
+#[test]
+fn a_profile_of_ones_own_needs_scopes() {
+    let home = Home::new();
+    home.configure_with("");
+    let configuration = home.configuration() + "[profiles.work]\n";
+    home.configure(&configuration);
+    let run = home.run("refresh-token", ["--profile", "work"]);
+    let stderr = run.fails_with(78);
+    assert!(stderr.contains("\"work\" has no scopes") && stderr.contains("scopes = [\"https://"), "{stderr}");
+}
+
+#[test]
+fn an_unknown_profile_names_the_known_ones() {
+    let home = Home::new();
+    let configuration = home.configuration() + "[profiles.work]\nscopes = ['a']\n";
+    home.configure(&configuration);
+    for command in ["get-token", "refresh-token", "get-refresh-token"] {
+        let run = home.run(command, ["--profile", "other"]);
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("no profile \"other\"") && stderr.contains("calendar, mail, work"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_no_defect_and_shows_no_secret() {
+    for line in
+        ["client_secret = \"hunter2", "client_secret = hunter2", "client_secret = ['hunter2']", "client_secret = 42"]
+    {
+        let home = Home::new();
+        home.configure(&format!("client_id = 'x'\n{line}\n"));
+        let run = home.refresh();
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("config.toml:2") && !stderr.contains("hunter2") && !stderr.contains("42"), "{stderr}");
+    }
+}
+
+#[test]
+fn the_first_run_writes_the_example_and_says_what_to_put_in() {
+    let home = Home::new();
+    std::fs::remove_dir_all(home.config_file().parent().unwrap()).unwrap();
+    let run = home.run("get-token", [""; 0]);
+    let stderr = run.fails_with(78);
+    assert!(stderr.contains("client_id") && stderr.contains(home.config_file().to_str().unwrap()), "{stderr}");
+    let written = std::fs::read_to_string(home.config_file()).unwrap();
+    assert_eq!(written, include_str!("../../config.example.toml"));
+    #[cfg(unix)]
+    {
+        let mode = |path: &std::path::Path| {
+            std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777
+        };
+        assert_eq!(mode(&home.config_file()), 0o600);
+        assert_eq!(mode(home.config_file().parent().unwrap()), 0o700);
+    }
+    // The second run says the same thing about the file that is there now.
+    assert!(home.run("get-token", [""; 0]).fails_with(78).contains("client_id is empty"));
+}
+
+#[test]
+fn another_file_can_be_named() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    let elsewhere = home.path().join("elsewhere.toml");
+    std::fs::rename(home.config_file(), &elsewhere).unwrap();
+    home.run("refresh-token", ["--config", elsewhere.to_str().unwrap()]).token();
+    let mut named = home.command("refresh-token");
+    named.env("M365AUTH_CONFIG", &elsewhere);
+    crate::support::finish(&mut named).token();
+    assert_ne!(home.token_in_file("mail"), Some(token));
+}
+
+#[test]
+fn openid_profile_and_offline_access_are_always_asked_for_and_never_doubled() {
+    let home = Home::new();
+    let configuration = home.configuration()
+        + "[profiles.mail]\nscopes = ['offline_access', 'https://outlook.office.com/IMAP.AccessAsUser.All', 'openid']\n";
+    home.configure(&configuration);
+    home.store_token("mail");
+    home.refresh().token();
+    let request = home.standin.requests().pop().unwrap();
+    let mut scopes: Vec<&str> = request.parameters["scope"].split(' ').collect();
+    scopes.sort_unstable();
+    assert_eq!(scopes, ["https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access", "openid", "profile"]);
+}
+
+#[test]
+fn a_secret_is_sent_where_there_is_one_and_an_empty_one_never() {
+    let home = Home::new();
+    home.configure_with("client_secret = ''");
+    home.store_token("mail");
+    home.refresh().token();
+    assert!(!home.standin.requests().pop().unwrap().parameters.contains_key("client_secret"));
+
+    let confidential = home.configuration().replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID);
+    home.configure(&format!("client_secret = '{CLIENT_SECRET}'\n{confidential}"));
+    home.put_token("mail", &home.standin.seed_refresh_token(CONFIDENTIAL_CLIENT_ID, standin::ADA));
+    home.refresh().token();
+}
+
+#[test]
+fn a_profile_can_have_keys_of_its_own() {
+    let home = Home::new();
+    let configuration = home.configuration().replace(PUBLIC_CLIENT_ID, "someone-elses-client")
+        + &format!("[profiles.mail]\nclient_id = '{PUBLIC_CLIENT_ID}'\n");
+    home.configure(&configuration);
+    home.store_token("mail");
+    home.refresh().token();
+}

@@ -1,0 +1,12 @@
+//! What a user sees, one scenario a behaviour: the real commands against the stand-in. Needs nothing but Rust.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configuration;
+mod microsoft;
+mod output;
+mod refresh;
+mod sign_in;
+mod store;

@@ -1,0 +1,122 @@
+//! Answers that are refusals, and answers that are none.
+
+use standin::Fault;
+
+use crate::support::Home;
+
+/// Orders a fault for a refresh, and asserts the exit code and these words; the stored token survives.
+#[track_caller]
+fn fault(fault: Fault, code: i32, words: &[&str]) {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    home.configure_with("network_timeout = 2");
+    home.standin.order(fault);
+    let run = home.refresh();
+    let stderr = run.fails_with(code);
+    for word in words {
+        assert!(stderr.contains(word), "{word} in {stderr}");
+    }
+    assert_eq!(home.token_in_file("mail"), Some(token));
+    home.refresh().token();
+}
+
+#[test]
+fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
+    let faults = [
+        Fault::Html,
+        Fault::Empty,
+        Fault::NotJson,
+        Fault::Truncated,
+        Fault::Huge,
+        Fault::Redirect,
+        Fault::NoAccessToken,
+        Fault::AccessToken("two lines\nof text".to_owned()),
+        Fault::BrokenIdToken,
+    ];
+    std::thread::scope(|scope| {
+        for order in faults {
+            scope.spawn(move || fault(order, 76, &["no answer of the Microsoft identity platform", "captive portal"]));
+        }
+    });
+}
+
+#[test]
+fn an_id_token_for_another_client_is_76() {
+    fault(Fault::WrongAudience, 76, &["another client"]);
+}
+
+#[test]
+fn what_passes_is_75() {
+    fault(Fault::Hang, 75, &["did not answer within 2 seconds", "network_timeout"]);
+    fault(Fault::Reset, 75, &["cannot be reached", "still good"]);
+    for status in [408, 429, 500, 503] {
+        fault(Fault::Status { status, retry_after: None }, 75, &["cannot answer now", "still good"]);
+    }
+    fault(Fault::aadsts(50_196), 75, &["AADSTS50196", "try again later"]);
+}
+
+#[test]
+fn a_slow_answer_is_an_answer() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::ByteByByte);
+    home.refresh().token();
+}
+
+#[test]
+fn a_refusal_shows_what_microsofts_support_asks_for() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::aadsts(53_003));
+    let run = home.refresh();
+    let stderr = run.fails_with(77);
+    for part in ["AADSTS53003", "trace ", "correlation "] {
+        assert!(stderr.contains(part), "{part} in {stderr}");
+    }
+    assert!(!stderr.contains("http"), "no error_uri: {stderr}");
+}
+
+#[test]
+fn text_from_outside_cannot_steer_the_terminal() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::HostileText);
+    let run = home.refresh();
+    assert_ne!(run.code, Some(0));
+    assert!(run.stderr.lines().all(|line| !line.contains(char::is_control)), "{:?}", run.stderr);
+}
+
+#[test]
+fn a_wrong_configuration_at_microsoft_is_78() {
+    fault(Fault::aadsts(7_000_218), 78, &["AADSTS7000218", "app registration"]);
+    fault(Fault::aadsts(700_016), 78, &["AADSTS700016"]);
+}
+
+#[test]
+fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
+    let home = Home::new();
+    home.store_token("mail");
+    let untrusting: String = home
+        .configuration()
+        .lines()
+        .filter(|line| !line.starts_with("ca_file"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    home.configure(&untrusting);
+    assert!(home.refresh().fails_with(75).contains("ca_file"));
+    // The variables are honoured.
+    let mut trusting = home.command("refresh-token");
+    crate::support::finish(trusting.env("SSL_CERT_FILE", home.standin.ca_file())).token();
+}
+
+#[test]
+fn a_proxy_is_used_where_a_variable_names_one() {
+    let home = Home::new();
+    home.store_token("mail");
+    let nobody = format!("http://localhost:{}", crate::support::free_port());
+    let run = crate::support::finish(home.command("refresh-token").env("HTTPS_PROXY", &nobody));
+    assert!(run.fails_with(75).contains("cannot be reached"));
+    assert_eq!(home.standin.connections(), 0);
+    let mut without = home.command("refresh-token");
+    crate::support::finish(without.env("HTTPS_PROXY", &nobody).env("NO_PROXY", "localhost")).token();
+}

@@ -1,0 +1,70 @@
+//! stdout is the token and one newline, or nothing; words go to stderr; exit codes say what to do.
+
+use std::process::Stdio;
+
+use crate::support::{Home, finish};
+
+#[test]
+fn a_wrong_call_is_64_with_nothing_on_stdout() {
+    let home = Home::new();
+    for command in ["get-token", "refresh-token", "get-refresh-token"] {
+        let run = home.run(command, ["--nonsense"]);
+        assert_eq!((run.code, &*run.stdout), (Some(64), ""), "{run:?}");
+        assert!(run.stderr.contains("error: ") && run.stderr.contains("--help"), "{run:?}");
+    }
+    assert_eq!(home.run("refresh-token", ["--profile", "../mail"]).code, Some(64));
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let home = Home::new();
+    for command in ["get-token", "refresh-token", "get-refresh-token"] {
+        let help = home.run(command, ["--help"]);
+        assert_eq!(help.code, Some(0));
+        assert!(help.stdout.contains("--profile") && help.stderr.is_empty(), "{help:?}");
+        assert_eq!(home.run(command, ["-V"]).stdout, format!("{command} {}\n", env!("CARGO_PKG_VERSION")));
+    }
+}
+
+#[test]
+fn verbose_says_what_was_done_and_no_secret() {
+    let home = Home::new();
+    home.store_token("mail");
+    let run = home.run("refresh-token", ["-v"]);
+    run.token();
+    for known in ["config.toml", "refresh_token_mail", "oauth2/v2.0/token", "200 OK", " ms)"] {
+        assert!(run.stderr.contains(known), "{known} in {}", run.stderr);
+    }
+    for secret in home.standin.issued_secrets() {
+        assert!(!run.stderr.contains(&secret));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_stdout_is_an_error_and_one_that_went_away_is_none() {
+    let home = Home::new();
+    home.store_token("mail");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = home.command("refresh-token").stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(74));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to stdout"));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut gone = home.command("refresh-token").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    assert_eq!(gone.wait().unwrap().code(), Some(0));
+    home.refresh().token();
+}
+
+#[test]
+fn the_token_is_printed_even_where_it_cannot_be_stored() {
+    // A folder where the file should be: not even root can write a file there.
+    let home = Home::new();
+    let token = home.store_token("mail");
+    std::fs::create_dir_all(home.path().join("elsewhere")).unwrap();
+    let run = finish(home.command("refresh-token").env("XDG_CACHE_HOME", "/dev/null/nowhere"));
+    assert!(run.fails_with(74).contains("/dev/null/nowhere"), "no token can be read there");
+    assert_eq!(home.token_in_file("mail"), Some(token));
+}

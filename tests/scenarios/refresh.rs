@@ -1,0 +1,153 @@
+//! `refresh-token` and `get-refresh-token`, in the ordinary case.
+
+use standin::{ADA, Fault, PUBLIC_CLIENT_ID};
+
+use crate::support::Home;
+
+#[test]
+fn prints_an_access_token_and_keeps_the_new_refresh_token() {
+    let home = Home::new();
+    let old = home.store_token("mail");
+    let run = home.refresh();
+    assert!(home.standin.is_valid_access_token(run.token()));
+    let new = home.token_in_file("mail").unwrap();
+    assert_ne!(new, old);
+    assert!(home.standin.is_valid_refresh_token(&new));
+    assert_eq!(run.stderr, "", "a mail program's log stays empty");
+}
+
+#[test]
+fn asks_microsoft_once_and_nothing_else() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    let asked: Vec<String> = home.standin.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(asked, ["/common/oauth2/v2.0/token"]);
+    assert_eq!(home.standin.connections(), 1);
+}
+
+#[test]
+fn a_reply_without_a_refresh_token_keeps_the_old_one() {
+    let home = Home::new();
+    let old = home.store_token("mail");
+    home.standin.order(Fault::NoRefreshToken);
+    home.refresh().token();
+    assert_eq!(home.token_in_file("mail"), Some(old));
+}
+
+#[test]
+fn each_profile_has_its_token() {
+    let home = Home::new();
+    home.configure_with("");
+    home.store_token("calendar");
+    let run = home.run("refresh-token", ["--profile", "calendar"]);
+    assert!(home.standin.is_valid_access_token(run.token()));
+    let request = home.standin.requests().pop().unwrap();
+    assert!(request.parameters["scope"].contains("https://graph.microsoft.com/Calendars.ReadWrite"));
+    home.refresh().fails_with(77);
+}
+
+#[test]
+fn without_a_token_the_person_is_told_to_sign_in() {
+    let home = Home::new();
+    for command in ["refresh-token", "get-refresh-token"] {
+        let stderr = home.run(command, ["-p", "calendar"]).fails_with(77).to_owned();
+        assert!(stderr.contains("No refresh token found"), "{stderr}");
+        assert!(stderr.contains("get-token --profile calendar"), "{stderr}");
+    }
+}
+
+#[test]
+fn get_refresh_token_prints_what_is_stored_without_network() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    assert_eq!(home.run("get-refresh-token", [""; 0]).token(), token);
+    assert_eq!(home.standin.connections(), 0);
+}
+
+#[test]
+fn get_refresh_token_needs_no_configuration() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    std::fs::remove_file(home.config_file()).unwrap();
+    assert_eq!(home.run("get-refresh-token", [""; 0]).token(), token);
+    home.refresh().fails_with(78);
+}
+
+#[test]
+fn a_refused_token_stays_where_it_is() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    home.standin.revoke_all(700_082);
+    let run = home.refresh();
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("AADSTS700082") && stderr.contains("trace ") && stderr.contains("get-token"), "{stderr}");
+    assert_eq!(home.token_in_file("mail"), Some(token));
+}
+
+#[test]
+fn the_account_and_the_times_are_kept_beside_the_token_and_no_secret() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    let record = std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap();
+    for known in [ADA, PUBLIC_CLIENT_ID, &home.standin.authority(), "issued", "last_used", "tenant_id", "object_id"] {
+        assert!(record.contains(known), "{known} in {record}");
+    }
+    for secret in home.standin.issued_secrets() {
+        assert!(!record.contains(&secret));
+    }
+}
+
+#[test]
+fn an_old_token_that_is_only_handed_out_brings_a_warning() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    assert_eq!(home.run("get-refresh-token", [""; 0]).stderr, "");
+
+    let file = home.cache().join("records_mail.toml");
+    let record = std::fs::read_to_string(&file).unwrap();
+    let issued = record.lines().find(|line| line.starts_with("issued")).unwrap();
+    let seconds: u64 = issued.split(" = ").nth(1).unwrap().parse().unwrap();
+    for (days, warned) in [(74, false), (76, true)] {
+        let earlier = format!("issued = {}", seconds - days * 24 * 60 * 60);
+        std::fs::write(&file, record.replace(issued, &earlier)).unwrap();
+        let run = home.run("get-refresh-token", [""; 0]);
+        run.token();
+        assert_eq!(run.stderr.contains("warning: this refresh token is 76 days old"), warned, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn twenty_at_once_with_single_use_refresh_tokens_all_get_a_token() {
+    let home = Home::new();
+    home.standin.set_single_use_refresh_tokens(true);
+    home.store_token("mail");
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..20).map(|_| scope.spawn(|| home.refresh())).collect();
+        for caller in callers {
+            assert!(home.standin.is_valid_access_token(caller.join().unwrap().token()));
+        }
+    });
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
+}
+
+#[test]
+fn a_token_goes_to_no_other_client_and_no_other_authority_than_it_came_from() {
+    for (key, other) in [("client_id", "another-client"), ("authority", "example.com")] {
+        let home = Home::new();
+        home.store_token("mail");
+        home.refresh().token();
+        let asked = home.standin.requests().len();
+        let changed = match key {
+            "client_id" => home.configuration().replace(PUBLIC_CLIENT_ID, other),
+            _ => home.configuration().replace("/common/", "/example.com/"),
+        };
+        home.configure(&changed);
+        let run = home.refresh();
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("came from") && stderr.contains("get-token --profile mail"), "{stderr}");
+        assert_eq!(home.standin.requests().len(), asked, "nothing was sent");
+    }
+}

@@ -1,0 +1,227 @@
+//! `get-token` with a browser, played by the stand-in's: the listener, the exchange, what page and terminal say.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+
+use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, GRACE, PUBLIC_CLIENT_ID};
+
+use crate::support::{Home, SignIn};
+
+#[test]
+fn stores_the_refresh_token_says_who_signed_in_and_prints_the_access_token() {
+    let home = Home::new();
+    let run = home.sign_in();
+    assert!(home.standin.is_valid_access_token(run.token()));
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
+    assert!(run.stderr.contains(&format!("Signed in as {ADA}, profile \"mail\".")), "{}", run.stderr);
+    home.refresh().token();
+}
+
+#[test]
+fn the_request_has_state_nonce_pkce_and_asks_which_account() {
+    let home = Home::new();
+    home.sign_in().token();
+    let requests = home.standin.requests();
+    let authorize = requests.iter().find(|request| request.path.ends_with("/authorize")).unwrap();
+    let parameter = |name: &str| authorize.parameters.get(name).map(String::as_str);
+    assert!(parameter("state").unwrap().len() >= 43, "256 bits");
+    assert!(parameter("nonce").unwrap().len() >= 43, "256 bits");
+    assert_eq!(parameter("code_challenge_method"), Some("S256"));
+    assert_eq!(parameter("prompt"), Some("select_account"));
+    assert_eq!(parameter("login_hint"), None);
+    assert!(!authorize.parameters.contains_key("client_secret"));
+}
+
+#[test]
+fn a_username_goes_out_as_login_hint() {
+    let home = Home::new();
+    home.configure_with(&format!("username = '{ADA}'"));
+    home.sign_in().token();
+    let requests = home.standin.requests();
+    let authorize = requests.iter().find(|request| request.path.ends_with("/authorize")).unwrap();
+    assert_eq!(authorize.parameters.get("login_hint").map(String::as_str), Some(ADA));
+    assert!(!authorize.parameters.contains_key("prompt"));
+}
+
+#[test]
+fn a_confidential_client_signs_in_with_its_secret() {
+    let home = Home::new();
+    let confidential = home.configuration().replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID);
+    home.configure(&format!("client_secret = '{CLIENT_SECRET}'\n{confidential}"));
+    home.sign_in().token();
+}
+
+#[test]
+fn the_page_says_how_it_went_and_leaks_nothing() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    let page = sign_in.approve(ADA);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("You are signed in") && page.body.contains(ADA), "{}", page.body);
+    assert!(!page.url.contains("code="), "the code left the address: {}", page.url);
+    assert_eq!(page.headers["cache-control"], "no-store");
+    assert_eq!(page.headers["referrer-policy"], "no-referrer");
+    assert!(page.headers["content-security-policy"].starts_with("default-src 'none'"));
+    assert!(!page.body.contains("<script") && !page.body.contains("http"), "{}", page.body);
+    sign_in.finish().token();
+}
+
+#[test]
+fn a_declined_sign_in_is_shown_on_the_page_and_in_the_terminal() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    let page = sign_in.decline(ADA);
+    assert!(page.body.contains("You are not signed in") && page.body.contains("AADSTS65004"), "{}", page.body);
+    let run = sign_in.finish();
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("declined") && stderr.contains("AADSTS65004"), "{stderr}");
+    assert_eq!(home.token_in_file("mail"), None);
+}
+
+#[test]
+fn a_refused_exchange_is_shown_on_the_page_and_in_the_terminal() {
+    let home = Home::new();
+    home.standin.order(Fault::aadsts(7_000_218));
+    let sign_in = home.begin_sign_in(&[]);
+    assert!(sign_in.approve(ADA).body.contains("AADSTS7000218"));
+    assert!(sign_in.finish().fails_with(78).contains("AADSTS7000218"));
+}
+
+#[test]
+fn another_sign_ins_answer_is_refused() {
+    for order in [Fault::WrongNonce, Fault::NoNonce, Fault::NoIdToken, Fault::WrongAudience] {
+        let home = Home::new();
+        home.standin.order(order);
+        let sign_in = home.begin_sign_in(&[]);
+        sign_in.approve(ADA);
+        sign_in.finish().fails_with(76);
+        assert_eq!(home.token_in_file("mail"), None);
+    }
+}
+
+#[test]
+fn what_is_not_the_redirect_is_refused_and_the_wait_goes_on() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    let callback = format!("https://localhost:{}", home.callback_port);
+    for (path, status) in [
+        ("/favicon.ico", 404),
+        ("/?code=stolen", 400),
+        ("/?code=stolen&state=wrong", 400),
+        ("/?error=access_denied&state=", 400),
+        ("/other?code=x", 404),
+        ("/", 400),
+    ] {
+        assert_eq!(Browser::get(&format!("{callback}{path}")).unwrap().status, status, "{path}");
+    }
+    // Handshakes that are broken off, plain HTTP, and nothing at all.
+    for bytes in [b"\x16\x03".as_slice(), b"GET / HTTP/1.0\r\n\r\n", b""] {
+        TcpStream::connect(("127.0.0.1", home.callback_port)).unwrap().write_all(bytes).unwrap();
+    }
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}
+
+#[test]
+fn a_redirect_with_our_state_and_no_code_is_refused_and_the_wait_goes_on() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    let address = sign_in.address.clone();
+    let state = address.split("state=").nth(1).unwrap().split('&').next().unwrap();
+    let page = Browser::get(&format!("https://localhost:{}/?state={state}", home.callback_port)).unwrap();
+    assert_eq!(page.status, 400);
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}
+
+#[test]
+fn listens_on_loopback_alone_and_on_both_of_its_addresses() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    TcpStream::connect((Ipv4Addr::LOCALHOST, home.callback_port)).unwrap();
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        TcpStream::connect((Ipv6Addr::LOCALHOST, home.callback_port)).unwrap();
+    }
+    // Loopback is all of 127.0.0.0/8, and so is another address of this machine.
+    assert!(TcpStream::connect(("127.0.0.2", home.callback_port)).is_err());
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}
+
+#[test]
+fn a_taken_port_is_69_on_either_address() {
+    for address in ["127.0.0.1", "::1"] {
+        let home = Home::new();
+        let Ok(_taken) = TcpListener::bind((address, home.callback_port)) else { continue };
+        let run = home.run("get-token", ["--browser", "never"]);
+        let stderr = run.fails_with(69);
+        assert!(stderr.contains(&home.callback_port.to_string()) && stderr.contains("redirect_uri"), "{stderr}");
+    }
+}
+
+#[test]
+fn nobody_comes_and_the_wait_ends() {
+    let home = Home::new();
+    let run = home.run("get-token", ["--browser", "never", "--timeout", "1"]);
+    assert!(run.fails_with(75).contains("nobody signed in within 1 seconds"));
+}
+
+#[test]
+fn the_certificate_is_kept_and_one_with_a_readable_key_is_replaced() {
+    let home = Home::new();
+    let first = home.begin_sign_in(&[]);
+    let fingerprint = first.fingerprint.clone();
+    first.approve(ADA);
+    first.finish().token();
+    let again = home.begin_sign_in(&[]);
+    assert_eq!(again.fingerprint, fingerprint);
+    again.approve(ADA);
+    again.finish().token();
+    #[cfg(unix)]
+    {
+        let key = home.cache().join("server.key");
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        let renewed = home.begin_sign_in(&[]);
+        assert_ne!(renewed.fingerprint, fingerprint);
+        renewed.approve(ADA);
+        renewed.finish().token();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_new_sign_in_replaces_a_token_of_another_client_or_account() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    let confidential = home.configuration().replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID);
+    home.configure(&format!("client_secret = '{CLIENT_SECRET}'\n{confidential}"));
+    home.refresh().fails_with(78);
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(GRACE);
+    sign_in.finish().token();
+    home.refresh().token();
+}
+
+#[test]
+#[cfg(unix)]
+fn the_browser_gets_the_address_and_not_our_stdout() {
+    let home = Home::new();
+    let browser = home.path().join("browser");
+    std::fs::write(&browser, "#!/bin/sh\necho token-like-noise\nprintf '%s' \"$1\" >\"$0.address\"\n").unwrap();
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // A text browser keeps the terminal, and is given ours by the library: `lynx` is one by its name.
+    let text_browser = home.path().join("lynx");
+    std::fs::copy(&browser, &text_browser).unwrap();
+    for browser in [browser, text_browser] {
+        let mut command = home.command("get-token");
+        let sign_in = SignIn::begin(command.args(["--browser", "always"]).env("BROWSER", &browser));
+        let opened = browser.with_extension("address");
+        crate::support::eventually("the browser is opened", || {
+            std::fs::read_to_string(&opened).is_ok_and(|address| address == sign_in.address)
+        });
+        sign_in.approve(ADA);
+        assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
+    }
+}

@@ -1,0 +1,70 @@
+//! The file of the refresh token, in a login without a keychain.
+
+use standin::{ADA, PUBLIC_CLIENT_ID};
+
+use crate::support::Home;
+
+#[cfg(unix)]
+fn mode(path: &std::path::Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&path.symlink_metadata().unwrap().permissions()) & 0o777
+}
+
+#[test]
+#[cfg(unix)]
+fn the_file_is_the_persons_own_and_nothing_else_stays() {
+    let home = Home::new();
+    home.sign_in().token();
+    assert_eq!(mode(&home.token_file("mail")), 0o600);
+    assert_eq!(mode(&home.cache()), 0o700);
+    home.refresh().token();
+    assert_eq!(mode(&home.token_file("mail")), 0o600);
+    let mut names: Vec<String> =
+        home.cache().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["lock_mail", "records_mail.toml", "refresh_token_mail", "server.cert", "server.key"]);
+    for name in names {
+        assert_eq!(mode(&home.cache().join(&name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn the_sign_in_says_that_the_token_is_in_a_file_and_where() {
+    let home = Home::new();
+    let run = home.sign_in();
+    run.token();
+    assert!(run.stderr.contains(home.token_file("mail").to_str().unwrap()), "{}", run.stderr);
+    assert!(run.stderr.contains("not encrypted"), "{}", run.stderr);
+}
+
+#[test]
+fn the_bare_token_is_stored_without_a_newline_and_read_with_one() {
+    let home = Home::new();
+    let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    home.put_token("mail", &format!("\n{token}\n"));
+    home.refresh().token();
+    let new = home.token_in_file("mail").unwrap();
+    assert_eq!(new.trim(), new);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_keychain_that_is_demanded_and_absent_is_69() {
+    let home = Home::new();
+    home.configure(&home.configuration().replace("'auto'", "'keychain'"));
+    for command in ["refresh-token", "get-refresh-token"] {
+        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain in this login"));
+    }
+}
+
+#[test]
+fn a_lock_of_a_dead_process_blocks_nobody_and_a_living_one_no_longer_than_the_limit() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.configure_with("network_timeout = 1");
+    let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
+    home.refresh().token();
+    lock.lock().unwrap();
+    assert!(home.refresh().fails_with(75).contains("another command has been refreshing"));
+    drop(lock);
+    home.refresh().token();
+}

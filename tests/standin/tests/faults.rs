@@ -1,0 +1,164 @@
+//! Faults are as bad as ordered, come once, in order, and leave the next request alone.
+
+mod support;
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use standin::{ADA, Fault, PUBLIC_CLIENT_ID, Standin};
+use support::*;
+
+fn refresh(standin: &Standin) -> reqwest::Result<Answer> {
+    let refresh_token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority()), &refresh_parameters(&refresh_token))
+}
+
+/// Down to the operating system's own word.
+fn io_error(error: &reqwest::Error) -> Option<ErrorKind> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(inner) = inner.downcast_ref::<std::io::Error>() {
+            return Some(inner.kind());
+        }
+        source = inner.source();
+    }
+    None
+}
+
+#[test]
+fn refusals_come_in_the_order_given() {
+    let standin = Standin::start();
+    standin.order(Fault::aadsts(50196));
+    let status = Fault::Status { status: 503, retry_after: Some("1".into()) };
+    standin.order_times(status, 2);
+    standin.order(Fault::Aadsts { code: 4711, error: "novelty".into(), suberror: Some("strange".into()), status: 418 });
+    let answers: Vec<Answer> = (0..5).map(|_| refresh(&standin).expect("an answer")).collect();
+    assert_refused(&answers[0], 400, "invalid_grant", 50196);
+    for answer in &answers[1..3] {
+        assert_eq!((answer.status, answer.headers["retry-after"].as_bytes()), (503, &b"1"[..]));
+    }
+    assert_refused(&answers[3], 418, "novelty", 4711);
+    assert_eq!(answers[3].json()["suberror"], "strange");
+    assert_eq!(answers[4].status, 200);
+
+    standin.order(Fault::Reset);
+    standin.clear_orders();
+    assert_eq!(refresh(&standin).expect("an answer").status, 200);
+}
+
+#[test]
+fn connections_break_as_ordered() {
+    let standin = Standin::start();
+    for fault in [Fault::Reset, Fault::AnswerLost] {
+        standin.order(fault);
+        let error = refresh(&standin).err().expect("no answer");
+        assert_eq!(io_error(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
+        assert_eq!(standin.requests().last().map(|entry| entry.status), Some(0));
+    }
+    standin.order(Fault::Truncated);
+    let error = refresh(&standin).err().expect("no whole answer");
+    assert!(error.is_body() || error.is_decode(), "{error:?}");
+    assert_eq!(refresh(&standin).expect("an answer").status, 200);
+}
+
+#[test]
+fn bodies_are_as_ordered() {
+    let standin = Standin::start();
+    let ordered = |fault| {
+        standin.order(fault);
+        refresh(&standin).expect("an answer")
+    };
+    assert_eq!(ordered(Fault::Empty).body, "");
+    assert!(ordered(Fault::Html).headers["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/html")));
+    assert!(serde_json::from_str::<Value>(&ordered(Fault::NotJson).body).is_err());
+    assert!(ordered(Fault::Huge).body.len() > 8 * 1024 * 1024);
+    assert!(
+        ordered(Fault::HostileText).json()["error_description"].as_str().is_some_and(|text| text.contains('\u{1b}'))
+    );
+    let redirect = ordered(Fault::Redirect);
+    assert_eq!(
+        (redirect.status, redirect.headers["location"].as_bytes()),
+        (307, format!("{}/elsewhere", standin.origin()).as_bytes())
+    );
+    let slow = ordered(Fault::ByteByByte);
+    assert!(slow.json()["access_token"].as_str().is_some_and(|token| standin.is_valid_access_token(token)));
+    let start = Instant::now();
+    assert_eq!(ordered(Fault::Delay { milliseconds: 50 }).status, 200);
+    assert!(start.elapsed() >= Duration::from_millis(50));
+}
+
+#[test]
+fn answers_are_spoiled_as_ordered() {
+    let standin = Standin::start();
+    let exchange = |fault| {
+        let code = code(&standin, &[]);
+        standin.order(fault);
+        token(&standin, &code_parameters(&code)).json()
+    };
+    let claim = |reply: &Value, name: &str| {
+        use base64::Engine as _;
+        let part = reply["id_token"].as_str().and_then(|token| token.split('.').nth(1)).expect("a payload").to_owned();
+        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).expect("base64url");
+        serde_json::from_slice::<Value>(&payload).expect("JSON").get(name).cloned()
+    };
+    assert_eq!(exchange(Fault::NoRefreshToken).get("refresh_token"), None);
+    assert_eq!(exchange(Fault::NoIdToken).get("id_token"), None);
+    assert_eq!(exchange(Fault::NoAccessToken).get("access_token"), None);
+    assert_eq!(exchange(Fault::NoExpiresIn).get("expires_in"), None);
+    assert!(exchange(Fault::ExpiresInText)["expires_in"].is_string());
+    assert_eq!(exchange(Fault::AccessToken("a b\n".into()))["access_token"], "a b\n");
+    assert_eq!(exchange(Fault::TokenType("pop".into()))["token_type"], "pop");
+    assert_eq!(exchange(Fault::Scope("none".into()))["scope"], "none");
+    assert_eq!(claim(&exchange(Fault::WrongNonce), "nonce"), Some("another-nonce".into()));
+    assert_eq!(claim(&exchange(Fault::NoNonce), "nonce"), None);
+    assert_ne!(claim(&exchange(Fault::WrongAudience), "aud"), Some(PUBLIC_CLIENT_ID.into()));
+    let expiry = |fault| claim(&exchange(fault), "exp").and_then(|expiry| expiry.as_u64());
+    assert!(expiry(Fault::ExpiredIdToken) < expiry(Fault::Delay { milliseconds: 0 }));
+}
+
+#[test]
+fn a_hanging_answer_ends_with_the_stand_in() {
+    let standin = Standin::start();
+    standin.order(Fault::Hang);
+    let url = format!("{}oauth2/v2.0/token", standin.authority());
+    let request = client(&standin).post(url).body("");
+    let waiting = std::thread::spawn(move || send(request));
+    while standin.token_requests() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!waiting.is_finished());
+    drop(standin);
+    assert!(waiting.join().expect("no panic").is_err());
+}
+
+#[test]
+fn orders_come_over_http_too() {
+    let standin = Standin::start();
+    let post = |path: &str, body: &str| {
+        send(client(&standin).post(format!("{}/standin{path}", standin.origin())).body(body.to_owned()))
+            .expect("an answer")
+    };
+    let get = |path: &str| {
+        send(client(&standin).get(format!("{}/standin{path}", standin.origin()))).expect("an answer").json()
+    };
+    let faults = r#"["reset", "byte_by_byte", {"aadsts": {"code": 53003}}, {"access_token": "x"},
+                     {"status": {"status": 429, "retry_after": "2"}}, {"delay": {"milliseconds": 1}}]"#;
+    assert_eq!(post("/faults?times=2", faults).json()["ordered"], 12);
+    assert_eq!(post("/faults", r#""no such fault""#).status, 400);
+    standin.clear_orders();
+    post("/faults", r#"{"aadsts": {"code": 53003}}"#);
+    assert_refused(&refresh(&standin).expect("an answer"), 400, "invalid_grant", 53003);
+
+    let seeded = post("/refresh-token", "account=grace@example.com").json();
+    let seeded = seeded["refresh_token"].as_str().expect("a token");
+    assert_eq!(get(&format!("/valid?refresh_token={seeded}"))["valid"], true);
+    assert_eq!(post("/refresh-token", "account=nobody").status, 400);
+    assert_eq!(post("/revoke", "aadsts=50173").json()["aadsts"], 50173);
+    assert_eq!(get(&format!("/valid?refresh_token={seeded}"))["valid"], false);
+    assert_eq!(get("/counts")["token_requests"], 1);
+    assert_eq!(get("/requests")[0]["parameters"]["grant_type"], "refresh_token");
+    assert!(get("/secrets").as_array().is_some_and(|secrets| secrets.iter().any(|secret| secret == seeded)));
+}
