@@ -83,7 +83,8 @@ impl Config {
                 Error::new(ErrorKind::Configuration, format!("there is no configuration at {}", file.display()))
                     .hint("run `get-token`: it writes one to fill in")
             }
-            _ => Error::new(ErrorKind::Storage, format!("cannot read {}: {error}", file.display())),
+            _ => Error::new(ErrorKind::Storage, format!("cannot read {}: {error}", file.display()))
+                .hint("see who owns the file, and whether it is text"),
         })?;
         let table = table::parse(&text).map_err(|mistake| mistake.in_file(file, &text))?;
         Ok(Self { file: file.to_owned(), text, table })

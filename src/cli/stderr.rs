@@ -67,5 +67,5 @@ impl Log for Logger {
 
 /// Our own line ends stay; other control characters, wherever they came from, do not reach the terminal.
 fn shown(text: &str) -> String {
-    text.lines().map(|line| line.replace(char::is_control, " ")).collect::<Vec<_>>().join("\n")
+    text.replace(|c: char| c.is_control() && c != '\n', " ")
 }

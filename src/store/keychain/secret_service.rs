@@ -15,14 +15,20 @@ const APPLICATION: (&str, &str) = ("application", "Python keyring library");
 /// The content type of Python's `secretstorage`.
 const CONTENT_TYPE: &str = "text/plain";
 
+const NO_BUS: &str = "no D-Bus session bus";
+
 pub(super) struct Connection(SecretService<'static>);
 
 impl Connection {
     pub(super) fn open() -> Result<Self, Failure> {
         SecretService::connect(EncryptionType::Dh).map(Self).map_err(|error| match &error {
-            Error::Unavailable => Failure::Absent("no D-Bus session bus".to_owned()),
-            // A bus answers every call; an address that nobody serves, or a bus without a keychain, does not.
-            Error::Zbus(_) | Error::ZbusFdo(_) => Failure::Absent(first_line(&error)),
+            Error::Unavailable => Failure::Absent(NO_BUS.to_owned()),
+            Error::Zbus(_) | Error::ZbusFdo(_) => {
+                log::info!("Secret Service: {}", first_line(&error));
+                // The bus's own word for a name that nobody has and that it cannot start.
+                let nobody = error.to_string().contains("org.freedesktop.DBus.Error.ServiceUnknown");
+                Failure::Absent(if nobody { "nothing on the D-Bus session bus is one" } else { NO_BUS }.to_owned())
+            }
             _ => Failure::Other(error.to_string()),
         })
     }
@@ -107,7 +113,7 @@ fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> 
 fn failure(error: Error) -> Failure {
     match error {
         Error::Locked | Error::Prompt | Error::PromptDisconnected => Failure::Locked,
-        Error::Unavailable => Failure::Absent("no D-Bus session bus".to_owned()),
+        Error::Unavailable => Failure::Absent(NO_BUS.to_owned()),
         error => Failure::Other(first_line(&error)),
     }
 }

@@ -1,4 +1,5 @@
 //! The stand-in as a program, for tests that are not written in Rust and for a look with a browser.
+#![allow(clippy::disallowed_macros, reason = "a program with words on stdout")]
 
 use std::io::Write as _;
 use std::path::PathBuf;

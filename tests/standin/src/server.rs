@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{Request, StatusCode};
+use axum::http::{Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http_body_util::{BodyExt as _, Limited};
@@ -112,12 +112,13 @@ async fn answer(
     order: mpsc::Sender<(Wire, Response)>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
     let body = body.to_bytes();
     let entry = log(&platform, &parts, &body);
+    parts.uri = without_empty_segments(&parts.uri);
     let mut response = router.call(Request::from_parts(parts, Body::from(body))).await?;
     let wire = response.extensions_mut().remove::<Wire>();
     if let Some(entry) = entry
@@ -131,6 +132,16 @@ async fn answer(
     // The connection stops this future when it takes over.
     let _ = order.send((wire, response)).await;
     std::future::pending().await
+}
+
+/// As Microsoft: MSAL appends to an authority that ends with a slash, and asks for `/common//v2.0/…`.
+fn without_empty_segments(uri: &Uri) -> Uri {
+    let mut path = uri.path().to_owned();
+    while path.contains("//") {
+        path = path.replace("//", "/");
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}{query}").parse().unwrap_or_else(|_| uri.clone())
 }
 
 /// The index of the new entry.

@@ -223,6 +223,7 @@ fn discovery_names_the_endpoints() {
     let common = get("/common/v2.0/.well-known/openid-configuration").json();
     assert_eq!(text(&common, "issuer"), format!("{}/{{tenantid}}/v2.0", standin.origin()));
     assert_eq!(text(&common, "token_endpoint"), format!("{}oauth2/v2.0/token", standin.authority()));
+    assert_eq!(get("/common//v2.0/.well-known/openid-configuration").json(), common);
     let own = get("/example.com/v2.0/.well-known/openid-configuration").json();
     assert_eq!(text(&own, "issuer"), format!("{}/{TENANT_ID}/v2.0", standin.origin()));
     assert_refused(&get("/nowhere/v2.0/.well-known/openid-configuration"), 400, "invalid_request", 90002);

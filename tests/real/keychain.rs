@@ -1,0 +1,186 @@
+//! The real gnome-keyring: its six states, and the entry that is shared with the Python original.
+
+use std::time::{Duration, Instant};
+
+use standin::{ADA, PUBLIC_CLIENT_ID};
+
+use crate::login::{Keyring, Login};
+use crate::support::{Home, Run};
+
+/// Each command must end within this time without a terminal.
+const LIMIT: Duration = Duration::from_secs(5);
+
+fn home(keyring: Keyring) -> (Home, Login) {
+    let mut home = Home::new();
+    let login = Login::start(&mut home, keyring);
+    (home, login)
+}
+
+/// Runs a command and asserts that it kept no mail program waiting.
+#[track_caller]
+fn promptly(home: &Home, command: &str) -> Run {
+    let begun = Instant::now();
+    let run = home.run(command, [""; 0]);
+    assert!(begun.elapsed() < LIMIT, "{command} took {:?}", begun.elapsed());
+    run
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring and Python's keyring"]
+fn a_token_of_the_python_original_is_used_rotated_and_read_back_as_one_item() {
+    let (home, login) = home(Keyring::Unlocked);
+    let pythons = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    login.python_writes(&home, &pythons);
+    assert_eq!(promptly(&home, "get-refresh-token").token(), pythons);
+    assert!(home.standin.is_valid_access_token(promptly(&home, "refresh-token").token()));
+    let rotated = login.python_reads(&home);
+    assert_ne!(rotated, pythons);
+    assert!(home.standin.is_valid_refresh_token(&rotated));
+    assert_eq!(login.items(&home), 1);
+    assert_eq!(home.token_in_file("mail"), None);
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring and Python's keyring"]
+fn python_overwrites_our_entry_and_we_read_what_it_wrote() {
+    let (home, login) = home(Keyring::Unlocked);
+    let run = home.sign_in();
+    run.token();
+    assert!(run.stderr.contains("the keychain (m365auth-mail)"), "{}", run.stderr);
+    let ours = login.python_reads(&home);
+    assert!(home.standin.is_valid_refresh_token(&ours));
+    let pythons = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    login.python_writes(&home, &pythons);
+    assert_eq!(login.items(&home), 1);
+    assert_eq!(promptly(&home, "get-refresh-token").token(), pythons);
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring and Python's keyring"]
+fn two_entries_side_by_side_become_one_and_the_newer_wins() {
+    let (home, login) = home(Keyring::Unlocked);
+    // Without the `application` attribute, as other Rust programs write; Python then writes a second one.
+    let mut other = crate::login::program("secret-tool", "libsecret-tools");
+    home.prepare(&mut other);
+    other.args(["store", "--label", "other", "service", "m365auth-mail", "username", "refresh_token"]);
+    let mut child = other.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"an-old-token").unwrap();
+    assert!(child.wait().unwrap().success());
+    std::thread::sleep(Duration::from_millis(1100)); // the service keeps whole seconds
+    let newer = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    login.python_writes(&home, &newer);
+    assert_eq!(login.items(&home), 2);
+    assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
+    promptly(&home, "refresh-token").token();
+    assert_eq!(login.items(&home), 1);
+    assert_eq!(promptly(&home, "get-refresh-token").token(), login.python_reads(&home));
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_newer_token_in_a_file_is_tried_first_and_moves_to_the_keychain() {
+    let (home, login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    let older = login.python_reads(&home);
+    let newer = home.store_token("mail");
+    assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
+    promptly(&home, "refresh-token").token();
+    assert_eq!(home.token_in_file("mail"), None, "the file went once the keychain had the token");
+    let kept = login.python_reads(&home);
+    assert!(kept != older && kept != newer && home.standin.is_valid_refresh_token(&kept));
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn where_microsoft_refuses_one_copy_the_other_is_tried() {
+    let (home, login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    home.put_token("mail", "a-token-that-is-dead");
+    assert!(home.standin.is_valid_access_token(promptly(&home, "refresh-token").token()));
+    assert_eq!(home.token_in_file("mail"), None);
+    assert!(home.standin.is_valid_refresh_token(&login.python_reads(&home)));
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_locked_keychain_is_69_and_loses_nothing() {
+    let (home, login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    login.lock();
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = promptly(&home, command);
+        assert!(run.fails_with(69).contains("the keychain is locked"), "{run:?}");
+    }
+    assert_eq!(home.token_in_file("mail"), None);
+    // A sign-in meanwhile goes to the file, says so, and is not hidden by the older token in the keychain.
+    let run = home.sign_in();
+    run.token();
+    assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
+    let newer = home.token_in_file("mail").unwrap();
+    assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
+    promptly(&home, "refresh-token").token();
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_keychain_that_never_answers_is_69_and_a_file_still_serves() {
+    let (home, login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    login.stop_answering();
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = promptly(&home, command);
+        assert!(run.fails_with(69).contains("does not answer"), "{run:?}");
+    }
+    home.store_token("mail");
+    promptly(&home, "refresh-token").token();
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn without_a_keychain_the_file_serves_and_an_empty_one_asks_to_sign_in() {
+    for state in [Keyring::Absent, Keyring::NeverSetUp] {
+        let (home, _login) = home(state);
+        for command in ["refresh-token", "get-refresh-token"] {
+            assert!(promptly(&home, command).fails_with(77).contains("No refresh token found"), "{state:?}");
+        }
+        let run = home.sign_in();
+        run.token();
+        assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
+        promptly(&home, "refresh-token").token();
+    }
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_token_that_lies_in_a_keychain_out_of_reach_is_69_and_not_a_new_sign_in() {
+    let (mut home, mut login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    login.end_keyring();
+    assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain in this login"));
+    // As in cron: no bus at all.
+    home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS" && name != "XDG_RUNTIME_DIR");
+    home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));
+    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus"));
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn the_keychain_goes_away_between_load_and_save_and_the_file_takes_the_token() {
+    let (home, mut login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    home.standin.set_single_use_refresh_tokens(true);
+    home.standin.order(standin::Fault::Delay { milliseconds: 600 });
+    std::thread::scope(|scope| {
+        let refreshing = scope.spawn(|| home.refresh());
+        let asked = home.standin.token_requests();
+        crate::support::eventually("Microsoft is asked", || home.standin.token_requests() > asked - 1);
+        std::thread::sleep(Duration::from_millis(200));
+        login.end_keyring();
+        let run = refreshing.join().unwrap();
+        run.token();
+        assert!(run.stderr.contains("warning: ") && run.stderr.contains("refresh_token_mail"), "{}", run.stderr);
+    });
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
+    promptly(&home, "refresh-token").token();
+}

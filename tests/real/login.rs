@@ -1,0 +1,169 @@
+//! A login of its own: a private D-Bus, and on it the real gnome-keyring, in the states that users meet.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::{Home, Run, eventually, finish};
+
+/// The bus starts nothing by itself: a test decides whether there is a keyring. Root may speak to it too.
+const BUS_CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:path=PATH</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+</policy></busconfig>"#;
+
+/// What the login's keyring is like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Keyring {
+    Unlocked,
+    /// Started and never given a password: no default collection.
+    NeverSetUp,
+    /// A bus, and nothing on it.
+    Absent,
+}
+
+pub struct Login {
+    _folder: tempfile::TempDir,
+    bus: Child,
+    daemon: Option<Child>,
+    environment: Vec<(String, String)>,
+}
+
+impl Login {
+    /// Starts bus and keyring, and makes it the login of this home.
+    pub fn start(home: &mut Home, keyring: Keyring) -> Self {
+        // A short path: a socket's may have 107 characters.
+        let folder = tempfile::Builder::new().prefix("m365-bus-").tempdir_in("/tmp").unwrap();
+        let runtime = folder.path().join("run");
+        std::fs::DirBuilder::new().mode(0o700).create(&runtime).unwrap();
+        let socket = folder.path().join("bus");
+        let configuration = folder.path().join("bus.conf");
+        std::fs::write(&configuration, BUS_CONFIGURATION.replace("PATH", socket.to_str().unwrap())).unwrap();
+        let mut bus = program("dbus-daemon", "dbus")
+            .args(["--nofork", "--nopidfile", "--print-address", "--config-file"])
+            .arg(&configuration)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon starts");
+        let mut address = String::new();
+        BufReader::new(bus.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        let environment = vec![
+            ("DBUS_SESSION_BUS_ADDRESS".to_owned(), address.trim().to_owned()),
+            ("XDG_RUNTIME_DIR".to_owned(), runtime.to_str().unwrap().to_owned()),
+        ];
+        home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
+        home.environment.extend(environment.clone());
+        let mut login = Self { _folder: folder, bus, daemon: None, environment };
+        if keyring != Keyring::Absent {
+            login.start_keyring(home.path(), keyring);
+        }
+        login
+    }
+
+    fn start_keyring(&mut self, home: &Path, keyring: Keyring) {
+        let mut command = program("gnome-keyring-daemon", "gnome-keyring");
+        command.args(["--foreground", "--components=secrets"]).env("HOME", home).envs(self.environment.clone());
+        if keyring == Keyring::Unlocked {
+            command.arg("--unlock");
+        }
+        let mut daemon =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        daemon.stdin.take().unwrap().write_all(b"a password").unwrap();
+        self.daemon = Some(daemon);
+        eventually("the keyring is on the bus", || {
+            let owner = self.call(
+                "org.freedesktop.DBus",
+                "/",
+                "org.freedesktop.DBus.NameHasOwner",
+                &["string:org.freedesktop.secrets"],
+            );
+            owner.stdout.contains("boolean true")
+        });
+    }
+
+    /// Locks what is there, as a screen lock or a logout does.
+    pub fn lock(&self) {
+        let locked = self.call(
+            "org.freedesktop.secrets",
+            "/org/freedesktop/secrets",
+            "org.freedesktop.Secret.Service.Lock",
+            &["array:objpath:/org/freedesktop/secrets/collection/login"],
+        );
+        assert_eq!(locked.code, Some(0), "{locked:?}");
+    }
+
+    /// Lets the keyring hang, as it does under a debugger or on a dead disk.
+    pub fn stop_answering(&self) {
+        self.signal("STOP");
+    }
+
+    /// Ends the keyring; the bus stays.
+    pub fn end_keyring(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(daemon) = &self.daemon {
+            let id = daemon.id().to_string();
+            assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        }
+    }
+
+    fn call(&self, destination: &str, path: &str, method: &str, arguments: &[&str]) -> Run {
+        let mut command = program("dbus-send", "dbus");
+        command.args(["--session", "--print-reply", &format!("--dest={destination}"), path, method]);
+        command.args(arguments).envs(self.environment.clone());
+        finish(&mut command)
+    }
+
+    /// Python's `keyring`, as the Python original uses it.
+    pub fn python(&self, home: &Home, code: &str) -> Run {
+        let mut command = Command::new("/usr/bin/python3");
+        home.prepare(&mut command);
+        finish(command.args(["-c", &format!("import keyring\n{code}")]))
+    }
+
+    /// The token that Python's `keyring` finds.
+    pub fn python_reads(&self, home: &Home) -> String {
+        let run = self.python(home, "print(keyring.get_password('m365auth-mail', 'refresh_token'))");
+        assert_eq!(run.code, Some(0), "tests/run installs python3-keyring: {run:?}");
+        run.stdout.trim().to_owned()
+    }
+
+    pub fn python_writes(&self, home: &Home, token: &str) {
+        let run = self.python(home, &format!("keyring.set_password('m365auth-mail', 'refresh_token', '{token}')"));
+        assert_eq!(run.code, Some(0), "tests/run installs python3-keyring: {run:?}");
+    }
+
+    /// How many entries of ours there are.
+    pub fn items(&self, home: &Home) -> usize {
+        let mut command = program("secret-tool", "libsecret-tools");
+        home.prepare(&mut command);
+        let found = finish(command.args(["search", "--all", "service", "m365auth-mail"]));
+        found.stdout.lines().filter(|line| line.starts_with("[/")).count()
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        self.signal("CONT");
+        for child in self.daemon.iter_mut().chain([&mut self.bus]) {
+            _ = child.kill();
+            _ = child.wait();
+        }
+    }
+}
+
+/// A program of a Debian package. One that is missing fails the test, and says so.
+pub fn program(name: &str, package: &str) -> Command {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    Command::new(found.unwrap_or_else(|| panic!("{name} is missing: tests/run installs {package}")))
+}

@@ -1,0 +1,10 @@
+//! Tests on real parts: what `tests/run` installs and runs.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod keychain;
+mod login;
+mod process;

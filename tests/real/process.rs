@@ -1,0 +1,143 @@
+//! What leaves the process: traced system calls, signals at the wrong moment, and folders that a plain user cannot
+//! write.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use standin::{ADA, Fault};
+
+use crate::login::{Keyring, Login, program};
+use crate::support::{Home, binary, eventually, finish};
+
+#[test]
+#[ignore = "tests/run: strace and gnome-keyring"]
+fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
+    for keychain in [false, true] {
+        let mut home = Home::new();
+        let _login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
+        home.sign_in().token();
+        let trace = home.path().join("trace");
+        let mut strace = program("strace", "strace");
+        home.prepare(&mut strace);
+        // Every file and every descriptor by its name, and enough of each string to hold a whole token.
+        strace.args(["-f", "-y", "-v", "-s", "10000", "-e", "trace=%process,%file,%desc,%network", "-o"]);
+        let run = finish(strace.arg(&trace).arg(binary("refresh-token")).arg("-v"));
+        run.token();
+        let secrets = home.standin.issued_secrets();
+        assert!(secrets.len() > 3);
+        let calls = std::fs::read_to_string(&trace).unwrap();
+        assert!(calls.contains("execve(") && calls.len() > 10_000, "strace saw the run");
+        let leaks: Vec<&str> = calls
+            .lines()
+            .filter(|call| secrets.iter().any(|secret| call.contains(secret.as_str())))
+            .filter(|call| !is_store_or_stdout(call))
+            .collect();
+        assert!(leaks.is_empty(), "{leaks:?}");
+        assert!(!run.stderr.contains(&secrets[0]));
+        // What lies in the home afterwards: one file with the token, or none.
+        let mut holders: Vec<String> = files(home.path())
+            .into_iter()
+            .filter(|file| !file.starts_with(&trace) && !file.to_str().unwrap().contains("keyrings"))
+            .filter(|file| {
+                let content = std::fs::read(file).unwrap();
+                let content = String::from_utf8_lossy(&content);
+                secrets.iter().any(|secret| content.contains(secret.as_str()))
+            })
+            .map(|file| file.file_name().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        holders.sort();
+        let expected: &[&str] = if keychain { &[] } else { &["refresh_token_mail"] };
+        assert_eq!(holders, expected);
+    }
+}
+
+/// Reading the store, writing the new file before its rename, and the token on stdout.
+fn is_store_or_stdout(call: &str) -> bool {
+    let store = call.contains("/refresh_token_mail>") || call.contains("/.m365auth-");
+    (store && (call.contains("read(") || call.contains("write("))) || call.contains("write(1<")
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| !path.is_symlink())
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path),
+            false if path.is_file() => vec![path],
+            false => Vec::new(),
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "tests/run: the program `kill`"]
+fn a_signal_between_microsofts_answer_and_the_save_does_not_lose_the_token() {
+    for signal in ["INT", "TERM", "HUP", "PIPE"] {
+        let home = Home::new();
+        home.standin.set_single_use_refresh_tokens(true);
+        home.store_token("mail");
+        home.standin.order(Fault::Delay { milliseconds: 300 });
+        let child = home.command("refresh-token").stdout(std::process::Stdio::piped()).spawn().unwrap();
+        eventually("Microsoft is asked", || home.standin.connections() == 1);
+        // The request is on its way; the answer, and with it the only token that works, comes after the signal.
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let token = home.token_in_file("mail").unwrap();
+        assert!(home.standin.is_valid_refresh_token(&token), "{signal} lost the token");
+        // SIGPIPE alone is none of a program's business that writes to no pipe of its own.
+        assert_eq!(output.status.code().is_some(), signal == "PIPE", "{signal} still ends the program");
+        assert_eq!(output.stdout.is_empty(), signal != "PIPE", "{signal}");
+        home.refresh().token();
+    }
+}
+
+#[test]
+#[ignore = "tests/run: the program `kill`"]
+fn a_signal_ends_a_waiting_sign_in_at_once() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    assert!(Command::new("kill").args(["-s", "INT", &sign_in.process_id().to_string()]).status().unwrap().success());
+    let run = sign_in.finish();
+    assert_eq!((run.code, &*run.stdout), (None, ""), "ended by the signal");
+    let again = home.begin_sign_in(&[]);
+    again.approve(ADA);
+    again.finish().token();
+}
+
+#[test]
+#[ignore = "tests/run: a user without root's privileges"]
+fn a_cache_folder_that_cannot_be_written_still_gives_a_token() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o500)).unwrap();
+    let run = home.refresh();
+    std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o700)).unwrap();
+    run.token();
+    assert!(run.stderr.contains("warning: the new refresh token could not be stored"), "{}", run.stderr);
+    assert!(run.stderr.contains("keychain") && run.stderr.contains("refresh_token_mail"), "{}", run.stderr);
+    assert_eq!(home.token_in_file("mail"), Some(token));
+}
+
+#[test]
+#[ignore = "tests/run: a user without root's privileges"]
+fn a_sign_in_whose_token_cannot_be_stored_is_74() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.cache()).unwrap();
+    std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o500)).unwrap();
+    let run = home.sign_in();
+    std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o700)).unwrap();
+    assert!(run.fails_with(74).contains("you are signed in, but the token cannot be stored"));
+}
+
+#[test]
+#[ignore = "tests/run: a user without root's privileges"]
+fn a_token_file_or_configuration_that_cannot_be_read_is_74() {
+    let home = Home::new();
+    home.store_token("mail");
+    std::fs::set_permissions(home.token_file("mail"), PermissionsExt::from_mode(0)).unwrap();
+    for command in ["refresh-token", "get-refresh-token"] {
+        assert!(home.run(command, [""; 0]).fails_with(74).contains("cannot read"));
+    }
+    std::fs::set_permissions(home.config_file(), PermissionsExt::from_mode(0)).unwrap();
+    home.refresh().fails_with(74);
+}
