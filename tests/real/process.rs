@@ -134,10 +134,10 @@ fn a_sign_in_whose_token_cannot_be_stored_is_74() {
 fn a_token_file_or_configuration_that_cannot_be_read_is_74() {
     let home = Home::new();
     home.store_token("mail");
-    std::fs::set_permissions(home.token_file("mail"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(home.token_file("mail"), PermissionsExt::from_mode(0o000)).unwrap();
     for command in ["refresh-token", "get-refresh-token"] {
         assert!(home.run(command, [""; 0]).fails_with(74).contains("cannot read"));
     }
-    std::fs::set_permissions(home.config_file(), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(home.config_file(), PermissionsExt::from_mode(0o000)).unwrap();
     home.refresh().fails_with(74);
 }

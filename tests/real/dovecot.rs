@@ -1,0 +1,185 @@
+//! A private Dovecot: an IMAP server and a submission service that ask Microsoft's stand-in about each token, as
+//! Exchange asks Microsoft.
+
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rcgen::{CertificateParams, DnType, KeyPair};
+use rustix::process::{Pid, Signal, getgid, getuid, kill_process};
+use tempfile::TempDir;
+use time::{Duration, OffsetDateTime};
+
+use crate::login::program;
+use crate::support::{Home, Run, eventually, finish, free_port};
+
+/// Debian's `nobody`: Dovecot gives root no mailbox.
+const NOBODY: (u32, u32) = (65534, 65534);
+
+pub struct Dovecot {
+    folder: TempDir,
+    server: Child,
+    pub imaps_port: u16,
+    pub submission_port: u16,
+}
+
+impl Dovecot {
+    /// Starts one that passes what is submitted on to the port given.
+    pub fn start(home: &Home, relay_port: u16) -> Self {
+        // A short path, for a socket's may have 107 characters; and open to the users that Dovecot becomes.
+        let folder = tempfile::Builder::new().prefix("m365-imap-").tempdir_in("/tmp").unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ports = (free_port(), free_port());
+        write_certificate(folder.path());
+        fs::copy(home.standin.ca_file(), folder.path().join("standin.pem")).unwrap();
+        fs::write(folder.path().join("oauth2.conf"), oauth2(home, folder.path())).unwrap();
+        let configuration = folder.path().join("dovecot.conf");
+        fs::write(&configuration, dovecot(folder.path(), ports, relay_port)).unwrap();
+        let server = program("dovecot", "dovecot-core dovecot-imapd dovecot-submissiond")
+            .arg("-c")
+            .arg(configuration)
+            .arg("-F")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut dovecot = Self { folder, server, imaps_port: ports.0, submission_port: ports.1 };
+        eventually("Dovecot listens", || {
+            if let Some(status) = dovecot.server.try_wait().unwrap() {
+                panic!("Dovecot ended ({status}); tests/run installs dovecot-imapd and -submissiond: {}", dovecot.log());
+            }
+            [ports.0, ports.1].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
+        });
+        dovecot
+    }
+
+    /// The certificate, which is its own authority.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    /// A mail lies in this person's INBOX.
+    pub fn deliver(&self, user: &str, mail: &str) {
+        let maildir = self.folder.path().join("homes").join(user).join("Maildir");
+        fs::create_dir_all(maildir.join("new")).unwrap();
+        fs::write(maildir.join("new/1.mail.localhost"), mail).unwrap();
+        if getuid().is_root() {
+            for path in ["new/1.mail.localhost", "new", ".", ".."] {
+                chown(maildir.join(path), Some(NOBODY.0), Some(NOBODY.1)).unwrap();
+            }
+        }
+    }
+
+    /// Logs in with XOAUTH2 and opens INBOX, by another client than those under test.
+    pub fn log_in(&self, user: &str, token: &str) -> Run {
+        let mut curl = program("curl", "curl");
+        curl.args(["--silent", "--show-error", "--verbose", "--noproxy", "*", "--max-time", "20", "--cacert"]);
+        curl.arg(self.certificate()).args(["--login-options", "AUTH=XOAUTH2", "--oauth2-bearer", token]);
+        curl.args(["--user", user, "--request", "EXAMINE INBOX"]);
+        finish(curl.arg(format!("imaps://localhost:{}/", self.imaps_port)))
+    }
+
+    /// What it said, for those who look into a failure.
+    pub fn log(&self) -> String {
+        let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        read("stderr") + &read("log")
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        // The signal on which it ends its own processes too.
+        _ = kill_process(Pid::from_child(&self.server), Signal::TERM);
+        _ = self.server.wait();
+    }
+}
+
+fn write_certificate(folder: &Path) {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "Mail server");
+    // rcgen's own, 1975 to 4096, is refused by some clients.
+    let now = OffsetDateTime::now_utc();
+    params.not_before = now - Duration::days(1);
+    params.not_after = now + Duration::days(30);
+    let key = KeyPair::generate().unwrap();
+    fs::write(folder.join("certificate.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
+fn oauth2(home: &Home, folder: &Path) -> String {
+    format!(
+        "tokeninfo_url = {}/tokeninfo?access_token=\n\
+         tls_ca_cert_file = {}/standin.pem\n\
+         username_attribute = email\n\
+         active_attribute = active\n\
+         active_value = true\n\
+         scope = https://outlook.office.com/IMAP.AccessAsUser.All\n",
+        home.standin.origin(),
+        folder.display()
+    )
+}
+
+fn dovecot(folder: &Path, (imaps_port, submission_port): (u16, u16), relay_port: u16) -> String {
+    let base = folder.display();
+    let (uid, gid) = if getuid().is_root() { NOBODY } else { (getuid().as_raw(), getgid().as_raw()) };
+    let users = if getuid().is_root() { String::new() } else { without_root() };
+    format!(
+        r"base_dir = {base}/run
+log_path = {base}/log
+listen = 127.0.0.1
+protocols = imap submission
+ssl = required
+ssl_cert = <{base}/certificate.pem
+ssl_key = <{base}/key.pem
+auth_mechanisms = xoauth2 oauthbearer
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:~/Maildir
+hostname = localhost
+submission_relay_host = 127.0.0.1
+submission_relay_port = {relay_port}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {base}/oauth2.conf
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={base}/homes/%u
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = 0
+  }}
+  inet_listener imaps {{
+    port = {imaps_port}
+    ssl = yes
+  }}
+}}
+service submission-login {{
+  inet_listener submission {{
+    port = {submission_port}
+  }}
+}}
+# Else one bad token slows the next good login by up to 15 s.
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+{users}"
+    )
+}
+
+/// Without root it can become nobody else, and lock itself into no folder.
+fn without_root() -> String {
+    let id = |option| finish(Command::new("id").arg(option)).stdout.trim().to_owned();
+    let (user, group) = (id("-un"), id("-gn"));
+    let open: String = ["anvil", "imap-login", "submission-login", "stats"]
+        .map(|service| format!("service {service} {{\n  chroot =\n}}\n"))
+        .concat();
+    format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {group}\n{open}")
+}

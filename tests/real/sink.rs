@@ -1,0 +1,75 @@
+//! Where a sent mail ends: the SMTP server behind the submission service. It keeps one message.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub struct Sink {
+    pub port: u16,
+    arrived: mpsc::Receiver<String>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sink {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, arrived) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            drop(listener);
+            if let Ok(message) = receive(stream) {
+                _ = sender.send(message);
+            }
+        });
+        Self { port, arrived, thread: Some(thread) }
+    }
+
+    /// Envelope and text of the message that arrived.
+    #[track_caller]
+    pub fn message(&self) -> String {
+        self.arrived.recv_timeout(Duration::from_secs(5)).expect("a message arrives")
+    }
+
+    #[track_caller]
+    pub fn is_empty(&self) -> bool {
+        self.arrived.try_recv().is_err()
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // Nothing may have come; it must not wait for ever.
+        _ = TcpStream::connect(("127.0.0.1", self.port));
+        _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// One SMTP talk, until the client leaves.
+fn receive(stream: TcpStream) -> std::io::Result<String> {
+    // A test that has failed already must not hang on it.
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let mut replies = stream.try_clone()?;
+    let (mut message, mut in_data) = (String::new(), false);
+    replies.write_all(b"220 sink\r\n")?;
+    for line in BufReader::new(stream).lines() {
+        let line = line?;
+        let reply = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
+            _ if in_data && line != "." => None,
+            "QUIT" => Some("221 2.0.0 Bye"),
+            "DATA" => Some("354 Go on"),
+            _ => Some("250 2.0.0 Ok"),
+        };
+        let is_content = in_data && line != "." || line.starts_with("MAIL ") || line.starts_with("RCPT ");
+        if is_content {
+            message.extend([&line, "\n"]);
+        }
+        in_data = (in_data && line != ".") || reply.is_some_and(|reply| reply.starts_with("354"));
+        if let Some(reply) = reply {
+            replies.write_all(format!("{reply}\r\n").as_bytes())?;
+        }
+    }
+    Ok(message)
+}
