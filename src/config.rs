@@ -102,8 +102,7 @@ impl Config {
     /// [`ErrorKind::Configuration`] where there is no such profile, or where a key that it needs is missing or wrong.
     pub fn profile(&self, name: &ProfileName) -> Result<Profile> {
         self.store_choice(name)?; // the one place that refuses an unknown profile
-        let own = self.table.profiles.get(name.as_str());
-        let resolved = table::resolve(name, &self.table, own, built_in_scopes(name));
+        let resolved = table::resolve(name, &self.table, built_in_scopes(name));
         let mut profile = resolved.map_err(|mistake| mistake.in_file(&self.file, &self.text))?;
         // A path in the file is relative to the file.
         if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
@@ -123,7 +122,7 @@ impl Config {
             )
             .hint(format!("the profiles are: {known}; add a section [profiles.{name}] for another")));
         }
-        let choice = own.and_then(|own| own.store).or(self.table.store);
+        let choice = own.and_then(|own| own.get_ref().store).or(self.table.store);
         Ok(choice.unwrap_or_default())
     }
 
@@ -170,7 +169,7 @@ mod tests {
         let table = table::parse(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(table.profiles.len(), 2, "{text}");
         for (name, scopes) in BUILT_IN {
-            let shown = table.profiles[name].scopes.as_ref().expect("scopes").get_ref();
+            let shown = table.profiles[name].get_ref().scopes.as_ref().expect("scopes").get_ref();
             assert_eq!(shown, scopes, "the example shows what is built in");
         }
     }

@@ -37,7 +37,7 @@ pub(super) struct Table {
     pub(super) scopes: Option<Spanned<Vec<String>>>,
     /// In the file only.
     #[serde(default)]
-    pub(super) profiles: BTreeMap<String, Table>,
+    pub(super) profiles: BTreeMap<String, Spanned<Table>>,
 }
 
 /// What is wrong, and where, as bytes of the file.
@@ -81,9 +81,9 @@ pub(super) fn parse(text: &str) -> Result<Table, Mistake> {
             .hint("put them under [profiles.mail], or another profile's name"));
     }
     for (name, profile) in &table.profiles {
-        name.parse::<ProfileName>().map_err(|error| Mistake::new(None, error.to_string()))?;
-        if !profile.profiles.is_empty() {
-            return Err(Mistake::new(None, format!("the profile \"{name}\" holds other profiles"))
+        name.parse::<ProfileName>().map_err(|error| Mistake::new(profile.span(), error.to_string()))?;
+        if !profile.get_ref().profiles.is_empty() {
+            return Err(Mistake::new(profile.span(), format!("the profile \"{name}\" holds other profiles"))
                 .hint("each profile is a section of its own: [profiles.NAME]"));
         }
     }
@@ -101,14 +101,10 @@ fn parser_message(error: &toml::de::Error, text: &str, span: Option<Range<usize>
 }
 
 /// A profile's own keys, else the file's, else the defaults.
-pub(super) fn resolve(
-    name: &ProfileName,
-    file: &Table,
-    own: Option<&Table>,
-    built_in_scopes: Option<&[&str]>,
-) -> Result<Profile, Mistake> {
+pub(super) fn resolve(name: &ProfileName, file: &Table, built_in_scopes: Option<&[&str]>) -> Result<Profile, Mistake> {
     let nothing = Table::default();
-    let own = own.unwrap_or(&nothing);
+    let section = file.profiles.get(name.as_str());
+    let own = section.map_or(&nothing, Spanned::get_ref);
     Ok(Profile {
         name: name.clone(),
         client_id: client_id(own.client_id.as_ref().or(file.client_id.as_ref()))?,
@@ -123,7 +119,7 @@ pub(super) fn resolve(
             Some(written) => redirect_uri(written.get_ref()).map_err(|error| Mistake::new(written.span(), error))?,
             None => RedirectUrl::new(REDIRECT_URI.to_owned()).expect("the default is a URL"),
         },
-        scopes: scopes(name, own.scopes.as_ref(), built_in_scopes)?,
+        scopes: scopes(name, section, built_in_scopes)?,
         username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
         store: own.store.or(file.store).unwrap_or_default(),
         network_timeout: network_timeout(own.network_timeout.as_ref().or(file.network_timeout.as_ref()))?,
@@ -165,12 +161,13 @@ fn authority(level: &Table) -> Result<Option<Authority>, Mistake> {
 
 fn scopes(
     name: &ProfileName,
-    written: Option<&Spanned<Vec<String>>>,
+    section: Option<&Spanned<Table>>,
     built_in: Option<&[&str]>,
 ) -> Result<Vec<Scope>, Mistake> {
     let hint = format!(
         "say what the token is for, as in\n  [profiles.{name}]\n  scopes = [\"https://graph.microsoft.com/Mail.Read\"]"
     );
+    let written = section.and_then(|section| section.get_ref().scopes.as_ref());
     let own: Vec<String> = match (written, built_in) {
         (Some(written), _) => {
             let own = written.get_ref();
@@ -182,7 +179,10 @@ fn scopes(
             own.clone()
         }
         (None, Some(built_in)) => built_in.iter().map(|scope| (*scope).to_owned()).collect(),
-        (None, None) => return Err(Mistake::new(None, format!("the profile \"{name}\" has no scopes")).hint(hint)),
+        (None, None) => {
+            let message = format!("the profile \"{name}\" has no scopes");
+            return Err(Mistake::new(section.map(Spanned::span), message).hint(hint));
+        }
     };
     let mut scopes: Vec<String> = Vec::new();
     for scope in own.into_iter().chain(ALWAYS_ASKED_FOR.map(str::to_owned)) {

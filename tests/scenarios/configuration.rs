@@ -50,7 +50,10 @@ fn a_profile_of_ones_own_needs_scopes() {
     home.configure(&configuration);
     let run = home.run("refresh-token", ["--profile", "work"]);
     let stderr = run.fails_with(78);
-    assert!(stderr.contains("\"work\" has no scopes") && stderr.contains("scopes = [\"https://"), "{stderr}");
+    assert!(
+        stderr.contains("config.toml:6: the profile \"work\" has no scopes") && stderr.contains("scopes = [\"https://"),
+        "{stderr}"
+    );
 }
 
 #[test]

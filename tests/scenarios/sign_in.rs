@@ -225,3 +225,28 @@ fn the_browser_gets_the_address_and_not_our_stdout() {
         assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn over_ssh_no_browser_is_opened_unless_a_display_is_forwarded() {
+    let home = Home::new();
+    let browser = home.path().join("browser");
+    std::fs::write(&browser, "#!/bin/sh\ntouch \"$0.opened\"\n").unwrap();
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let opened = browser.with_extension("opened");
+    for display in [false, true] {
+        let mut command = home.command("get-token");
+        command.env("BROWSER", &browser).env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+        if display {
+            command.env("DISPLAY", "localhost:10.0");
+        }
+        let sign_in = SignIn::begin(&mut command);
+        sign_in.approve(ADA);
+        sign_in.finish().token();
+        if display {
+            crate::support::eventually("the browser is opened", || opened.exists());
+        } else {
+            assert!(!opened.exists());
+        }
+    }
+}
