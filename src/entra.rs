@@ -1,6 +1,7 @@
 //! What is said to the Microsoft identity platform (v2.0): the address to sign in at, the exchange of a code, and the
-//! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`].
+//! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`] and [`aadsts`].
 
+mod aadsts;
 mod http;
 mod id_token;
 mod refusal;
@@ -20,7 +21,7 @@ use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use http::Http;
 pub use id_token::Account;
-pub use refusal::Refusal;
+pub(crate) use refusal::{described, into_error as refused, token_is_refused};
 
 /// 256 bits for `state` and nonce: nobody guesses them within a sign-in.
 const RANDOM_BYTES: u32 = 32;
@@ -83,7 +84,7 @@ impl<'a> Entra<'a> {
         if let Some(secret) = &profile.client_secret {
             client = client.set_client_secret(secret.clone());
         }
-        Self { profile, client, http: Http::new(profile.network_timeout, profile.ca_file.as_deref()) }
+        Self { profile, client, http: Http::new(profile) }
     }
 
     /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce.

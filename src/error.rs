@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use crate::entra::Refusal;
-
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -86,3 +84,34 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Microsoft's error response (RFC 6749, 5.2, and Microsoft's additions), fit to be shown.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The code that decides, such as `invalid_grant`.
+    pub error: String,
+    /// Microsoft's refinement of it, such as `basic_action`.
+    pub suberror: Option<String>,
+    /// Microsoft's description, without the ids that follow it.
+    pub description: String,
+    /// The number of the AADSTS code. It chooses the advice.
+    pub code: Option<u32>,
+    /// For Microsoft's support.
+    pub trace_id: Option<String>,
+    /// For Microsoft's support.
+    pub correlation_id: Option<String>,
+    /// For Microsoft's support.
+    pub timestamp: Option<String>,
+}
+
+impl Refusal {
+    /// What Microsoft's support asks for, on one line.
+    pub fn ids(&self) -> String {
+        let code = self.code.map(|code| format!("AADSTS{code}"));
+        let named = |name: &str, id: &Option<String>| id.as_ref().map(|id| format!("{name} {id}"));
+        let parts =
+            [code, named("trace", &self.trace_id), named("correlation", &self.correlation_id), self.timestamp.clone()];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}

@@ -24,8 +24,8 @@ mod store;
 mod time_limit;
 
 pub use config::{Authority, Config, Profile, ProfileName, StoreChoice};
-pub use entra::{Account, Refusal};
-pub use error::{Error, ErrorKind, Result};
+pub use entra::Account;
+pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};
 pub use paths::Paths;
 pub use session::{Session, SignedIn};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oauth2::{AccessToken, AuthorizationCode, RefreshToken};
 
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{Account, AuthorizationRequest, Entra, Tokens};
+use crate::entra::{Account, AuthorizationRequest, Entra, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -82,7 +82,7 @@ impl Session {
                 Err(error) => return Err(error),
             };
             match self.refresh(&stored) {
-                Err(error) if error.refusal().is_some_and(|refusal| refusal.token_is_refused()) => {
+                Err(error) if error.refusal().is_some_and(token_is_refused) => {
                     refused.get_or_insert(error);
                 }
                 result => return result,

@@ -14,7 +14,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
 
-use super::refusal::Refusal;
+use super::refusal;
+use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
 use crate::interrupt;
@@ -25,15 +26,14 @@ const LARGEST_ANSWER: usize = 1024 * 1024;
 const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Http<'a> {
-    timeout: Duration,
-    ca_file: Option<&'a Path>,
+    profile: &'a Profile,
     /// Built at the first request: whoever makes none pays for no TLS.
     client: OnceCell<Client>,
 }
 
 impl<'a> Http<'a> {
-    pub(super) fn new(timeout: Duration, ca_file: Option<&'a Path>) -> Self {
-        Self { timeout, ca_file, client: OnceCell::new() }
+    pub(super) fn new(profile: &'a Profile) -> Self {
+        Self { profile, client: OnceCell::new() }
     }
 
     /// Sends the request, and returns the answer if it is a success.
@@ -46,12 +46,10 @@ impl<'a> Http<'a> {
             }
         };
         let (url, begun) = (request.uri().to_string(), Instant::now());
-        let result = in_time(self.timeout, send(client, request)).unwrap_or_else(|| {
-            Err(Error::new(
-                ErrorKind::TryLater,
-                format!("Microsoft did not answer within {} seconds", self.timeout.as_secs()),
-            )
-            .hint("try again later; a slow network wants a larger network_timeout"))
+        let limit = self.profile.network_timeout;
+        let result = in_time(limit, send(client, request, self.profile)).unwrap_or_else(|| {
+            Err(Error::new(ErrorKind::TryLater, format!("Microsoft did not answer within {} seconds", limit.as_secs()))
+                .hint("try again later; a slow network wants a larger network_timeout"))
         });
         let outcome = match &result {
             Ok(response) => format!("{}", response.status()),
@@ -89,7 +87,7 @@ impl<'a> Http<'a> {
     fn extra_roots(&self) -> Result<Vec<CertificateDer<'static>>> {
         let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
         let mut roots = Vec::new();
-        for file in self.ca_file.into_iter().chain(variable.as_deref().map(Path::new)) {
+        for file in self.profile.ca_file.as_deref().into_iter().chain(variable.as_deref().map(Path::new)) {
             let unreadable = |error: &dyn std::fmt::Display| {
                 Error::new(
                     ErrorKind::Configuration,
@@ -135,7 +133,7 @@ fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     result
 }
 
-async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse> {
+async fn send(client: &Client, request: HttpRequest, profile: &Profile) -> Result<HttpResponse> {
     let (head, body) = request.into_parts();
     let mut response = client
         .post(head.uri.to_string())
@@ -156,8 +154,8 @@ async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse> {
         }
         body.extend_from_slice(&chunk);
     }
-    if let Some(refusal) = Refusal::parse(&body) {
-        return Err(refusal.into_error(status));
+    if let Some(refusal) = refusal::parse(&body) {
+        return Err(refusal::into_error(refusal, status, profile));
     }
     match status {
         StatusCode::OK => {

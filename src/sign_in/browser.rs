@@ -4,12 +4,13 @@
 use std::thread;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use oauth2::AuthorizationCode;
 use url::Url;
 
 use super::callback::{Callback, Redirect};
 use super::certificate::Certificate;
-use crate::entra::{AuthorizationRequest, Refusal};
+use crate::entra::{AuthorizationRequest, described, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{Session, SignedIn};
 
@@ -61,7 +62,7 @@ impl<'a> BrowserSignIn<'a> {
         let result = match redirect {
             Redirect::Code(code) => self.session.finish_sign_in(AuthorizationCode::new(code), self.request),
             Redirect::Refused { error, description } => {
-                Err(Refusal::described(&error, &description).into_sign_in_error())
+                Err(refused(described(&error, &description), StatusCode::BAD_REQUEST, self.session.profile()))
             }
         };
         self.callback.show(match &result {
