@@ -10,7 +10,7 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use table::Table;
-pub use values::{Authority, ProfileName, StoreChoice};
+pub use values::{Authority, Cloud, ProfileName, StoreChoice};
 
 /// The commented configuration that the first run writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -19,11 +19,8 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 /// token (Microsoft identity platform, "OpenID Connect scopes").
 const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
 
-/// The profiles that need no configuration, with Microsoft's scopes for mail programs and calendars.
-const BUILT_IN: [(&str, &[&str]); 2] = [
-    ("mail", &["https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"]),
-    ("calendar", &["https://graph.microsoft.com/Calendars.ReadWrite"]),
-];
+/// The profiles that need no configuration.
+const BUILT_IN: [&str; 2] = ["calendar", "mail"];
 
 /// A configuration file that was read and understood.
 #[derive(Debug)]
@@ -47,6 +44,8 @@ pub struct Profile {
     pub client_secret: Option<ClientSecret>,
     /// Who issues the tokens.
     pub authority: Authority,
+    /// Which of Microsoft's clouds that is.
+    pub cloud: Cloud,
     /// Where the browser comes back to, to the letter as registered.
     pub redirect_uri: RedirectUrl,
     /// The scopes of the profile's resource, then `openid profile offline_access`.
@@ -102,7 +101,7 @@ impl Config {
     /// [`ErrorKind::Configuration`] where there is no such profile, or where a key that it needs is missing or wrong.
     pub fn profile(&self, name: &ProfileName) -> Result<Profile> {
         self.store_choice(name)?; // the one place that refuses an unknown profile
-        let resolved = table::resolve(name, &self.table, built_in_scopes(name));
+        let resolved = table::resolve(name, &self.table);
         let mut profile = resolved.map_err(|mistake| mistake.in_file(&self.file, &self.text))?;
         // A path in the file is relative to the file.
         if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
@@ -114,7 +113,7 @@ impl Config {
     /// Where the refresh token of a profile lives. All that `get-refresh-token` needs of the configuration.
     pub(crate) fn store_choice(&self, name: &ProfileName) -> Result<StoreChoice> {
         let own = self.table.profiles.get(name.as_str());
-        if own.is_none() && built_in_scopes(name).is_none() {
+        if own.is_none() && !BUILT_IN.contains(&name.as_str()) {
             let known = self.profile_names().join(", ");
             return Err(Error::new(
                 ErrorKind::Configuration,
@@ -128,15 +127,21 @@ impl Config {
 
     fn profile_names(&self) -> Vec<&str> {
         let own = self.table.profiles.keys().map(String::as_str);
-        let mut names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain(own).collect();
+        let mut names: Vec<&str> = BUILT_IN.into_iter().chain(own).collect();
         names.sort_unstable();
         names.dedup();
         names
     }
 }
 
-fn built_in_scopes(name: &ProfileName) -> Option<&'static [&'static str]> {
-    BUILT_IN.iter().find(|(built_in, _)| *built_in == name.as_str()).map(|(_, scopes)| *scopes)
+/// Microsoft's scopes for mail programs and calendars, in the profile's cloud.
+fn built_in_scopes(name: &ProfileName, cloud: Cloud) -> Option<Vec<String>> {
+    let (mail, graph) = (cloud.mail_resource(), cloud.graph_host());
+    match name.as_str() {
+        "mail" => Some(vec![format!("{mail}/IMAP.AccessAsUser.All"), format!("{mail}/SMTP.Send")]),
+        "calendar" => Some(vec![format!("https://{graph}/Calendars.ReadWrite")]),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -162,15 +167,16 @@ mod tests {
                 Some(code) if code.starts_with(['[', ' ', ']']) || code.contains(" = ") => code,
                 _ => line,
             })
-            .filter(|line| !line.starts_with("authority")) // stands instead of the tenant
+            .filter(|line| !line.starts_with("authority")) // stands instead of the tenant and the cloud
             .map(|line| format!("{line}\n"))
             .collect();
         let text = uncommented.replace("client_id = \"\"", "client_id = \"1b2c\"");
         let table = table::parse(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(table.profiles.len(), 2, "{text}");
-        for (name, scopes) in BUILT_IN {
-            let shown = table.profiles[name].get_ref().scopes.as_ref().expect("scopes").get_ref();
-            assert_eq!(shown, scopes, "the example shows what is built in");
+        for name in BUILT_IN {
+            let shown = table.profiles[name].get_ref().scopes.as_ref().expect("scopes").get_ref().clone();
+            let built_in = built_in_scopes(&name.parse().expect("a name"), Cloud::Global);
+            assert_eq!(Some(shown), built_in, "the example shows what is built in");
         }
     }
 }

@@ -6,12 +6,14 @@ mod http;
 mod id_token;
 mod refusal;
 
+use std::borrow::Cow;
+
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
     AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, EndpointNotSet, EndpointSet, ExtraTokenFields,
-    PkceCodeChallenge, PkceCodeVerifier, RefreshToken, RequestTokenError, StandardRevocableToken,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken,
     StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,7 @@ impl ExtraTokenFields for IdTokenField {}
 pub(crate) struct AuthorizationRequest {
     pub(crate) url: Url,
     pub(crate) state: CsrfToken,
+    redirect_uri: RedirectUrl,
     nonce: CsrfToken,
     verifier: PkceCodeVerifier,
 }
@@ -78,7 +81,6 @@ impl<'a> Entra<'a> {
         let mut client = oauth2::Client::new(profile.client_id.clone())
             .set_auth_uri(AuthUrl::from_url(endpoint("oauth2/v2.0/authorize")))
             .set_token_uri(TokenUrl::from_url(endpoint("oauth2/v2.0/token")))
-            .set_redirect_uri(profile.redirect_uri.clone())
             // Microsoft's documentation shows the client in the body alone, and a public client has no other way.
             .set_auth_type(AuthType::RequestBody);
         if let Some(secret) = &profile.client_secret {
@@ -87,14 +89,16 @@ impl<'a> Entra<'a> {
         Self { profile, client, http: Http::new(profile) }
     }
 
-    /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce.
-    pub(crate) fn authorization_request(&self) -> AuthorizationRequest {
+    /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce. The redirect URI is the profile's,
+    /// perhaps with the port that was free.
+    pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random_len(RANDOM_BYTES);
         let mut request = self
             .client
             .authorize_url(|| CsrfToken::new_random_len(RANDOM_BYTES))
             .set_pkce_challenge(challenge)
+            .set_redirect_uri(Cow::Borrowed(&redirect_uri))
             .add_scopes(self.profile.scopes.iter().cloned())
             .add_extra_param("response_mode", "query")
             .add_extra_param("nonce", nonce.secret());
@@ -104,7 +108,7 @@ impl<'a> Entra<'a> {
             None => request.add_extra_param("prompt", "select_account"),
         };
         let (url, state) = request.url();
-        AuthorizationRequest { url, state, nonce, verifier }
+        AuthorizationRequest { url, state, redirect_uri, nonce, verifier }
     }
 
     /// Exchanges the authorization code that the browser brought back.
@@ -113,6 +117,7 @@ impl<'a> Entra<'a> {
             .client
             .exchange_code(code)
             .set_pkce_verifier(request.verifier)
+            .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft wants the scopes of one resource named here too; RFC 6749 and the library know none.
             .add_extra_param("scope", self.scopes())
             .request(&|request| self.http.post(request))

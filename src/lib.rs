@@ -23,7 +23,7 @@ mod sign_in;
 mod store;
 mod time_limit;
 
-pub use config::{Authority, Config, Profile, ProfileName, StoreChoice};
+pub use config::{Authority, Cloud, Config, Profile, ProfileName, StoreChoice};
 pub use entra::Account;
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};

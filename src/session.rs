@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oauth2::{AccessToken, AuthorizationCode, RefreshToken};
+use oauth2::{AccessToken, AuthorizationCode, RedirectUrl, RefreshToken};
 
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
 use crate::entra::{Account, AuthorizationRequest, Entra, Tokens, token_is_refused};
@@ -134,8 +134,8 @@ impl Session {
         log::warn!("no keychain takes the token: it is now in {place}, not encrypted, readable by you alone");
     }
 
-    pub(crate) fn authorization_request(&self) -> AuthorizationRequest {
-        Entra::new(&self.profile).authorization_request()
+    pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
+        Entra::new(&self.profile).authorization_request(redirect_uri)
     }
 
     /// Exchanges the code that the browser brought back, and stores the refresh token.

@@ -82,9 +82,11 @@ fn write_example(file: &Path) -> Error {
 fn invite(sign_in: &BrowserSignIn<'_>) {
     say("Sign in with your browser. If it does not open, go to this address:\n");
     say(&format!("{}\n", sign_in.address()));
-    say("The browser then comes back to this machine and warns of the certificate.\n\
-         You may go on if its SHA-256 fingerprint is this one:\n");
-    say(&format!("{}\n", two_lines(sign_in.fingerprint())));
+    if let Some(fingerprint) = sign_in.fingerprint() {
+        say("The browser then comes back to this machine and warns of the certificate.\n\
+             You may go on if its SHA-256 fingerprint is this one:\n");
+        say(&format!("{}\n", two_lines(fingerprint)));
+    }
 }
 
 fn report(session: &Session, signed_in: &SignedIn) {

@@ -9,8 +9,8 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{Authority, ProfileName, StoreChoice, redirect_uri};
-use super::{ALWAYS_ASKED_FOR, Profile};
+use super::values::{Authority, Cloud, ProfileName, StoreChoice, redirect_uri};
+use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
 
 /// The default of `redirect_uri`, the address that the Python original registered.
@@ -27,6 +27,7 @@ pub(super) struct Table {
     client_id: Option<Spanned<String>>,
     client_secret: Option<ClientSecret>,
     tenant: Option<Spanned<String>>,
+    cloud: Option<Cloud>,
     authority: Option<Spanned<String>>,
     redirect_uri: Option<Spanned<String>>,
     username: Option<String>,
@@ -101,25 +102,25 @@ fn parser_message(error: &toml::de::Error, text: &str, span: Option<Range<usize>
 }
 
 /// A profile's own keys, else the file's, else the defaults.
-pub(super) fn resolve(name: &ProfileName, file: &Table, built_in_scopes: Option<&[&str]>) -> Result<Profile, Mistake> {
+pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mistake> {
     let nothing = Table::default();
     let section = file.profiles.get(name.as_str());
     let own = section.map_or(&nothing, Spanned::get_ref);
+    let authority = authority(own, file)?;
+    let cloud = own.cloud.or(file.cloud).unwrap_or_else(|| Cloud::of(&authority));
     Ok(Profile {
         name: name.clone(),
         client_id: client_id(own.client_id.as_ref().or(file.client_id.as_ref()))?,
         client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
             .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one
             .cloned(),
-        authority: match authority(own)? {
-            Some(authority) => authority,
-            None => authority(file)?.unwrap_or_default(),
-        },
+        authority,
+        cloud,
         redirect_uri: match own.redirect_uri.as_ref().or(file.redirect_uri.as_ref()) {
             Some(written) => redirect_uri(written.get_ref()).map_err(|error| Mistake::new(written.span(), error))?,
             None => RedirectUrl::new(REDIRECT_URI.to_owned()).expect("the default is a URL"),
         },
-        scopes: scopes(name, section, built_in_scopes)?,
+        scopes: scopes(name, section, built_in_scopes(name, cloud))?,
         username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
         store: own.store.or(file.store).unwrap_or_default(),
         network_timeout: network_timeout(own.network_timeout.as_ref().or(file.network_timeout.as_ref()))?,
@@ -143,26 +144,34 @@ fn client_id(written: Option<&Spanned<String>>) -> Result<ClientId, Mistake> {
     Ok(ClientId::new(id.to_owned()))
 }
 
-/// The authority of one level: a profile's tenant replaces the file's authority, and the other way round.
-fn authority(level: &Table) -> Result<Option<Authority>, Mistake> {
-    match (&level.authority, &level.tenant) {
-        (None, None) => Ok(None),
-        (Some(written), None) => {
-            written.get_ref().parse().map(Some).map_err(|error: String| Mistake::new(written.span(), error))
+/// A profile's tenant or cloud replaces the file's authority, and the other way round.
+fn authority(own: &Table, file: &Table) -> Result<Authority, Mistake> {
+    for level in [own, file] {
+        let elsewhere = level.tenant.is_some() || level.cloud.is_some();
+        if let Some(written) = level.authority.as_ref().filter(|_| elsewhere) {
+            let message = "authority says what tenant and cloud say, too";
+            return Err(Mistake::new(written.span(), message).hint("keep authority, or tenant and cloud"));
         }
-        (None, Some(tenant)) => {
-            Authority::of_tenant(tenant.get_ref()).map(Some).map_err(|error| Mistake::new(tenant.span(), error))
+        if let Some(written) = &level.authority {
+            return written.get_ref().parse().map_err(|error: String| Mistake::new(written.span(), error));
         }
-        (Some(written), Some(_)) => {
-            Err(Mistake::new(written.span(), "authority and tenant say the same thing twice").hint("keep one of them"))
+        if elsewhere {
+            break;
         }
+    }
+    let cloud = own.cloud.or(file.cloud).unwrap_or_default();
+    match own.tenant.as_ref().or(file.tenant.as_ref()) {
+        Some(tenant) => {
+            Authority::of_tenant(cloud, tenant.get_ref()).map_err(|error| Mistake::new(tenant.span(), error))
+        }
+        None => Ok(Authority::of_tenant(cloud, "common").expect("a tenant")),
     }
 }
 
 fn scopes(
     name: &ProfileName,
     section: Option<&Spanned<Table>>,
-    built_in: Option<&[&str]>,
+    built_in: Option<Vec<String>>,
 ) -> Result<Vec<Scope>, Mistake> {
     let hint = format!(
         "say what the token is for, as in\n  [profiles.{name}]\n  scopes = [\"https://graph.microsoft.com/Mail.Read\"]"
@@ -178,7 +187,7 @@ fn scopes(
             }
             own.clone()
         }
-        (None, Some(built_in)) => built_in.iter().map(|scope| (*scope).to_owned()).collect(),
+        (None, Some(built_in)) => built_in,
         (None, None) => {
             let message = format!("the profile \"{name}\" has no scopes");
             return Err(Mistake::new(section.map(Spanned::span), message).hint(hint));

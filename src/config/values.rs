@@ -9,9 +9,6 @@ use url::{Host, Url};
 
 use crate::error::{Error, ErrorKind};
 
-/// Microsoft's global login host.
-const LOGIN_HOST: &str = "login.microsoftonline.com";
-
 /// A profile's name. It is part of file names and of the keychain entry's, and can lead out of neither.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileName(String);
@@ -58,18 +55,68 @@ pub enum StoreChoice {
     File,
 }
 
+/// One of Microsoft's clouds, which know nothing of each other (Microsoft: "National clouds").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cloud {
+    /// Everywhere else.
+    #[default]
+    Global,
+    /// GCC High.
+    UsGov,
+    /// Run by 21Vianet.
+    China,
+}
+
+impl Cloud {
+    const ALL: [Self; 3] = [Self::Global, Self::UsGov, Self::China];
+
+    /// Where people sign in.
+    pub(crate) fn login_host(self) -> &'static str {
+        match self {
+            Self::Global => "login.microsoftonline.com",
+            Self::UsGov => "login.microsoftonline.us",
+            Self::China => "login.partner.microsoftonline.cn",
+        }
+    }
+
+    /// The resource of IMAP and SMTP tokens.
+    pub(crate) fn mail_resource(self) -> &'static str {
+        match self {
+            Self::Global => "https://outlook.office.com",
+            Self::UsGov => "https://outlook.office365.us",
+            Self::China => "https://partner.outlook.cn",
+        }
+    }
+
+    /// The host of Microsoft Graph.
+    pub(crate) fn graph_host(self) -> &'static str {
+        match self {
+            Self::Global => "graph.microsoft.com",
+            Self::UsGov => "graph.microsoft.us",
+            Self::China => "microsoftgraph.chinacloudapi.cn",
+        }
+    }
+
+    /// The cloud whose login host that is; of an address of one's own, the global one.
+    pub(super) fn of(authority: &Authority) -> Self {
+        let host = authority.0.host_str().unwrap_or_default();
+        Self::ALL.into_iter().find(|cloud| cloud.login_host() == host).unwrap_or_default()
+    }
+}
+
 /// Who issues the tokens: `https://LOGIN-HOST/TENANT/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority(Url);
 
 impl Authority {
-    /// A tenant in Microsoft's global cloud: an ID, a domain, `common`, `organizations` or `consumers`.
-    pub(super) fn of_tenant(tenant: &str) -> Result<Self, String> {
+    /// A tenant in a cloud: an ID, a domain, `common`, `organizations` or `consumers`.
+    pub(super) fn of_tenant(cloud: Cloud, tenant: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
         if tenant.is_empty() || !tenant.chars().all(allowed) {
             return Err("tenant must be a tenant ID, a domain, or one of common, organizations, consumers".to_owned());
         }
-        format!("https://{LOGIN_HOST}/{tenant}/").parse()
+        format!("https://{}/{tenant}/", cloud.login_host()).parse()
     }
 
     /// The address of one of its endpoints, such as `oauth2/v2.0/token`.
@@ -78,17 +125,11 @@ impl Authority {
     }
 }
 
-impl Default for Authority {
-    fn default() -> Self {
-        Self::of_tenant("common").expect("a tenant")
-    }
-}
-
 impl FromStr for Authority {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let right = format!("it should look like https://{LOGIN_HOST}/YOUR-TENANT-ID/");
+        let right = "it should look like https://login.microsoftonline.com/YOUR-TENANT-ID/";
         let mut url = Url::parse(text).map_err(|error| format!("authority is no address ({error}); {right}"))?;
         if url.scheme() != "https" {
             return Err(format!("authority must start with https://, since it is sent your tokens; {right}"));
@@ -110,15 +151,16 @@ impl fmt::Display for Authority {
     }
 }
 
-/// An address on this machine that the browser can come back to.
+/// An address on this machine that the browser can come back to: `https`, or `http`, which Microsoft allows for
+/// localhost alone.
 pub(super) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
-    let right = "it should look like https://localhost:7598/";
+    let right = "it should look like https://localhost:7598/ or http://localhost/";
     // `RedirectUrl` keeps the text to the letter, as Microsoft compares it.
     let redirect =
         RedirectUrl::new(text.to_owned()).map_err(|error| format!("redirect_uri is no address ({error}); {right}"))?;
     let url = redirect.url();
-    if url.scheme() != "https" {
-        return Err(format!("redirect_uri must start with https://; {right}"));
+    if !["https", "http"].contains(&url.scheme()) {
+        return Err(format!("redirect_uri must start with https:// or http://; {right}"));
     }
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use oauth2::AuthorizationCode;
 use url::Url;
 
-use super::callback::{Callback, Redirect};
+use super::callback::{Callback, Port, Redirect};
 use super::certificate::Certificate;
 use crate::entra::{AuthorizationRequest, described, refused};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::session::{Session, SignedIn};
 
 /// A sign-in that waits for the person. The callback listens already.
@@ -19,16 +19,19 @@ pub(crate) struct BrowserSignIn<'a> {
     session: &'a Session,
     request: AuthorizationRequest,
     callback: Callback,
-    fingerprint: String,
+    fingerprint: Option<String>,
 }
 
 impl<'a> BrowserSignIn<'a> {
     pub(crate) fn begin(session: &'a Session) -> Result<Self> {
-        let request = session.authorization_request();
-        let certificate = Certificate::of_callback(session.paths())?;
-        let fingerprint = certificate.fingerprint();
-        let redirect_uri = &session.profile().redirect_uri;
-        let callback = Callback::listen(redirect_uri.url(), request.state.secret(), certificate)?;
+        let port = Port::of(&session.profile().redirect_uri)?;
+        let certificate = match port.redirect_uri().url().scheme() {
+            "https" => Some(Certificate::of_callback(session.paths())?),
+            _ => None,
+        };
+        let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
+        let request = session.authorization_request(port.redirect_uri());
+        let callback = Callback::listen(port, request.state.secret(), certificate);
         Ok(Self { session, request, callback, fingerprint })
     }
 
@@ -37,9 +40,9 @@ impl<'a> BrowserSignIn<'a> {
         &self.request.url
     }
 
-    /// SHA-256 of the certificate that the browser will warn of.
-    pub(crate) fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// SHA-256 of the certificate that the browser will warn of; over HTTP there is none.
+    pub(crate) fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// Opens the person's browser, and goes on at once: a text browser keeps the terminal until it is left.
@@ -67,8 +70,16 @@ impl<'a> BrowserSignIn<'a> {
         };
         self.callback.show(match &result {
             Ok(signed_in) => Ok(signed_in.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(with_ids(error)),
         });
         result
+    }
+}
+
+/// The page has no terminal beside it that shows the code.
+fn with_ids(error: &Error) -> String {
+    match error.refusal().map(Refusal::ids).filter(|ids| !ids.is_empty()) {
+        Some(ids) => format!("{error} ({ids})"),
+        None => error.to_string(),
     }
 }

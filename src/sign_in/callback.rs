@@ -1,4 +1,4 @@
-//! The one-shot HTTPS listener that the browser comes back to (RFC 8252, 7.3).
+//! The one-shot listener that the browser comes back to (RFC 8252, 7.3), over HTTPS or, on localhost, over HTTP.
 //!
 //! It may be asked by anybody on this machine and by any page in the browser. It takes only the redirect that carries
 //! our `state`; everything else gets a short refusal, and it goes on waiting. The order of the checks is: path, method,
@@ -16,9 +16,9 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use oauth2::CsrfToken;
+use oauth2::{CsrfToken, RedirectUrl};
 use tokio::sync::{Notify, watch};
-use url::Url;
+use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
 use super::page;
@@ -56,17 +56,42 @@ struct Shared {
     page_was_shown: Arc<Notify>,
 }
 
+/// The port of the redirect URI, taken before anybody is sent there.
+pub(super) struct Port {
+    listeners: Vec<TcpListener>,
+    redirect_uri: RedirectUrl,
+}
+
+impl Port {
+    /// Takes the port on loopback alone. Over HTTP and without a port in the redirect URI, any that is free.
+    pub(super) fn of(redirect_uri: &RedirectUrl) -> Result<Self> {
+        let url = redirect_uri.url();
+        if url.scheme() == "http" && url.port().is_none() {
+            let listeners = bind(0).map_err(|error| taken(0, &error))?;
+            let port = listeners[0].local_addr().map_err(|error| taken(0, &error))?.port();
+            let mut with_port = url.clone();
+            _ = with_port.set_port(Some(port)); // an http address takes any
+            return Ok(Self { listeners, redirect_uri: RedirectUrl::from_url(with_port) });
+        }
+        let port = url.port_or_known_default().expect("http and https have a default");
+        Ok(Self { listeners: bind(port).map_err(|error| taken(port, &error))?, redirect_uri: redirect_uri.clone() })
+    }
+
+    /// What the browser is told to come back to.
+    pub(super) fn redirect_uri(&self) -> RedirectUrl {
+        self.redirect_uri.clone()
+    }
+}
+
 impl Callback {
-    /// Listens on the port of the redirect URI, on loopback alone.
-    pub(super) fn listen(redirect_uri: &Url, state: &str, certificate: Certificate) -> Result<Self> {
-        let port = redirect_uri.port_or_known_default().expect("https has a default");
-        let listeners = bind(port).map_err(|error| taken(port, &error))?;
+    /// Answers on the port; over TLS if there is a certificate.
+    pub(super) fn listen(port: Port, state: &str, certificate: Option<Certificate>) -> Self {
         let (redirect_sender, redirects) = mpsc::channel();
         let (outcome, outcome_receiver) = watch::channel(None);
         let page_was_shown = Arc::new(Notify::new());
         let stop = Arc::new(Notify::new());
         let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
-            redirect_path: redirect_uri.path().to_owned(),
+            redirect_path: port.redirect_uri.url().path().to_owned(),
             page_path: format!("/{}", CsrfToken::new_random().secret()),
             state: state.to_owned(),
             redirects: redirect_sender,
@@ -74,8 +99,8 @@ impl Callback {
             page_was_shown: Arc::clone(&page_was_shown),
         }));
         let stopped = Arc::clone(&stop);
-        let server = thread::spawn(move || serve(listeners, certificate, router, &stopped));
-        Ok(Self { redirects, outcome, page_was_shown, stop, server })
+        let server = thread::spawn(move || serve(port.listeners, certificate, router, &stopped));
+        Self { redirects, outcome, page_was_shown, stop, server }
     }
 
     /// The first redirect that carries our `state`, or None after the timeout.
@@ -101,6 +126,7 @@ impl Callback {
 /// A machine without IPv6 has one.
 fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners = vec![TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))?];
+    let port = listeners[0].local_addr()?.port();
     match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
         Ok(listener) => listeners.push(listener),
         Err(error) if has_no_ipv6(&error) => {}
@@ -126,20 +152,14 @@ fn taken(port: u16, error: &io::Error) -> Error {
     ))
 }
 
-fn serve(listeners: Vec<TcpListener>, certificate: Certificate, router: Router, stop: &Notify) {
+fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: Router, stop: &Notify) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         let handle = Handle::new();
         let mut servers = tokio::task::JoinSet::new();
         for listener in listeners {
-            let tls = RustlsConfig::from_config(certificate.configuration());
-            let listening = listener.set_nonblocking(true).and_then(|()| axum_server::from_tcp_rustls(listener, tls));
-            match listening {
-                Ok(server) => {
-                    let server = server.handle(handle.clone()).first_request_timeout(FIRST_REQUEST);
-                    servers.spawn(server.serve(router.clone().into_make_service()));
-                }
-                Err(error) => log::warn!("the callback cannot listen: {error}"),
+            if let Err(error) = spawn(&mut servers, listener, certificate.as_ref(), &router, &handle) {
+                log::warn!("the callback cannot listen: {error}");
             }
         }
         stop.notified().await;
@@ -147,6 +167,29 @@ fn serve(listeners: Vec<TcpListener>, certificate: Certificate, router: Router, 
         handle.graceful_shutdown(Some(Duration::from_millis(200)));
         _ = servers.join_all().await;
     });
+}
+
+fn spawn(
+    servers: &mut JoinSet<io::Result<()>>,
+    listener: TcpListener,
+    certificate: Option<&Certificate>,
+    router: &Router,
+    handle: &Handle<SocketAddr>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let service = router.clone().into_make_service();
+    match certificate {
+        Some(certificate) => {
+            let tls = RustlsConfig::from_config(certificate.configuration());
+            let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
+            servers.spawn(server.first_request_timeout(FIRST_REQUEST).serve(service));
+        }
+        None => {
+            let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+            servers.spawn(server.first_request_timeout(FIRST_REQUEST).serve(service));
+        }
+    }
+    Ok(())
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {

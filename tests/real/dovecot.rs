@@ -49,7 +49,10 @@ impl Dovecot {
         let mut dovecot = Self { folder, server, imaps_port: ports.0, submission_port: ports.1 };
         eventually("Dovecot listens", || {
             if let Some(status) = dovecot.server.try_wait().unwrap() {
-                panic!("Dovecot ended ({status}); tests/run installs dovecot-imapd and -submissiond: {}", dovecot.log());
+                panic!(
+                    "Dovecot ended ({status}); tests/run installs dovecot-imapd and -submissiond: {}",
+                    dovecot.log()
+                );
             }
             [ports.0, ports.1].iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
         });

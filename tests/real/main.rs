@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dovecot;
 mod keychain;
 mod login;
+mod mail;
 mod process;
+mod readme;
+mod sink;

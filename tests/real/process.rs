@@ -19,13 +19,15 @@ fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
         let trace = home.path().join("trace");
         let mut strace = program("strace", "strace");
         home.prepare(&mut strace);
-        // Every file and every descriptor by its name, and enough of each string to hold a whole token.
-        strace.args(["-f", "-y", "-v", "-s", "10000", "-e", "trace=%process,%file,%desc,%network", "-o"]);
+        // Every file and every descriptor by its name, enough of each string to hold a whole token, and a file for each
+        // thread, so that no call is cut in two.
+        strace.args(["-ff", "-y", "-v", "-s", "10000", "-e", "trace=%process,%file,%desc,%network", "-o"]);
         let run = finish(strace.arg(&trace).arg(binary("refresh-token")).arg("-v"));
         run.token();
         let secrets = home.standin.issued_secrets();
         assert!(secrets.len() > 3);
-        let calls = std::fs::read_to_string(&trace).unwrap();
+        let traces = files(home.path()).into_iter().filter(|file| file.file_stem() == trace.file_name());
+        let calls: String = traces.map(|file| std::fs::read_to_string(file).unwrap()).collect();
         assert!(calls.contains("execve(") && calls.len() > 10_000, "strace saw the run");
         let leaks: Vec<&str> = calls
             .lines()
@@ -37,7 +39,7 @@ fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
         // What lies in the home afterwards: one file with the token, or none.
         let mut holders: Vec<String> = files(home.path())
             .into_iter()
-            .filter(|file| !file.starts_with(&trace) && !file.to_str().unwrap().contains("keyrings"))
+            .filter(|file| file.file_stem() != trace.file_name() && !file.to_str().unwrap().contains("keyrings"))
             .filter(|file| {
                 let content = std::fs::read(file).unwrap();
                 let content = String::from_utf8_lossy(&content);

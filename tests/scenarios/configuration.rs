@@ -37,7 +37,11 @@ fn a_bad_address_is_named_and_the_right_form_is_shown() {
     mistake("authority = 'login.microsoftonline.com'", 2, &["https://login.microsoftonline.com/YOUR-TENANT-ID/"]);
     mistake("authority = 'http://login.microsoftonline.com/t/'", 2, &["must start with https://"]);
     mistake("authority = 'https://login.microsoftonline.com/'", 2, &["a login host and one tenant"]);
-    mistake("authority = 'https://example.com/t/'\ntenant = 't'", 2, &["the same thing twice"]);
+    mistake(
+        "authority = 'https://example.com/t/'\ntenant = 't'",
+        2,
+        &["authority says what tenant and cloud say, too"],
+    );
     mistake("tenant = 'a/b'", 2, &["a tenant ID, a domain"]);
     mistake("redirect_uri = 'https://example.com/'", 2, &["on this machine", "https://localhost:7598/"]);
 }
@@ -151,4 +155,26 @@ fn a_profile_can_have_keys_of_its_own() {
     home.configure(&configuration);
     home.store_token("mail");
     home.refresh().token();
+}
+
+#[test]
+fn the_cloud_sets_login_host_and_built_in_scopes() {
+    for (cloud, login_host, mail, graph) in [
+        ("global", "login.microsoftonline.com", "outlook.office.com", "graph.microsoft.com"),
+        ("us-gov", "login.microsoftonline.us", "outlook.office365.us", "graph.microsoft.us"),
+        ("china", "login.partner.microsoftonline.cn", "partner.outlook.cn", "microsoftgraph.chinacloudapi.cn"),
+    ] {
+        let home = Home::new();
+        home.configure(&format!(
+            "client_id = 'x'\ntenant = 'example.com'\ncloud = '{cloud}'\nredirect_uri = 'http://localhost/'\n"
+        ));
+        for (profile, host) in [("mail", mail), ("calendar", graph)] {
+            let run = home.run("get-token", ["--browser", "never", "--timeout", "1", "-p", profile]);
+            let stderr = run.fails_with(75);
+            assert!(stderr.contains(&format!("https://{login_host}/example.com/oauth2/v2.0/authorize?")), "{stderr}");
+            assert!(stderr.contains(&format!("scope=https%3A%2F%2F{host}%2F")), "{stderr}");
+        }
+    }
+    mistake("cloud = 'moon'", 2, &["unknown variant `moon`", "`us-gov`"]);
+    mistake("authority = 'https://example.com/t/'\ncloud = 'china'", 2, &["authority says what tenant and cloud say"]);
 }

@@ -250,3 +250,16 @@ fn over_ssh_no_browser_is_opened_unless_a_display_is_forwarded() {
         }
     }
 }
+
+#[test]
+fn over_http_there_is_no_certificate_and_any_free_port_will_do() {
+    let home = Home::new();
+    let redirect_uri = format!("https://localhost:{}/", home.callback_port);
+    for written in ["http://localhost/".to_owned(), format!("http://localhost:{}/", home.callback_port)] {
+        home.configure(&home.configuration().replace(&redirect_uri, &written));
+        let sign_in = home.begin_sign_in(&[]);
+        assert_eq!(sign_in.fingerprint, "");
+        assert!(sign_in.approve(ADA).url.starts_with("http://localhost:"));
+        assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
+    }
+}

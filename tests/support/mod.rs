@@ -196,7 +196,9 @@ impl SignIn {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut said, mut address, mut fingerprint) = (String::new(), String::new(), String::new());
-        while fingerprint.len() < 95 {
+        // Over HTTPS the fingerprint comes last; over HTTP there is none.
+        let mut waits = false;
+        while !waits {
             let mut line = String::new();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before it waited: {said}");
             if line.starts_with("https://") {
@@ -206,6 +208,7 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             said.push_str(&line);
+            waits = fingerprint.len() >= 95 || address.contains("redirect_uri=http%3A");
         }
         Self { child, stderr, said, address, fingerprint }
     }
