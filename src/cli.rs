@@ -3,6 +3,7 @@
 pub mod get_refresh_token;
 pub mod get_token;
 pub mod refresh_token;
+mod sign_out;
 mod stderr;
 mod stdout;
 

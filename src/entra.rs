@@ -2,6 +2,7 @@
 //! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`] and [`aadsts`].
 
 mod aadsts;
+mod device;
 mod http;
 mod id_token;
 mod refusal;
@@ -12,15 +13,16 @@ use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, EndpointNotSet, EndpointSet, ExtraTokenFields,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, StandardRevocableToken,
-    StandardTokenResponse, TokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::Profile;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+pub(crate) use device::DeviceCode;
 use http::Http;
 pub use id_token::Account;
 pub(crate) use refusal::{described, into_error as refused, token_is_refused};
@@ -42,7 +44,7 @@ type Client = oauth2::Client<
     StandardRevocableToken,
     BasicRevocationErrorResponse,
     EndpointSet,    // authorization
-    EndpointNotSet, // device authorization
+    EndpointSet,    // device authorization
     EndpointNotSet, // introspection
     EndpointNotSet, // revocation
     EndpointSet,    // token
@@ -80,6 +82,7 @@ impl<'a> Entra<'a> {
         let endpoint = |path| profile.authority.endpoint(path);
         let mut client = oauth2::Client::new(profile.client_id.clone())
             .set_auth_uri(AuthUrl::from_url(endpoint("oauth2/v2.0/authorize")))
+            .set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint("oauth2/v2.0/devicecode")))
             .set_token_uri(TokenUrl::from_url(endpoint("oauth2/v2.0/token")))
             // Microsoft's documentation shows the client in the body alone, and a public client has no other way.
             .set_auth_type(AuthType::RequestBody);
@@ -90,8 +93,9 @@ impl<'a> Entra<'a> {
     }
 
     /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce. The redirect URI is the profile's,
-    /// perhaps with the port that was free.
-    pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
+    /// perhaps with the port that was free. Consent may be
+    /// asked for several services at once (Microsoft), so that one sign-in can serve more profiles.
+    pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl, more: &[Scope]) -> AuthorizationRequest {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random_len(RANDOM_BYTES);
         let mut request = self
@@ -99,7 +103,7 @@ impl<'a> Entra<'a> {
             .authorize_url(|| CsrfToken::new_random_len(RANDOM_BYTES))
             .set_pkce_challenge(challenge)
             .set_redirect_uri(Cow::Borrowed(&redirect_uri))
-            .add_scopes(self.profile.scopes.iter().cloned())
+            .add_scopes(self.profile.scopes.iter().chain(more).cloned())
             .add_extra_param("response_mode", "query")
             .add_extra_param("nonce", nonce.secret());
         request = match &self.profile.username {
@@ -122,12 +126,7 @@ impl<'a> Entra<'a> {
             .add_extra_param("scope", self.scopes())
             .request(&|request| self.http.post(request))
             .map_err(into_error)?;
-        let tokens = self.tokens(answer, Some(request.nonce.secret()))?;
-        if tokens.refresh_token.is_none() {
-            return Err(Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
-                .hint("see whether an administrator must consent to offline_access for this client ID"));
-        }
-        Ok(tokens)
+        self.tokens(answer, Some(request.nonce.secret()))
     }
 
     /// Exchanges a refresh token for an access token, and mostly for a new refresh token.

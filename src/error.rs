@@ -14,6 +14,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// Call the command otherwise.
     Usage = 64,
+    /// Paste the address that the browser came to after the sign-in.
+    PastedAddress = 65,
     /// Free the callback's port, or unlock or start the keychain.
     Unavailable = 69,
     /// Report a defect of ours.

@@ -56,12 +56,24 @@ pub(crate) fn hold() -> Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Some(state) = STATE.get() else { return };
-        state.free.store(true, Ordering::SeqCst);
-        match i32::try_from(state.received.swap(0, Ordering::SeqCst)) {
-            Ok(0) | Err(_) => {}
-            Ok(signal) => _ = low_level::emulate_default_handler(signal),
+        if let Some(state) = STATE.get() {
+            state.free.store(true, Ordering::SeqCst);
         }
+        deliver();
+    }
+}
+
+/// Whether a signal is held off.
+pub(crate) fn is_received() -> bool {
+    STATE.get().is_some_and(|state| state.received.load(Ordering::SeqCst) != 0)
+}
+
+/// Lets a signal that was held off do what it does, where nothing is on its way.
+pub(crate) fn deliver() {
+    let Some(state) = STATE.get() else { return };
+    match i32::try_from(state.received.swap(0, Ordering::SeqCst)) {
+        Ok(0) | Err(_) => {}
+        Ok(signal) => _ = low_level::emulate_default_handler(signal),
     }
 }
 

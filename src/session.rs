@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use oauth2::{AccessToken, AuthorizationCode, RedirectUrl, RefreshToken};
+use oauth2::{AccessToken, RefreshToken};
 
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{Account, AuthorizationRequest, Entra, Tokens, token_is_refused};
+use crate::entra::{Account, Entra, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -30,6 +30,8 @@ pub struct Session {
 pub struct SignedIn {
     /// For the profile's resource.
     pub access_token: AccessToken,
+    /// As it is stored.
+    pub refresh_token: RefreshToken,
     /// Who signed in.
     pub account: Option<Account>,
     /// Where the refresh token lives now, for a person.
@@ -94,7 +96,7 @@ impl Session {
     fn refresh(&self, stored: &Stored) -> Result<AccessToken> {
         self.must_belong_here(stored)?;
         let _held = interrupt::hold();
-        let tokens = Entra::new(&self.profile).refresh(&stored.token)?;
+        let tokens = self.entra().refresh(&stored.token)?;
         let known = stored.record.as_ref().and_then(|record| record.account.clone());
         let mut record = Record::of_new_token(&self.profile, tokens.account.or(known));
         match &tokens.refresh_token {
@@ -134,26 +136,38 @@ impl Session {
         log::warn!("no keychain takes the token: it is now in {place}, not encrypted, readable by you alone");
     }
 
-    pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
-        Entra::new(&self.profile).authorization_request(redirect_uri)
+    pub(crate) fn entra(&self) -> Entra<'_> {
+        Entra::new(&self.profile)
     }
 
-    /// Exchanges the code that the browser brought back, and stores the refresh token.
-    pub(crate) fn finish_sign_in(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<SignedIn> {
+    /// The account whose token was stored last, as far as that is known.
+    pub(crate) fn last_account(&self) -> Option<Account> {
+        self.stores.last_account()
+    }
+
+    /// Removes the token from every place, and says where one was.
+    pub(crate) fn sign_out(&self) -> Result<Vec<String>> {
+        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
+        self.stores.forget()
+    }
+
+    /// Stores what a sign-in brought.
+    pub(crate) fn keep(&self, tokens: Tokens) -> Result<SignedIn> {
+        let Tokens { access_token, refresh_token, account } = tokens;
+        let refresh_token = refresh_token.ok_or_else(|| {
+            Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
+                .hint("see whether an administrator must consent to offline_access for this client ID")
+        })?;
         // Whoever refreshes now holds the old token, and must not save it over the new one.
         let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
-        let _held = interrupt::hold();
-        let Tokens { access_token, refresh_token, account } = Entra::new(&self.profile).exchange(code, request)?;
-        let refresh_token = refresh_token.expect("an exchange without one is an error");
-        let place = self.stores.save(&refresh_token, Record::of_new_token(&self.profile, account.clone())).map_err(
-            |error| {
-                let hint = error.next_step().unwrap_or_default().to_owned();
-                Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
-                    .hint(hint)
-            },
-        )?;
+        let record = Record::of_new_token(&self.profile, account.clone());
+        let place = self.stores.save(&refresh_token, record).map_err(|error| {
+            let hint = error.next_step().unwrap_or_default().to_owned();
+            Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
+                .hint(hint)
+        })?;
         let in_file = place == Place::File;
-        Ok(SignedIn { access_token, account, place: self.stores.place_name(place), in_file })
+        Ok(SignedIn { access_token, refresh_token, account, place: self.stores.place_name(place), in_file })
     }
 }
 

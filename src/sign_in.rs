@@ -1,6 +1,111 @@
 //! The ways to sign in. The only room that knows a person.
+//!
+//! Three siblings lead to tokens: [`browser`] (a browser on this machine comes back to us), [`paste`] (the person brings
+//! the address that the browser came to) and [`device`] (a code on another device). What they brought is stored here.
 
 pub(crate) mod browser;
 mod callback;
 mod certificate;
+pub(crate) mod device;
 mod page;
+pub(crate) mod paste;
+mod redirect;
+#[cfg_attr(unix, path = "sign_in/terminal.rs")]
+#[cfg_attr(not(unix), path = "sign_in/terminal_by_lines.rs")]
+mod terminal;
+
+use axum::http::StatusCode;
+use oauth2::{AuthorizationCode, RedirectUrl, Scope};
+
+use crate::config::ProfileName;
+use crate::entra::{Account, AuthorizationRequest, Tokens, described, refused};
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
+use crate::session::{Session, SignedIn};
+use redirect::Redirect;
+
+/// A sign-in for one profile, or for several of the same client and authority. The first one leads.
+pub(crate) struct SignIn<'a> {
+    pub(crate) sessions: &'a [Session],
+    /// Asks the person whether the second account may take the first one's place.
+    pub(crate) confirm: &'a dyn Fn(&Account, &Account) -> bool,
+}
+
+/// What a sign-in brought: the leading profile's, and each other's.
+pub(crate) struct Outcome {
+    pub(crate) first: SignedIn,
+    pub(crate) others: Vec<(ProfileName, Result<SignedIn>)>,
+}
+
+impl SignIn<'_> {
+    fn lead(&self) -> &Session {
+        &self.sessions[0]
+    }
+
+    fn request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
+        let others: Vec<Scope> =
+            self.sessions[1..].iter().flat_map(|session| session.profile().scopes.clone()).collect();
+        let own = &self.lead().profile().scopes;
+        let more: Vec<Scope> = others.into_iter().filter(|scope| !own.contains(scope)).collect();
+        self.lead().entra().authorization_request(redirect_uri, &more)
+    }
+
+    /// Exchanges what the browser brought back.
+    fn exchange(&self, redirect: Redirect, request: AuthorizationRequest) -> Result<Outcome> {
+        match redirect {
+            Redirect::Code(code) => {
+                let _held = interrupt::hold();
+                let tokens = self.lead().entra().exchange(AuthorizationCode::new(code), request)?;
+                self.keep(tokens)
+            }
+            Redirect::Refused { error, description } => {
+                let refusal = described(&error, &description);
+                Err(refused(refusal, StatusCode::BAD_REQUEST, self.lead().profile()))
+            }
+        }
+    }
+
+    /// Stores the tokens of the leading profile, and fetches and stores the others' with the same refresh token, which is
+    /// bound to user and client, not to a service (Microsoft: "refresh tokens").
+    fn keep(&self, tokens: Tokens) -> Result<Outcome> {
+        self.must_be_the_same_person(&tokens)?;
+        let first = self.lead().keep(tokens)?;
+        let serve = |session: &Session| {
+            let mut tokens = session.entra().refresh(&first.refresh_token)?;
+            tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
+            tokens.account = tokens.account.or_else(|| first.account.clone());
+            session.keep(tokens)
+        };
+        let others =
+            self.sessions[1..].iter().map(|session| (session.profile().name.clone(), serve(session))).collect();
+        Ok(Outcome { first, others })
+    }
+
+    /// A browser that is signed in to another account is a common accident.
+    fn must_be_the_same_person(&self, tokens: &Tokens) -> Result<()> {
+        let Some(new) = &tokens.account else { return Ok(()) };
+        for session in self.sessions {
+            let name = &session.profile().name;
+            let Some(old) = session.last_account() else { continue };
+            if old.is_same_as(new) || (self.confirm)(&old, new) {
+                continue;
+            }
+            return Err(Error::new(
+                ErrorKind::SignIn,
+                format!("you signed in as {}, and the profile \"{name}\" belongs to {}", new.name, old.name),
+            )
+            .hint(format!(
+                "nothing was stored; sign in as {}, or run `get-token --sign-out --profile {name}` first",
+                old.name
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Nobody came.
+fn timed_out(session: &Session, timeout: std::time::Duration) -> Error {
+    let name = &session.profile().name;
+    Error::new(ErrorKind::TryLater, format!("nobody signed in within {} seconds", timeout.as_secs()))
+        .hint(format!("run `get-token --profile {name}` again, or allow more time with --timeout"))
+}

@@ -10,6 +10,7 @@ use std::path::Path;
 use oauth2::RefreshToken;
 
 use crate::config::{ProfileName, StoreChoice};
+use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use file::FileStore;
@@ -122,6 +123,25 @@ impl Stores {
     /// Notes that the token, which stays the same, was just used.
     pub(crate) fn touch(&self, stored: &Stored, record: Record) {
         self.records.keep(stored.place, &stored.token, record);
+    }
+
+    /// Removes the token from every place, and says where one was. A keychain that is not there holds none.
+    pub(crate) fn forget(&self) -> Result<Vec<String>> {
+        let mut places = Vec::new();
+        for place in [Place::File, Place::Keychain] {
+            let store = self.store(place);
+            if self.load(place)?.is_some() {
+                store.delete()?;
+                places.push(store.place());
+            }
+        }
+        self.records.forget();
+        Ok(places)
+    }
+
+    /// Of the token that was issued last.
+    pub(crate) fn last_account(&self) -> Option<Account> {
+        self.records.latest().and_then(|record| record.account)
     }
 
     pub(crate) fn place_name(&self, place: Place) -> String {

@@ -6,30 +6,45 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use super::stderr::say;
+use super::stderr::{ask, progress, say};
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument};
-use crate::config;
+use super::{Common, sign_out};
+use crate::config::{self, Config, ProfileName};
+use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
-use crate::session::{Session, SignedIn};
+use crate::session::Session;
 use crate::sign_in::browser::BrowserSignIn;
+use crate::sign_in::device::DeviceSignIn;
+use crate::sign_in::paste::PasteSignIn;
+use crate::sign_in::{Outcome, SignIn};
 use crate::store::write_private;
 
 /// Sign in to Microsoft 365, and store the refresh token
 ///
-/// Opens the browser at Microsoft's sign-in and waits for its return. The refresh token goes to the keychain; the
-/// access token is printed, and `refresh-token` prints fresh ones from then on.
+/// Opens the browser at Microsoft's sign-in and waits for its return; over SSH, shows the address and takes the one that
+/// the browser comes to. The refresh token goes to the keychain; the access token is printed, and `refresh-token` prints
+/// fresh ones from then on.
 #[derive(Parser)]
 #[command(name = "get-token", version)]
 struct Arguments {
-    #[command(flatten)]
-    profile: ProfileArgument,
+    /// What the token is for: a profile of the configuration; several for one sign-in that serves them all
+    #[arg(short, long = "profile", value_name = "NAME", default_value = "mail")]
+    profiles: Vec<ProfileName>,
+    /// Wait for the browser even over SSH, as with `ssh -L 7598:localhost:7598`
+    #[arg(long, conflicts_with = "device")]
+    server: bool,
+    /// Sign in with a code, in a browser on any device
+    #[arg(long)]
+    device: bool,
     /// Whether to open the browser (auto: not over SSH, unless a display is forwarded)
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     browser: OpenBrowser,
     /// How long to wait for the browser's return
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
+    /// Forget the stored token instead
+    #[arg(long, conflicts_with_all = ["device", "server"])]
+    sign_out: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -53,16 +68,73 @@ fn run(arguments: Arguments) -> Result<()> {
         return Err(write_example(&file));
     }
     let config = arguments.common.load_config()?;
-    let session = Session::open(&config, &arguments.profile.profile)?;
-
-    let sign_in = BrowserSignIn::begin(&session)?;
-    invite(&sign_in);
-    if arguments.browser.is_wanted() {
-        sign_in.open_browser();
+    let sessions = sessions(&config, &arguments.profiles)?;
+    if arguments.sign_out {
+        return sessions.iter().try_for_each(sign_out::run);
     }
-    let signed_in = sign_in.finish(Duration::from_secs(arguments.timeout))?;
-    report(&session, &signed_in);
-    stdout.print(signed_in.access_token.secret())
+    let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
+    let outcome = way(&arguments, &sign_in)?;
+    report(&sessions[0], &outcome);
+    stdout.print(outcome.first.access_token.secret())
+}
+
+/// The profiles, each once. One sign-in serves those of one client and one authority.
+fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
+    let mut sessions: Vec<Session> = Vec::new();
+    for name in profiles {
+        let session = Session::open(config, name)?;
+        if let Some(first) = sessions.first().map(Session::profile) {
+            let own = session.profile();
+            if (&first.client_id, &first.authority) != (&own.client_id, &own.authority) {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    format!("\"{}\" and \"{name}\" have different clients or authorities", first.name),
+                )
+                .hint("sign in for each: `get-token --profile` with one name at a time"));
+            }
+        }
+        if sessions.iter().all(|other| other.profile().name != *name) {
+            sessions.push(session);
+        }
+    }
+    Ok(sessions)
+}
+
+/// With a code, with a browser that comes back to this machine, or with one that cannot.
+fn way(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<Outcome> {
+    let timeout = Duration::from_secs(arguments.timeout);
+    if arguments.device {
+        return by_device_code(sign_in);
+    }
+    if is_over_ssh() && !arguments.server {
+        let waiting = PasteSignIn::begin(sign_in);
+        say("Sign in with a browser on any machine. Go to this address:\n");
+        say(&format!("{}\n", waiting.address()));
+        say("After the sign-in the browser shows an error: it goes to a page on localhost,\n\
+             where nobody answers. Copy the whole address of that page, paste it here, and\n\
+             press Enter. Nothing is shown while you paste.\n");
+        return waiting.finish(timeout);
+    }
+    let waiting = BrowserSignIn::begin(sign_in)?;
+    invite(&waiting);
+    if arguments.browser.is_wanted() {
+        waiting.open_browser();
+    }
+    waiting.finish(timeout)
+}
+
+fn by_device_code(sign_in: &SignIn<'_>) -> Result<Outcome> {
+    let waiting = DeviceSignIn::begin(sign_in)?;
+    say("On any device with a browser, go to\n");
+    say(&format!("    {}\n", waiting.code().address()));
+    say("and enter this code there:\n");
+    say(&format!("    {}\n", waiting.code().user_code()));
+    let outcome = waiting.finish(|left| {
+        let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
+        progress(&format!("Waiting for you; the code is good for {minutes}:{seconds:02}."));
+    });
+    progress("");
+    outcome
 }
 
 /// The first run: a configuration to fill in.
@@ -79,23 +151,39 @@ fn write_example(file: &Path) -> Error {
     }
 }
 
-fn invite(sign_in: &BrowserSignIn<'_>) {
+fn invite(waiting: &BrowserSignIn<'_>) {
     say("Sign in with your browser. If it does not open, go to this address:\n");
-    say(&format!("{}\n", sign_in.address()));
-    if let Some(fingerprint) = sign_in.fingerprint() {
+    say(&format!("{}\n", waiting.address()));
+    if let Some(fingerprint) = waiting.fingerprint() {
         say("The browser then comes back to this machine and warns of the certificate.\n\
              You may go on if its SHA-256 fingerprint is this one:\n");
         say(&format!("{}\n", two_lines(fingerprint)));
     }
+    say("If it cannot come back, paste the address here that it went to.\n");
 }
 
-fn report(session: &Session, signed_in: &SignedIn) {
-    let account = signed_in.account.as_ref().map_or("an account without a name", |account| &account.name);
-    say(&format!("Signed in as {account}, profile \"{}\".", session.profile().name));
-    say(&format!("The refresh token is in {}.", signed_in.place));
-    if signed_in.in_file {
+fn report(lead: &Session, outcome: &Outcome) {
+    let first = &outcome.first;
+    let account = first.account.as_ref().map_or("an account without a name", |account| &account.name);
+    say(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
+    say(&format!("The refresh token is in {}.", first.place));
+    for (name, served) in &outcome.others {
+        match served {
+            Ok(signed_in) => say(&format!("The one of the profile \"{name}\" is in {}.", signed_in.place)),
+            Err(error) => {
+                log::warn!("the profile \"{name}\" got no token: {error}");
+                say(&format!("hint: {}", error.next_step().unwrap_or("run `get-token` for it alone")));
+            }
+        }
+    }
+    if first.in_file {
         say("It is not encrypted there; only you can read the file.");
     }
+}
+
+/// Whether another account may take the place of the profile's. Without a terminal nobody can say so.
+fn confirm(old: &Account, new: &Account) -> bool {
+    ask(&format!("This profile belongs to {}, and you signed in as {}. Replace it?", old.name, new.name))
 }
 
 /// A fingerprint is 95 characters; browsers show it on two lines as well.
@@ -106,14 +194,18 @@ fn two_lines(fingerprint: &str) -> String {
 
 impl OpenBrowser {
     fn is_wanted(self) -> bool {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => {
-                let over_ssh = ["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"].into_iter().any(is_set);
-                !over_ssh || ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(is_set)
-            }
+            Self::Auto => !is_over_ssh() || any_is_set(&["DISPLAY", "WAYLAND_DISPLAY"]),
         }
     }
+}
+
+fn is_over_ssh() -> bool {
+    any_is_set(&["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
+}
+
+fn any_is_set(variables: &[&str]) -> bool {
+    variables.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }

@@ -1,6 +1,6 @@
 //! Words for a person, all of them on stderr.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::panic;
 use std::process;
 
@@ -11,6 +11,24 @@ use crate::error::{Error, ErrorKind};
 /// A line for the person. A stderr that is closed has no reader to disappoint.
 pub(super) fn say(text: &str) {
     _ = writeln!(io::stderr().lock(), "{}", shown(text));
+}
+
+/// One line that the next one replaces; an empty one takes it away. Only a terminal shows progress.
+pub(super) fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        let mut stderr = io::stderr().lock();
+        _ = write!(stderr, "\r{}\x1b[K", shown(text)).and_then(|()| stderr.flush());
+    }
+}
+
+/// Asks a question that only a yes answers with true. Without a terminal nobody says yes.
+pub(super) fn ask(question: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    _ = write!(io::stderr().lock(), "{} [y/N] ", shown(question));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
 /// `error:` what happened, `hint:` the next command to type, and what Microsoft's support asks for.

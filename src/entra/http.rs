@@ -23,6 +23,9 @@ use crate::interrupt;
 /// A token response is about 6 KB; whoever sends a megabyte is somebody else.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
+/// The status that refusals come with.
+pub(super) const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
+
 const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Http<'a> {
@@ -38,6 +41,11 @@ impl<'a> Http<'a> {
 
     /// Sends the request, and returns the answer if it is a success.
     pub(super) fn post(&self, request: HttpRequest) -> Result<HttpResponse> {
+        self.ask(request).and_then(|answer| success(answer, self.profile))
+    }
+
+    /// Sends the request, and returns what came back, whatever it says.
+    pub(super) fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = match self.client.get() {
             Some(client) => client,
             None => {
@@ -47,7 +55,7 @@ impl<'a> Http<'a> {
         };
         let (url, begun) = (request.uri().to_string(), Instant::now());
         let limit = self.profile.network_timeout;
-        let result = in_time(limit, send(client, request, self.profile)).unwrap_or_else(|| {
+        let result = in_time(limit, send(client, request)).unwrap_or_else(|| {
             Err(Error::new(ErrorKind::TryLater, format!("Microsoft did not answer within {} seconds", limit.as_secs()))
                 .hint("try again later; a slow network wants a larger network_timeout"))
         });
@@ -133,7 +141,7 @@ fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     result
 }
 
-async fn send(client: &Client, request: HttpRequest, profile: &Profile) -> Result<HttpResponse> {
+async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse> {
     let (head, body) = request.into_parts();
     let mut response = client
         .post(head.uri.to_string())
@@ -154,15 +162,20 @@ async fn send(client: &Client, request: HttpRequest, profile: &Profile) -> Resul
         }
         body.extend_from_slice(&chunk);
     }
-    if let Some(refusal) = refusal::parse(&body) {
+    let mut answer = HttpResponse::new(body);
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    Ok(answer)
+}
+
+/// The answer, unless it is a refusal or none of the identity platform's.
+pub(super) fn success(answer: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
+    let status = answer.status();
+    if let Some(refusal) = refusal::parse(answer.body()) {
         return Err(refusal::into_error(refusal, status, profile));
     }
     match status {
-        StatusCode::OK => {
-            let mut answer = HttpResponse::new(body);
-            *answer.headers_mut() = headers;
-            Ok(answer)
-        }
+        StatusCode::OK => Ok(answer),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(status)),
         status if status.is_server_error() => Err(busy(status)),
         status => Err(no_answer(status)),

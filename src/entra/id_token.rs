@@ -23,6 +23,13 @@ pub struct Account {
     pub name: String,
 }
 
+impl Account {
+    /// Whether the two are one account, whatever it is called.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        (&self.tenant_id, &self.object_id) == (&other.tenant_id, &other.object_id)
+    }
+}
+
 #[derive(Deserialize)]
 struct Claims {
     aud: String,

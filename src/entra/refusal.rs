@@ -65,6 +65,8 @@ pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile
     let advice = refusal.code.and_then(aadsts::advice);
     let message = match advice {
         Some(advice) => advice.cause.to_owned(),
+        None if refusal.error == "expired_token" => "The code has expired".to_owned(),
+        None if refusal.error == "authorization_declined" => "The sign-in was declined".to_owned(),
         None if refusal.description.is_empty() => format!("Microsoft refused: {}", refusal.error),
         None => format!("Microsoft refused: {}", refusal.description),
     };

@@ -1,38 +1,46 @@
 //! Sign in with a browser on this machine: listen on loopback, let the person sign in at Microsoft, take the code that
-//! the browser brings back (authorization code flow for native apps, RFC 8252).
+//! the browser brings back (authorization code flow for native apps, RFC 8252). Where the browser cannot come back, the
+//! person may paste the address that it went to.
 
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use oauth2::AuthorizationCode;
 use url::Url;
 
-use super::callback::{Callback, Port, Redirect};
+use super::callback::{Callback, Port};
 use super::certificate::Certificate;
-use crate::entra::{AuthorizationRequest, described, refused};
-use crate::error::{Error, ErrorKind, Refusal, Result};
-use crate::session::{Session, SignedIn};
+use super::paste::{Pasted, wait};
+use super::redirect::Redirect;
+use super::{Outcome, SignIn, timed_out};
+use crate::entra::AuthorizationRequest;
+use crate::error::{Error, Refusal, Result};
 
 /// A sign-in that waits for the person. The callback listens already.
 pub(crate) struct BrowserSignIn<'a> {
-    session: &'a Session,
+    sign_in: &'a SignIn<'a>,
     request: AuthorizationRequest,
     callback: Callback,
+    pasted: Pasted,
+    redirects: Receiver<Result<Redirect>>,
     fingerprint: Option<String>,
 }
 
 impl<'a> BrowserSignIn<'a> {
-    pub(crate) fn begin(session: &'a Session) -> Result<Self> {
+    pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
+        let session = sign_in.lead();
         let port = Port::of(&session.profile().redirect_uri)?;
         let certificate = match port.redirect_uri().url().scheme() {
             "https" => Some(Certificate::of_callback(session.paths())?),
             _ => None,
         };
         let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
-        let request = session.authorization_request(port.redirect_uri());
-        let callback = Callback::listen(port, request.state.secret(), certificate);
-        Ok(Self { session, request, callback, fingerprint })
+        let request = sign_in.request(port.redirect_uri());
+        let state = request.state.secret();
+        let (sender, redirects) = mpsc::channel();
+        let callback = Callback::listen(port, state, certificate, sender.clone());
+        let pasted = Pasted::begin(state, sender);
+        Ok(Self { sign_in, request, callback, pasted, redirects, fingerprint })
     }
 
     /// Where the person signs in.
@@ -56,20 +64,13 @@ impl<'a> BrowserSignIn<'a> {
     }
 
     /// Waits for the browser's return, and exchanges what it brings. The browser shows how it went.
-    pub(crate) fn finish(self, timeout: Duration) -> Result<SignedIn> {
-        let name = self.session.profile().name.clone();
-        let redirect = self.callback.wait(timeout).ok_or_else(|| {
-            Error::new(ErrorKind::TryLater, format!("nobody signed in within {} seconds", timeout.as_secs()))
-                .hint(format!("run `get-token --profile {name}` again, or allow more time with --timeout"))
-        })?;
-        let result = match redirect {
-            Redirect::Code(code) => self.session.finish_sign_in(AuthorizationCode::new(code), self.request),
-            Redirect::Refused { error, description } => {
-                Err(refused(described(&error, &description), StatusCode::BAD_REQUEST, self.session.profile()))
-            }
-        };
+    pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
+        let redirect = wait(&self.redirects, timeout);
+        drop(self.pasted); // the terminal is the person's again, and so are signals
+        let redirect = redirect.unwrap_or_else(|| Err(timed_out(self.sign_in.lead(), timeout)))?;
+        let result = self.sign_in.exchange(redirect, self.request);
         self.callback.show(match &result {
-            Ok(signed_in) => Ok(signed_in.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
+            Ok(outcome) => Ok(outcome.first.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
             Err(error) => Err(with_ids(error)),
         });
         result

@@ -6,7 +6,9 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,7 @@ use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
 use super::page;
+use super::redirect::{self, Misfit, Redirect};
 use crate::error::{Error, ErrorKind, Result};
 
 /// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
@@ -29,17 +32,12 @@ const FIRST_REQUEST: Duration = Duration::from_secs(60);
 /// For the browser to fetch the page that says how it went, once that is known.
 const LAST_PAGE: Duration = Duration::from_secs(3);
 
-/// What the browser brought back.
-pub(super) enum Redirect {
-    Code(String),
-    Refused { error: String, description: String },
-}
-
 /// How the sign-in went: the account's name, or what happened instead.
 pub(super) type Outcome = Result<String, String>;
 
 pub(super) struct Callback {
-    redirects: mpsc::Receiver<Redirect>,
+    /// Whether the browser was here, and may want the last page.
+    was_visited: Arc<AtomicBool>,
     outcome: watch::Sender<Option<Outcome>>,
     page_was_shown: Arc<Notify>,
     stop: Arc<Notify>,
@@ -51,7 +49,8 @@ struct Shared {
     /// Random, so that nobody else on this machine can ask how it went.
     page_path: String,
     state: String,
-    redirects: mpsc::Sender<Redirect>,
+    redirects: Sender<Result<Redirect>>,
+    was_visited: Arc<AtomicBool>,
     outcome: watch::Receiver<Option<Outcome>>,
     page_was_shown: Arc<Notify>,
 }
@@ -84,9 +83,14 @@ impl Port {
 }
 
 impl Callback {
-    /// Answers on the port; over TLS if there is a certificate.
-    pub(super) fn listen(port: Port, state: &str, certificate: Option<Certificate>) -> Self {
-        let (redirect_sender, redirects) = mpsc::channel();
+    /// Answers on the port, over TLS if there is a certificate, and sends on what the browser brings back.
+    pub(super) fn listen(
+        port: Port,
+        state: &str,
+        certificate: Option<Certificate>,
+        redirects: Sender<Result<Redirect>>,
+    ) -> Self {
+        let was_visited = Arc::new(AtomicBool::new(false));
         let (outcome, outcome_receiver) = watch::channel(None);
         let page_was_shown = Arc::new(Notify::new());
         let stop = Arc::new(Notify::new());
@@ -94,25 +98,24 @@ impl Callback {
             redirect_path: port.redirect_uri.url().path().to_owned(),
             page_path: format!("/{}", CsrfToken::new_random().secret()),
             state: state.to_owned(),
-            redirects: redirect_sender,
+            redirects,
+            was_visited: Arc::clone(&was_visited),
             outcome: outcome_receiver,
             page_was_shown: Arc::clone(&page_was_shown),
         }));
         let stopped = Arc::clone(&stop);
         let server = thread::spawn(move || serve(port.listeners, certificate, router, &stopped));
-        Self { redirects, outcome, page_was_shown, stop, server }
-    }
-
-    /// The first redirect that carries our `state`, or None after the timeout.
-    pub(super) fn wait(&self, timeout: Duration) -> Option<Redirect> {
-        self.redirects.recv_timeout(timeout).ok()
+        Self { was_visited, outcome, page_was_shown, stop, server }
     }
 
     /// Lets the browser show how it went, and ends.
     pub(super) fn show(self, outcome: Outcome) {
+        let was_visited = self.was_visited.load(Ordering::SeqCst);
         let shown = async {
             self.outcome.send_replace(Some(outcome));
-            _ = tokio::time::timeout(LAST_PAGE, self.page_was_shown.notified()).await;
+            if was_visited {
+                _ = tokio::time::timeout(LAST_PAGE, self.page_was_shown.notified()).await;
+            }
         };
         if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
             runtime.block_on(shown);
@@ -202,7 +205,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     } else if request.method() != Method::GET {
         refuse(StatusCode::METHOD_NOT_ALLOWED, "This address is for the browser's return alone.")
     } else {
-        redirect(&shared, request.uri().query().unwrap_or_default())
+        take(&shared, request.uri().query().unwrap_or_default())
     };
     let what = if path == shared.redirect_path { "redirect" } else { "page" };
     log::info!("callback: {} for a {what} ({} ms)", response.status(), begun.elapsed().as_millis());
@@ -210,27 +213,21 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 /// Takes the redirect that is ours, and sends the browser on to an address without the code.
-fn redirect(shared: &Shared, query: &str) -> Response {
-    let parameter = |name: &str| {
-        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    };
-    if parameter("state").as_deref() != Some(&shared.state) {
-        return refuse(
+fn take(shared: &Shared, query: &str) -> Response {
+    match redirect::parse(query, &shared.state) {
+        Ok(redirect) => {
+            shared.was_visited.store(true, Ordering::SeqCst);
+            // A reload brings the same again; the first was taken, and nobody asks for the second.
+            _ = shared.redirects.send(Ok(redirect));
+            let to_page = [(header::LOCATION, shared.page_path.clone())];
+            (StatusCode::SEE_OTHER, page::headers(), to_page).into_response()
+        }
+        Err(Misfit::NoCode) => refuse(StatusCode::BAD_REQUEST, "This address has no code in it."),
+        Err(_) => refuse(
             StatusCode::BAD_REQUEST,
             "This is not the sign-in that get-token waits for. Please use the address that it shows now.",
-        );
+        ),
     }
-    let redirect = match (parameter("error"), parameter("code")) {
-        (Some(error), _) => {
-            Redirect::Refused { error, description: parameter("error_description").unwrap_or_default() }
-        }
-        (None, Some(code)) if !code.is_empty() => Redirect::Code(code),
-        (None, _) => return refuse(StatusCode::BAD_REQUEST, "This address has no code in it."),
-    };
-    // A reload brings the same again; the first was taken, and nobody asks for the second.
-    _ = shared.redirects.send(redirect);
-    let to_page = [(header::LOCATION, shared.page_path.clone())];
-    (StatusCode::SEE_OTHER, page::headers(), to_page).into_response()
 }
 
 async fn last_page(shared: &Shared) -> Response {

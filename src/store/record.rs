@@ -82,6 +82,12 @@ impl Records {
         (section.token_digest == digest(token)).then_some(section.record)
     }
 
+    /// The record of the token that was issued last.
+    pub(super) fn latest(&self) -> Option<Record> {
+        let Sections { file, keychain } = self.read();
+        [file, keychain].into_iter().flatten().map(|section| section.record).max_by_key(|record| record.issued)
+    }
+
     /// Whether a token was ever seen to be put there.
     pub(super) fn has(&self, place: Place) -> bool {
         self.read().section(place).is_some()
@@ -98,6 +104,10 @@ impl Records {
         if let Err(error) = write_private(&self.0, text.as_bytes()) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
+    }
+
+    pub(super) fn forget(&self) {
+        _ = std::fs::remove_file(&self.0); // one that stays belongs to no token any more
     }
 
     /// A file that is missing or not understood knows nothing.

@@ -31,6 +31,7 @@ impl Dovecot {
         // A short path, for a socket's may have 107 characters; and open to the users that Dovecot becomes.
         let folder = tempfile::Builder::new().prefix("m365-imap-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        give_to_mail_user(&create(folder.path().join("homes")));
         let ports = (free_port(), free_port());
         write_certificate(folder.path());
         fs::copy(home.standin.ca_file(), folder.path().join("standin.pem")).unwrap();
@@ -66,21 +67,21 @@ impl Dovecot {
 
     /// A mail lies in this person's INBOX.
     pub fn deliver(&self, user: &str, mail: &str) {
-        let maildir = self.folder.path().join("homes").join(user).join("Maildir");
-        fs::create_dir_all(maildir.join("new")).unwrap();
-        fs::write(maildir.join("new/1.mail.localhost"), mail).unwrap();
-        if getuid().is_root() {
-            for path in ["new/1.mail.localhost", "new", ".", ".."] {
-                chown(maildir.join(path), Some(NOBODY.0), Some(NOBODY.1)).unwrap();
-            }
+        let mut folder = self.folder.path().join("homes");
+        for name in [user, "Maildir", "new"] {
+            folder = create(folder.join(name));
+            give_to_mail_user(&folder);
         }
+        let file = folder.join("1.mail.localhost");
+        fs::write(&file, mail).unwrap();
+        give_to_mail_user(&file);
     }
 
     /// Logs in with XOAUTH2 and opens INBOX, by another client than those under test.
     pub fn log_in(&self, user: &str, token: &str) -> Run {
         let mut curl = program("curl", "curl");
-        curl.args(["--silent", "--show-error", "--verbose", "--noproxy", "*", "--max-time", "20", "--cacert"]);
-        curl.arg(self.certificate()).args(["--login-options", "AUTH=XOAUTH2", "--oauth2-bearer", token]);
+        curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20", "--cacert"]);
+        curl.arg(self.certificate()).args(["--oauth2-bearer", token]);
         curl.args(["--user", user, "--request", "EXAMINE INBOX"]);
         finish(curl.arg(format!("imaps://localhost:{}/", self.imaps_port)))
     }
@@ -97,6 +98,17 @@ impl Drop for Dovecot {
         // The signal on which it ends its own processes too.
         _ = kill_process(Pid::from_child(&self.server), Signal::TERM);
         _ = self.server.wait();
+    }
+}
+
+fn create(folder: PathBuf) -> PathBuf {
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+fn give_to_mail_user(path: &Path) {
+    if getuid().is_root() {
+        chown(path, Some(NOBODY.0), Some(NOBODY.1)).unwrap();
     }
 }
 
@@ -137,7 +149,7 @@ protocols = imap submission
 ssl = required
 ssl_cert = <{base}/certificate.pem
 ssl_key = <{base}/key.pem
-auth_mechanisms = xoauth2 oauthbearer
+auth_mechanisms = xoauth2
 auth_failure_delay = 0
 first_valid_uid = 1
 mail_location = maildir:~/Maildir
@@ -146,7 +158,7 @@ submission_relay_host = 127.0.0.1
 submission_relay_port = {relay_port}
 passdb {{
   driver = oauth2
-  mechanisms = xoauth2 oauthbearer
+  mechanisms = xoauth2
   args = {base}/oauth2.conf
 }}
 userdb {{

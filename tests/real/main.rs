@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chromium;
 mod dovecot;
 mod keychain;
 mod login;
@@ -12,3 +13,4 @@ mod mail;
 mod process;
 mod readme;
 mod sink;
+mod webdriver;

@@ -4,9 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod configuration;
 mod microsoft;
 mod output;
 mod refresh;
 mod sign_in;
+mod sign_in_elsewhere;
 mod store;

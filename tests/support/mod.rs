@@ -152,6 +152,13 @@ impl Home {
         SignIn::begin(command.args(["--browser", "never"]).args(arguments))
     }
 
+    /// A `get-token` over SSH, which waits for an address from a pipe.
+    pub fn begin_paste(&self, arguments: &[&str]) -> SignIn {
+        let mut command = self.command("get-token");
+        command.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22").stdin(Stdio::piped());
+        SignIn::begin(command.args(arguments))
+    }
+
     /// Signs in as Ada.
     pub fn sign_in(&self) -> Run {
         let sign_in = self.begin_sign_in(&[]);
@@ -196,7 +203,6 @@ impl SignIn {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (mut said, mut address, mut fingerprint) = (String::new(), String::new(), String::new());
-        // Over HTTPS the fingerprint comes last; over HTTP there is none.
         let mut waits = false;
         while !waits {
             let mut line = String::new();
@@ -208,7 +214,8 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             said.push_str(&line);
-            waits = fingerprint.len() >= 95 || address.contains("redirect_uri=http%3A");
+            waits =
+                ["paste the address here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
         }
         Self { child, stderr, said, address, fingerprint }
     }
@@ -220,6 +227,11 @@ impl SignIn {
 
     pub fn decline(&self, account: &str) -> Page {
         Browser::decline(&self.address, account, Some(&self.fingerprint)).unwrap()
+    }
+
+    /// Writes into its stdin, which ends there.
+    pub fn paste(&mut self, text: &str) {
+        std::io::Write::write_all(&mut self.child.stdin.take().unwrap(), text.as_bytes()).unwrap();
     }
 
     pub fn process_id(&self) -> u32 {

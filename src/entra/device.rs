@@ -1,0 +1,64 @@
+//! Sign in with a code on another device (RFC 8628; Microsoft: "device authorization grant").
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use oauth2::{HttpRequest, RequestTokenError, StandardDeviceAuthorizationResponse};
+
+use super::{Entra, Tokens, http, into_error, refusal};
+use crate::error::{Error, Result};
+
+/// What the person is shown, and what the program asks with.
+pub(crate) struct DeviceCode(StandardDeviceAuthorizationResponse);
+
+impl DeviceCode {
+    /// Where the person enters the code.
+    pub(crate) fn address(&self) -> &str {
+        self.0.verification_uri()
+    }
+
+    pub(crate) fn user_code(&self) -> &str {
+        self.0.user_code().secret()
+    }
+
+    pub(crate) fn expires_in(&self) -> Duration {
+        self.0.expires_in()
+    }
+}
+
+impl Entra<'_> {
+    pub(crate) fn device_code(&self) -> Result<DeviceCode> {
+        self.client
+            .exchange_device_code()
+            .add_scopes(self.profile.scopes.iter().cloned())
+            .request(&|request| self.http.post(request))
+            .map(DeviceCode)
+            .map_err(into_error)
+    }
+
+    /// Asks until the person has decided, or the code has expired. The library keeps the pace: the interval, `slow_down`,
+    /// and longer pauses while the network is down. `pause` is called for each.
+    pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
+        // The library's own errors know neither Microsoft's code nor our hints.
+        let refused: RefCell<Option<Error>> = RefCell::default();
+        let ask = |request: HttpRequest| {
+            let answer = self.http.ask(request)?;
+            let waits = refusal::parse(answer.body())
+                .is_some_and(|refusal| ["authorization_pending", "slow_down"].contains(&refusal.error.as_str()));
+            if !waits && let Err(error) = http::success(answer.clone(), self.profile) {
+                refused.replace(Some(error));
+            }
+            Ok::<_, Error>(answer)
+        };
+        let answer = self.client.exchange_device_access_token(&code.0).request(&ask, pause, None);
+        match (answer, refused.into_inner()) {
+            (Ok(answer), _) => self.tokens(answer, None),
+            (Err(_), Some(error)) => Err(error),
+            // The library's clock ran out before Microsoft's did.
+            (Err(RequestTokenError::ServerResponse(_)), None) => {
+                Err(refusal::into_error(refusal::described("expired_token", ""), http::BAD_REQUEST, self.profile))
+            }
+            (Err(_), None) => Err(http::no_answer("it is no token response")),
+        }
+    }
+}

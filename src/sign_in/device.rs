@@ -1,0 +1,58 @@
+//! Sign in with a code on another device.
+
+use std::time::{Duration, Instant};
+
+use super::{Outcome, SignIn};
+use crate::entra::DeviceCode;
+use crate::error::{Error, Result};
+use crate::interrupt;
+
+/// How often the progress is shown, and a signal is looked for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A sign-in that waits for the person to enter the code.
+pub(crate) struct DeviceSignIn<'a> {
+    sign_in: &'a SignIn<'a>,
+    code: DeviceCode,
+    begun: Instant,
+}
+
+impl<'a> DeviceSignIn<'a> {
+    pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
+        let code = sign_in.lead().entra().device_code()?;
+        Ok(Self { sign_in, code, begun: Instant::now() })
+    }
+
+    pub(crate) fn code(&self) -> &DeviceCode {
+        &self.code
+    }
+
+    /// Waits for the person. `progress` is called now and then with the time that is left.
+    pub(crate) fn finish(self, progress: impl Fn(Duration)) -> Result<Outcome> {
+        // Held to the end: a poll may be the one that brings the tokens. Between two polls nothing is on its way.
+        let _held = interrupt::hold();
+        let pause = |length: Duration| {
+            let end = Instant::now() + length;
+            while let Some(left) = end.checked_duration_since(Instant::now()) {
+                interrupt::deliver();
+                progress(self.code.expires_in().saturating_sub(self.begun.elapsed()));
+                std::thread::sleep(left.min(LOOK));
+            }
+        };
+        let tokens =
+            self.sign_in.lead().entra().device_tokens(&self.code, pause).map_err(|error| self.explained(error))?;
+        self.sign_in.keep(tokens)
+    }
+
+    /// Organisations often forbid device codes alone, since these are used to deceive people.
+    fn explained(&self, error: Error) -> Error {
+        let name = &self.sign_in.lead().profile().name;
+        match error.refusal().and_then(|refusal| refusal.code) {
+            Some(53003 | 530_032 | 530_035) => error.hint(format!(
+                "many organisations forbid device codes alone: try `get-token --profile {name}` with the browser of this \
+                 machine, over SSH with the browser of yours, or with `ssh -L 7598:localhost:7598` and --server"
+            )),
+            _ => error,
+        }
+    }
+}

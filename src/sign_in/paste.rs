@@ -1,0 +1,117 @@
+//! Sign in with a browser anywhere: the person brings the address that it came back to, from which nobody answered.
+//!
+//! Used alone over SSH, and beside the listener in the ordinary sign-in. An address is longer than the line that a
+//! terminal takes (1,024 bytes on macOS, 4,096 on Linux), so that it is read outside of line mode.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::redirect::{Redirect, parse_pasted};
+use super::terminal::Terminal;
+use super::{Outcome, SignIn, timed_out};
+use crate::entra::AuthorizationRequest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
+
+/// How often a wait looks for a signal, which must find the terminal as it was.
+const LOOK: Duration = Duration::from_millis(100);
+/// The largest address that is read; Microsoft's have about 2,000 characters.
+const LARGEST: u64 = 64 * 1024;
+
+/// A sign-in that waits for the person's clipboard.
+pub(crate) struct PasteSignIn<'a> {
+    sign_in: &'a SignIn<'a>,
+    request: AuthorizationRequest,
+}
+
+impl<'a> PasteSignIn<'a> {
+    pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Self {
+        let request = sign_in.request(sign_in.lead().profile().redirect_uri.clone());
+        Self { sign_in, request }
+    }
+
+    /// Where the person signs in.
+    pub(crate) fn address(&self) -> &Url {
+        &self.request.url
+    }
+
+    /// Waits for the address, and exchanges what it brings.
+    pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
+        let (sender, redirects) = mpsc::channel();
+        let pasted = Pasted::begin(self.request.state.secret(), sender);
+        let redirect = wait(&redirects, timeout).unwrap_or_else(|| Err(timed_out(self.sign_in.lead(), timeout)));
+        drop(pasted);
+        self.sign_in.exchange(redirect?, self.request)
+    }
+}
+
+/// Reads the terminal, or a pipe, until it is dropped.
+pub(super) struct Pasted {
+    /// Put back as it was when this is dropped.
+    _terminal: Option<Terminal>,
+    /// A signal waits until the terminal is as it was: fields are dropped in their order.
+    _held: Option<interrupt::Held>,
+}
+
+impl Pasted {
+    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect>>) -> Self {
+        let state = state.to_owned();
+        if !std::io::stdin().is_terminal() {
+            thread::spawn(move || read_pipe(&state, &redirects));
+            return Self { _terminal: None, _held: None };
+        }
+        let held = interrupt::hold();
+        match Terminal::open() {
+            Some((terminal, pastes)) => {
+                thread::spawn(move || read_terminal(pastes, &state, &redirects));
+                Self { _terminal: Some(terminal), _held: Some(held) }
+            }
+            None => Self { _terminal: None, _held: None }, // in the background: the terminal is somebody else's
+        }
+    }
+}
+
+/// The first redirect, or None after the timeout. A signal that is held off ends the wait.
+pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) -> Option<Result<Redirect>> {
+    let end = Instant::now() + timeout;
+    while !interrupt::is_received() {
+        let left = end.checked_duration_since(Instant::now())?;
+        match redirects.recv_timeout(left.min(LOOK)) {
+            Ok(redirect) => return Some(redirect),
+            Err(RecvTimeoutError::Timeout) => {}
+            // Nobody can come any more; the time is not worth waiting for.
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    None
+}
+
+fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>) {
+    let mut text = String::new();
+    let read = std::io::stdin().take(LARGEST).read_to_string(&mut text);
+    if read.is_ok() && text.trim().is_empty() {
+        return; // no pipe, as from cron, or nothing in it
+    }
+    let redirect = parse_pasted(&text, state).map_err(|misfit| {
+        Error::new(ErrorKind::PastedAddress, misfit.explained()).hint("run `get-token` again, and paste once more")
+    });
+    _ = redirects.send(redirect);
+}
+
+/// What does not fit is explained, and asked for again.
+fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &Sender<Result<Redirect>>) {
+    while let Some(text) = pastes.next(|text| parse_pasted(text, state).is_ok()) {
+        match parse_pasted(&text, state) {
+            Ok(redirect) => {
+                _ = redirects.send(Ok(redirect));
+                return;
+            }
+            Err(_) if text.trim().is_empty() => {}
+            Err(misfit) => log::warn!("{} ({} characters came)", misfit.explained(), text.chars().count()),
+        }
+    }
+}

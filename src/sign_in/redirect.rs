@@ -1,0 +1,109 @@
+//! The address that the browser comes back with (RFC 6749, 4.1.2), from the browser itself or from a person's clipboard.
+
+/// What it says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    Code(String),
+    Refused { error: String, description: String },
+}
+
+/// Why it is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// `state` is missing or another.
+    OtherSignIn,
+    /// Ours, and it holds neither a code nor an error.
+    NoCode,
+    /// No such address at all.
+    NoRedirect,
+    /// The address to sign in at, not the one after it.
+    SignInAddress,
+}
+
+impl Misfit {
+    /// For a person who pasted it.
+    pub(super) fn explained(self) -> &'static str {
+        match self {
+            Self::OtherSignIn => "that address belongs to another sign-in: use the address that get-token shows now",
+            Self::NoCode => "that address has no code in it: copy the whole of it",
+            Self::NoRedirect => {
+                "that is not the address: after the sign-in, copy the whole address from the browser's address bar \
+                 (it holds code= and state=)"
+            }
+            Self::SignInAddress => {
+                "that is the address to sign in at: open it in a browser, sign in, and copy the address that the \
+                 browser then comes to"
+            }
+        }
+    }
+}
+
+/// The order of the checks: state, error, code.
+pub(super) fn parse(query: &str, state: &str) -> Result<Redirect, Misfit> {
+    let parameter = |name: &str| {
+        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    if parameter("state").as_deref() != Some(state) {
+        return Err(Misfit::OtherSignIn);
+    }
+    match (parameter("error"), parameter("code")) {
+        (Some(error), _) => {
+            Ok(Redirect::Refused { error, description: parameter("error_description").unwrap_or_default() })
+        }
+        (None, Some(code)) if !code.is_empty() => Ok(Redirect::Code(code)),
+        (None, _) => Err(Misfit::NoCode),
+    }
+}
+
+/// The whole address or its query. White space and line ends, which terminals and mail programs put in, are no part of
+/// either.
+pub(super) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, Misfit> {
+    let text: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    if text.contains("/oauth2/v2.0/authorize?") {
+        return Err(Misfit::SignInAddress);
+    }
+    let query = match text.split_once('?') {
+        Some((_, query)) => query,
+        None => &text,
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    if !["code=", "error="].iter().any(|name| query.contains(name)) {
+        return Err(Misfit::NoRedirect);
+    }
+    parse(query, state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_its_query_and_one_broken_into_lines_are_the_same() {
+        for text in [
+            "https://localhost:7598/?code=abc&state=xyz&session_state=1",
+            "?code=abc&state=xyz",
+            "code=abc&state=xyz",
+            "  https://localhost:7598/?co\r\n  de=a\n bc&state=x yz#  \n",
+        ] {
+            assert_eq!(parse_pasted(text, "xyz"), Ok(Redirect::Code("abc".to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_explained() {
+        for (text, misfit) in [
+            ("", Misfit::NoRedirect),
+            ("hello", Misfit::NoRedirect),
+            ("https://localhost:7598/", Misfit::NoRedirect),
+            ("https://localhost:7598/?code=abc", Misfit::OtherSignIn),
+            ("https://localhost:7598/?code=abc&state=other", Misfit::OtherSignIn),
+            ("https://localhost:7598/?code=&state=xyz", Misfit::NoCode),
+            (
+                "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?response_type=code&state=xyz",
+                Misfit::SignInAddress,
+            ),
+        ] {
+            assert_eq!(parse_pasted(text, "xyz"), Err(misfit), "{text}");
+        }
+    }
+}

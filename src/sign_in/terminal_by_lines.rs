@@ -1,0 +1,24 @@
+//! The terminal where it cannot be taken out of line mode: line by line.
+
+use std::io::BufRead as _;
+
+/// Nothing to put back.
+pub(super) struct Terminal(());
+
+/// What the person pastes and types.
+pub(super) struct Pastes(());
+
+impl Terminal {
+    pub(super) fn open() -> Option<(Self, Pastes)> {
+        Some((Self(()), Pastes(())))
+    }
+}
+
+impl Pastes {
+    /// The next line. None at the end of input.
+    pub(super) fn next(&mut self, _is_complete: impl Fn(&str) -> bool) -> Option<String> {
+        let mut line = String::new();
+        let length = std::io::stdin().lock().read_line(&mut line).ok()?;
+        (length > 0).then_some(line)
+    }
+}

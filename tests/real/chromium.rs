@@ -1,0 +1,95 @@
+//! The sign-in in a real browser: its warning of the certificate, its aborted handshakes, its request for an icon.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use sha2::{Digest as _, Sha256};
+use standin::{ADA, Standin};
+
+use crate::support::Home;
+use crate::webdriver::Chromium;
+
+/// Microsoft's certificate is one that browsers know. So this browser knows that of the stand-in, and no other: it must
+/// warn of ours.
+fn chromium(home: &Home) -> Chromium {
+    Chromium::start(home, &key_of(&home.standin))
+}
+
+/// The base64 of the SHA-256 of the server's public key, as Chromium wants it.
+fn key_of(standin: &Standin) -> String {
+    /// How a public key on P-256 begins in DER; 65 bytes follow.
+    const BEGIN: [u8; 26] =
+        *b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(standin.ca_file()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = client.with_root_certificates(roots).with_no_client_auth();
+    let mut client = ClientConnection::new(client.into(), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", standin.port())).unwrap();
+    while client.is_handshaking() {
+        client.complete_io(&mut stream).unwrap();
+    }
+    let certificate = client.peer_certificates().unwrap()[0].to_vec();
+    let begin = certificate.windows(BEGIN.len()).position(|bytes| bytes == BEGIN).expect("a key on P-256");
+    STANDARD.encode(Sha256::digest(&certificate[begin..begin + BEGIN.len() + 65]))
+}
+
+/// Past the warning, by the two clicks that Chromium asks for.
+fn past_the_warning(browser: &Chromium, test: &str) {
+    browser.page_with("ERR_CERT_AUTHORITY_INVALID");
+    keep(browser, &format!("{test}-2-warning"));
+    browser.click("#details-button");
+    browser.click("#proceed-link");
+}
+
+/// Keeps what it looks like in the folder that `M365AUTH_SCREENSHOTS` names, for people.
+fn keep(browser: &Chromium, name: &str) {
+    if let Some(folder) = std::env::var_os("M365AUTH_SCREENSHOTS") {
+        browser.screenshot(&PathBuf::from(folder).join(format!("{name}.png")));
+    }
+}
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn a_person_signs_in_with_chromium() {
+    let home = Home::new();
+    let browser = chromium(&home);
+    let sign_in = home.begin_sign_in(&[]);
+    browser.open(&sign_in.address);
+    browser.page_with("Continue as Ada Example");
+    keep(&browser, "approve-1-login");
+    browser.click("#approve-ada");
+    past_the_warning(&browser, "approve");
+
+    let page = browser.page_with("You are signed in");
+    keep(&browser, "approve-3-page");
+    assert!(page.contains(ADA), "{page}");
+    assert!(!browser.address().contains("code="), "{}", browser.address());
+    assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
+    home.refresh().token();
+}
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn a_person_declines_in_chromium() {
+    let home = Home::new();
+    let browser = chromium(&home);
+    let sign_in = home.begin_sign_in(&[]);
+    browser.open(&sign_in.address);
+    browser.click("#cancel");
+    past_the_warning(&browser, "decline");
+
+    let page = browser.page_with("You are not signed in");
+    keep(&browser, "decline-3-page");
+    assert!(page.contains("declined") && page.contains("AADSTS65004"), "{page}");
+    let run = sign_in.finish();
+    assert!(run.fails_with(77).contains("declined"), "{run:?}");
+    assert_eq!(home.token_in_file("mail"), None);
+}

@@ -1,0 +1,104 @@
+//! Several accounts, several profiles, and the end of a sign-in.
+
+use standin::{ADA, GRACE, PUBLIC_CLIENT_ID};
+
+use crate::support::Home;
+
+#[test]
+fn one_sign_in_serves_several_profiles_with_a_token_each() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&["--profile", "mail", "--profile", "calendar"]);
+    sign_in.approve(ADA);
+    let run = sign_in.finish();
+    run.token();
+    assert!(run.stderr.contains("profile \"calendar\""), "{}", run.stderr);
+    for profile in ["mail", "calendar"] {
+        let token = home.run("refresh-token", ["-p", profile]);
+        assert!(home.standin.is_valid_access_token(token.token()));
+    }
+    let authorize = home.standin.requests().into_iter().find(|request| request.path.ends_with("/authorize")).unwrap();
+    assert!(authorize.parameters["scope"].contains("IMAP.AccessAsUser.All"));
+    assert!(authorize.parameters["scope"].contains("Calendars.ReadWrite"), "consent for both at once");
+}
+
+#[test]
+fn a_profile_that_microsoft_refuses_afterwards_is_named_and_the_others_are_stored() {
+    let home = Home::new();
+    home.configure(
+        &(home.configuration() + "[profiles.odd]\nscopes = ['https://graph.microsoft.com/No.Such.Scope']\n"),
+    );
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "odd"]);
+    // The stand-in refuses the unknown scope at once, as Microsoft does; so the person is asked for the known alone.
+    let page = standin::Browser::get(&sign_in.address).unwrap();
+    assert_eq!(page.status, 400, "{}", page.body);
+    drop(sign_in);
+
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
+    home.standin.order(standin::Fault::Delay { milliseconds: 1 }); // the exchange
+    home.standin.order(standin::Fault::aadsts(65_001)); // the calendar's token
+    sign_in.approve(ADA);
+    let run = sign_in.finish();
+    run.token();
+    assert!(run.stderr.contains("the profile \"calendar\" got no token"), "{}", run.stderr);
+    assert!(home.token_in_file("mail").is_some() && home.token_in_file("calendar").is_none());
+}
+
+#[test]
+fn profiles_of_different_clients_cannot_share_a_sign_in() {
+    let home = Home::new();
+    home.configure(&(home.configuration() + "[profiles.calendar]\nclient_id = 'another'\n"));
+    let run = home.run("get-token", ["-p", "mail", "-p", "calendar"]);
+    assert!(run.fails_with(64).contains("different clients"));
+}
+
+#[test]
+fn another_account_is_refused_without_a_terminal_and_welcome_after_signing_out() {
+    let home = Home::new();
+    home.sign_in().token();
+    let token = home.token_in_file("mail");
+    let sign_in = home.begin_sign_in(&[]);
+    let page = sign_in.approve(GRACE);
+    assert!(page.body.contains("not signed in") && page.body.contains(GRACE), "{}", page.body);
+    let run = sign_in.finish();
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains(ADA) && stderr.contains(GRACE) && stderr.contains("--sign-out"), "{stderr}");
+    assert_eq!(home.token_in_file("mail"), token, "the old token stays");
+
+    assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(GRACE);
+    sign_in.finish().token();
+}
+
+#[test]
+fn two_accounts_with_clients_of_their_own_live_in_one_file() {
+    let home = Home::new();
+    let configuration = home.configuration()
+        + &format!(
+            "[profiles.work]\nclient_id = '{}'\nauthority = '{}'\nscopes = ['https://outlook.office.com/SMTP.Send']\n",
+            standin::SINGLE_TENANT_CLIENT_ID,
+            home.standin.authority_of("example.com"),
+        );
+    home.configure(&configuration);
+    home.sign_in().token();
+    let sign_in = home.begin_sign_in(&["-p", "work"]);
+    sign_in.approve(GRACE);
+    sign_in.finish().token();
+    home.refresh().token();
+    home.run("refresh-token", ["-p", "work"]).token();
+    let clients: Vec<String> =
+        home.standin.requests().iter().filter_map(|request| request.parameters.get("client_id").cloned()).collect();
+    assert!(clients.contains(&PUBLIC_CLIENT_ID.to_owned()));
+}
+
+#[test]
+fn signing_out_removes_the_token_and_says_how_to_end_the_sessions() {
+    let home = Home::new();
+    home.sign_in().token();
+    let run = home.run("get-token", ["--sign-out"]);
+    assert_eq!((run.code, &*run.stdout), (Some(0), ""));
+    assert!(run.stderr.contains("removed from") && run.stderr.contains("mysignins.microsoft.com"), "{}", run.stderr);
+    assert_eq!(home.token_in_file("mail"), None);
+    home.refresh().fails_with(77);
+    assert!(home.run("get-token", ["--sign-out"]).stderr.contains("There was no token"));
+}

@@ -1,0 +1,167 @@
+//! `get-token` where no browser comes back: over SSH, from a pipe, with a device code.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+use std::time::Duration;
+
+use standin::{ADA, Browser, Fault, Setup, Standin};
+
+use crate::support::{Home, SignIn};
+
+#[test]
+fn over_ssh_the_redirect_address_is_pasted_and_nobody_listens() {
+    let home = Home::new();
+    let mut sign_in = home.begin_paste(&[]);
+    assert!(std::net::TcpStream::connect(("127.0.0.1", home.callback_port)).is_err(), "nobody listens");
+    sign_in.paste(&Browser::redirect_address(&sign_in.address, ADA).unwrap());
+    let run = sign_in.finish();
+    assert!(home.standin.is_valid_access_token(run.token()));
+    assert!(run.stderr.contains(&format!("Signed in as {ADA}")), "{}", run.stderr);
+}
+
+#[test]
+fn the_query_alone_will_do_and_so_will_an_address_that_was_cut_into_lines() {
+    for cut in [false, true] {
+        let home = Home::new();
+        let mut sign_in = home.begin_paste(&[]);
+        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+        sign_in.paste(&match cut {
+            false => address.split_once('?').unwrap().1.to_owned(),
+            true => address.as_bytes().chunks(80).map(|line| String::from_utf8_lossy(line) + "\n  ").collect(),
+        });
+        sign_in.finish().token();
+    }
+}
+
+#[test]
+fn a_paste_of_16_kib_is_read_whole() {
+    let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
+    let home = Home::with(Standin::start_with(setup));
+    let mut sign_in = home.begin_paste(&[]);
+    let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+    assert!(address.len() > 16_000);
+    sign_in.paste(&address);
+    sign_in.finish().token();
+}
+
+#[test]
+fn what_is_no_redirect_address_is_explained_and_65_from_a_pipe() {
+    for (text, words) in [
+        ("hello", "that is not the address"),
+        ("https://localhost:7598/?code=stolen&state=other", "belongs to another sign-in"),
+        ("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?x=y", "the address to sign in at"),
+    ] {
+        let home = Home::new();
+        let mut sign_in = home.begin_paste(&[]);
+        sign_in.paste(text);
+        let run = sign_in.finish();
+        assert!(run.fails_with(65).contains(words), "{run:?}");
+        assert_eq!(home.token_in_file("mail"), None);
+    }
+}
+
+#[test]
+fn a_declined_sign_in_can_be_pasted_too() {
+    let home = Home::new();
+    let mut sign_in = home.begin_paste(&[]);
+    let state = sign_in.address.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    sign_in
+        .paste(&format!("https://localhost/?error=access_denied&error_description=AADSTS65004%3A+No.&state={state}"));
+    assert!(sign_in.finish().fails_with(77).contains("The consent was declined"));
+}
+
+#[test]
+fn with_server_the_listener_serves_over_ssh() {
+    let home = Home::new();
+    let mut command = home.command("get-token");
+    let sign_in = SignIn::begin(command.args(["--server", "--browser", "never"]).env("SSH_TTY", "/dev/pts/0"));
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}
+
+#[test]
+fn beside_the_listener_a_pasted_address_works_as_well() {
+    let home = Home::new();
+    let mut command = home.command("get-token");
+    let mut sign_in = SignIn::begin(command.args(["--browser", "never"]).stdin(Stdio::piped()));
+    sign_in.paste(&Browser::redirect_address(&sign_in.address, ADA).unwrap());
+    sign_in.finish().token();
+}
+
+/// A `get-token --device` up to the code that it shows; `decide` is given the stand-in's address and the code.
+fn with_device_code(home: &Home, decide: impl FnOnce(&str, &str)) -> crate::support::Run {
+    let mut child =
+        home.command("get-token").arg("--device").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let (mut said, mut code) = (String::new(), String::new());
+    while code.is_empty() {
+        let mut line = String::new();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{said}");
+        if said.contains("enter this code") && !line.trim().is_empty() {
+            code = line.trim().to_owned();
+        }
+        said.push_str(&line);
+    }
+    assert!(said.contains("/devicelogin"), "{said}");
+    decide(&home.standin.origin(), &code);
+    let mut stdout = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    crate::support::Run { code: child.wait().unwrap().code(), stdout, stderr: said }
+}
+
+fn quick() -> Setup {
+    Setup { device_code_interval: Duration::from_secs(1), ..Setup::default() }
+}
+
+#[test]
+fn a_device_code_signs_in() {
+    let home = Home::with(Standin::start_with(quick()));
+    let run = with_device_code(&home, |origin, code| {
+        crate::support::eventually("it asks before the person decides", || home.standin.token_requests() > 0);
+        Browser::enter_device_code(origin, code, ADA, true).unwrap();
+    });
+    assert!(home.standin.is_valid_access_token(run.token()));
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
+    assert!(run.stderr.contains(&format!("Signed in as {ADA}")), "{}", run.stderr);
+}
+
+#[test]
+fn slow_down_makes_the_pauses_longer_and_ends_nothing() {
+    let home = Home::with(Standin::start_with(quick()));
+    let slow_down = Fault::Aadsts { code: 0, error: "slow_down".to_owned(), suberror: None, status: 400 };
+    home.standin.order(slow_down);
+    let begun = std::time::Instant::now();
+    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
+    run.token();
+    assert!(begun.elapsed() >= Duration::from_secs(6), "RFC 8628, 3.5: five seconds more from then on");
+}
+
+#[test]
+fn a_declined_and_an_expired_device_code_are_77() {
+    let home = Home::with(Standin::start_with(quick()));
+    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, false).unwrap());
+    assert!(run.fails_with(77).contains("declined"), "{run:?}");
+
+    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
+    let home = Home::with(Standin::start_with(expiring));
+    let run = with_device_code(&home, |_, _| {});
+    assert!(run.fails_with(77).contains("The code has expired"), "{run:?}");
+}
+
+#[test]
+fn where_conditional_access_forbids_device_codes_the_other_ways_are_named() {
+    let home = Home::with(Standin::start_with(quick()));
+    home.standin.order(Fault::aadsts(53_003));
+    let run = with_device_code(&home, |_, _| {});
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("Conditional Access") && stderr.contains("ssh -L"), "{stderr}");
+}
+
+#[test]
+fn a_passing_fault_while_waiting_ends_nothing() {
+    let home = Home::with(Standin::start_with(quick()));
+    home.standin.order(Fault::Reset);
+    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
+    run.token();
+}
