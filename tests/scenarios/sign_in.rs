@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
-use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, GRACE, PUBLIC_CLIENT_ID};
+use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC_CLIENT_ID};
 
 use crate::support::{Home, SignIn};
 
@@ -191,7 +191,7 @@ fn the_certificate_is_kept_and_one_with_a_readable_key_is_replaced() {
 }
 
 #[test]
-fn a_new_sign_in_replaces_a_token_of_another_client_or_account() {
+fn a_new_sign_in_replaces_a_token_of_another_client() {
     let home = Home::new();
     home.store_token("mail");
     home.refresh().token();
@@ -199,7 +199,7 @@ fn a_new_sign_in_replaces_a_token_of_another_client_or_account() {
     home.configure(&format!("client_secret = '{CLIENT_SECRET}'\n{confidential}"));
     home.refresh().fails_with(78);
     let sign_in = home.begin_sign_in(&[]);
-    sign_in.approve(GRACE);
+    sign_in.approve(ADA);
     sign_in.finish().token();
     home.refresh().token();
 }
@@ -236,7 +236,7 @@ fn over_ssh_no_browser_is_opened_unless_a_display_is_forwarded() {
     let opened = browser.with_extension("opened");
     for display in [false, true] {
         let mut command = home.command("get-token");
-        command.env("BROWSER", &browser).env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+        command.arg("--server").env("BROWSER", &browser).env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
         if display {
             command.env("DISPLAY", "localhost:10.0");
         }

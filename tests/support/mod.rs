@@ -241,9 +241,17 @@ impl SignIn {
     pub fn finish(mut self) -> Run {
         let mut stdout = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        let mut stderr = self.said;
+        let mut stderr = std::mem::take(&mut self.said);
         self.stderr.read_to_string(&mut stderr).unwrap();
         Run { code: self.child.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+impl Drop for SignIn {
+    /// A sign-in that nobody finished ends with its test.
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 
