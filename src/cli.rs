@@ -1,9 +1,12 @@
 //! The commands: arguments, words, exit codes. The only room that prints.
 
+mod check;
 pub mod get_refresh_token;
 pub mod get_token;
 pub mod refresh_token;
+mod sign_in_needed;
 mod sign_out;
+mod status;
 mod stderr;
 mod stdout;
 

@@ -10,7 +10,8 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use table::Table;
-pub use values::{Authority, Cloud, ProfileName, StoreChoice};
+pub(crate) use values::SUBMISSION;
+pub use values::{Authority, Cloud, ProfileName, Server, StoreChoice};
 
 /// The commented configuration that the first run writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -58,6 +59,12 @@ pub struct Profile {
     pub network_timeout: Duration,
     /// One more certificate authority, as PEM.
     pub ca_file: Option<PathBuf>,
+    /// Where `--check` looks for mail.
+    pub imap_server: Server,
+    /// Where `--check` tries to send mail.
+    pub smtp_server: Server,
+    /// Where `--check` asks Microsoft Graph.
+    pub graph_server: Server,
 }
 
 impl Config {
@@ -125,7 +132,14 @@ impl Config {
         Ok(choice.unwrap_or_default())
     }
 
-    fn profile_names(&self) -> Vec<&str> {
+    /// The program to run, with its arguments, when a person must act.
+    pub(crate) fn on_sign_in_needed(&self, name: &ProfileName) -> Option<&[String]> {
+        let own = self.table.profiles.get(name.as_str()).and_then(|own| own.get_ref().on_sign_in_needed.as_deref());
+        own.or(self.table.on_sign_in_needed.as_deref()).filter(|command| !command.is_empty())
+    }
+
+    /// The built-in profiles and the file's own, in order.
+    pub(crate) fn profile_names(&self) -> Vec<&str> {
         let own = self.table.profiles.keys().map(String::as_str);
         let mut names: Vec<&str> = BUILT_IN.into_iter().chain(own).collect();
         names.sort_unstable();

@@ -8,6 +8,7 @@ mod id_token;
 mod refusal;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -21,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::Profile;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 pub(crate) use device::DeviceCode;
 use http::Http;
+pub(crate) use http::tls_configuration;
 pub use id_token::Account;
 pub(crate) use refusal::{described, into_error as refused, token_is_refused};
 
@@ -75,6 +77,10 @@ pub(crate) struct Tokens {
     /// None where the one that was sent stays good.
     pub(crate) refresh_token: Option<RefreshToken>,
     pub(crate) account: Option<Account>,
+    /// What the access token may do, as Microsoft says.
+    pub(crate) scopes: Vec<Scope>,
+    /// How long it is good.
+    pub(crate) lifetime: Option<Duration>,
 }
 
 impl<'a> Entra<'a> {
@@ -140,6 +146,28 @@ impl<'a> Entra<'a> {
         self.tokens(answer, None)
     }
 
+    /// The authority's own description of itself, for the sake of the way there: the answer's `Date`.
+    pub(crate) fn discover(&self) -> Result<Option<String>> {
+        let address = self.profile.authority.endpoint("v2.0/.well-known/openid-configuration");
+        let answer = self.http.get(address.as_str(), None)?;
+        let answer = http::success(answer, self.profile)?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        Ok(date.map(str::to_owned))
+    }
+
+    /// Whom Microsoft Graph sees behind the token.
+    pub(crate) fn graph_me(&self, token: &AccessToken) -> Result<String> {
+        let server = &self.profile.graph_server;
+        let answer = self.http.get(&format!("https://{server}/v1.0/me"), Some(token))?;
+        match answer.status().as_u16() {
+            200 => Ok(format!("{server} knows the account")),
+            // The token is good for what it asks, and this asks for more than a calendar does.
+            403 => Ok(format!("{server} takes the token; it does not ask for the profile itself")),
+            status => Err(Error::new(ErrorKind::SignIn, format!("{server} refuses the token ({status})"))
+                .hint("compare the profile's scopes with what the app registration may do")),
+        }
+    }
+
     fn scopes(&self) -> String {
         self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
@@ -156,6 +184,8 @@ impl<'a> Entra<'a> {
             access_token: answer.access_token().clone(),
             refresh_token: answer.refresh_token().filter(|token| !token.secret().is_empty()).cloned(),
             account,
+            scopes: answer.scopes().cloned().unwrap_or_default(),
+            lifetime: answer.expires_in(),
         })
     }
 }

@@ -9,6 +9,7 @@
 //! # Ok::<(), m365auth::Error>(())
 //! ```
 
+mod check;
 #[doc(hidden)]
 pub mod cli;
 mod config;
@@ -23,7 +24,7 @@ mod sign_in;
 mod store;
 mod time_limit;
 
-pub use config::{Authority, Cloud, Config, Profile, ProfileName, StoreChoice};
+pub use config::{Authority, Cloud, Config, Profile, ProfileName, Server, StoreChoice};
 pub use entra::Account;
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};
@@ -52,5 +53,5 @@ pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let file = Paths::from_environment()?.configuration_file();
     let choice = if file.exists() { Config::load(&file)?.store_choice(&profile)? } else { StoreChoice::default() };
-    session::stored_refresh_token(&profile, choice)
+    Ok(session::stored_refresh_token(&profile, choice)?.token)
 }

@@ -65,6 +65,11 @@ impl Paths {
         self.cache.join(format!("lock_{profile}"))
     }
 
+    /// Written when the person was last told to sign in.
+    pub(crate) fn told(&self, profile: &ProfileName) -> PathBuf {
+        self.cache.join(format!("told_{profile}"))
+    }
+
     /// The certificate of the callback. The Python original's name.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.cache.join("server.cert")

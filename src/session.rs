@@ -13,7 +13,9 @@ use crate::paths::Paths;
 use crate::store::{Place, Record, Stored, Stores, now};
 
 /// Microsoft lets a refresh token die that was not used for 90 days; whoever only reads ours never uses it.
-const OLD: Duration = Duration::from_secs(75 * 24 * 60 * 60);
+const OLD: Duration = Duration::from_secs(75 * DAY);
+/// In seconds.
+pub(crate) const DAY: u64 = 24 * 60 * 60;
 
 /// One profile, ready to hand out tokens.
 ///
@@ -58,6 +60,10 @@ impl Session {
         &self.profile
     }
 
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
     pub(crate) fn paths(&self) -> &Paths {
         &self.paths
     }
@@ -70,6 +76,11 @@ impl Session {
     /// down, [`ErrorKind::Unavailable`] where the keychain is closed, [`ErrorKind::Configuration`] where the token
     /// came from another authority or client. The stored token survives every error.
     pub fn access_token(&self) -> Result<AccessToken> {
+        self.fresh_tokens().map(|tokens| tokens.access_token)
+    }
+
+    /// What a refresh brings, the refresh token in it already saved.
+    pub(crate) fn fresh_tokens(&self) -> Result<Tokens> {
         let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
         let mut refused = None;
         for place in self.stores.places() {
@@ -93,12 +104,12 @@ impl Session {
         Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
     }
 
-    fn refresh(&self, stored: &Stored) -> Result<AccessToken> {
+    fn refresh(&self, stored: &Stored) -> Result<Tokens> {
         self.must_belong_here(stored)?;
         let _held = interrupt::hold();
         let tokens = self.entra().refresh(&stored.token)?;
         let known = stored.record.as_ref().and_then(|record| record.account.clone());
-        let mut record = Record::of_new_token(&self.profile, tokens.account.or(known));
+        let mut record = Record::of_new_token(&self.profile, tokens.account.clone().or(known));
         match &tokens.refresh_token {
             Some(token) => {
                 let was_in_file = stored.place == Place::File;
@@ -114,7 +125,7 @@ impl Session {
                 self.stores.touch(stored, record);
             }
         }
-        Ok(tokens.access_token)
+        Ok(tokens)
     }
 
     /// A refresh token goes to nobody but whom it came from: another authority could keep it, and Microsoft refuses it
@@ -153,7 +164,7 @@ impl Session {
 
     /// Stores what a sign-in brought.
     pub(crate) fn keep(&self, tokens: Tokens) -> Result<SignedIn> {
-        let Tokens { access_token, refresh_token, account } = tokens;
+        let Tokens { access_token, refresh_token, account, .. } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
                 .hint("see whether an administrator must consent to offline_access for this client ID")
@@ -171,23 +182,31 @@ impl Session {
     }
 }
 
+/// A refresh token for programs that use it themselves.
+pub(crate) struct StoredToken {
+    pub(crate) token: RefreshToken,
+    /// How long ago Microsoft issued it, in days, if that is so long that it may soon be dead.
+    pub(crate) old: Option<u64>,
+    pub(crate) account: Option<Account>,
+}
+
 /// The stored refresh token of a profile, without any talk with Microsoft.
-pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: StoreChoice) -> Result<RefreshToken> {
-    let stored =
+pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: StoreChoice) -> Result<StoredToken> {
+    let Stored { token, record, .. } =
         Stores::new(&Paths::from_environment()?, profile, choice).first()?.ok_or_else(|| no_refresh_token(profile))?;
-    let age = stored.record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
-    if let Some(age) = age.filter(|age| *age >= OLD) {
+    let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
+    let old = age.filter(|age| *age >= OLD).map(|age| age.as_secs() / DAY);
+    if let Some(days) = old {
         log::warn!(
-            "this refresh token is {} days old, and Microsoft lets it die after 90 days; \
+            "this refresh token is {days} days old, and Microsoft lets it die after 90 days; \
              run `refresh-token --profile {profile}` now and then, which renews it",
-            age.as_secs() / (24 * 60 * 60),
         );
     }
-    Ok(stored.token)
+    Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
 }
 
 /// The Python original's words, so that a search finds them.
-fn no_refresh_token(profile: &ProfileName) -> Error {
+pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
     Error::new(ErrorKind::SignIn, format!("No refresh token found for the profile \"{profile}\""))
         .hint(format!("run `get-token --profile {profile}` to sign in"))
 }

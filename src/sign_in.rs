@@ -103,6 +103,11 @@ impl SignIn<'_> {
     }
 }
 
+/// Whether the browser could come back to this machine now.
+pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
+    callback::Port::of(redirect_uri).map(drop)
+}
+
 /// Nobody came.
 fn timed_out(session: &Session, timeout: std::time::Duration) -> Error {
     let name = &session.profile().name;

@@ -139,6 +139,11 @@ impl Stores {
         Ok(places)
     }
 
+    /// Whether the keychain would take a token; None where none is wanted.
+    pub(crate) fn probe_keychain(&self) -> Option<Result<()>> {
+        (self.choice != StoreChoice::File).then(|| self.keychain.probe())
+    }
+
     /// Of the token that was issued last.
     pub(crate) fn last_account(&self) -> Option<Account> {
         self.records.latest().and_then(|record| record.account)

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument};
+use super::{Common, ProfileArgument, sign_in_needed};
 use crate::config::StoreChoice;
 use crate::error::Result;
 use crate::session;
@@ -29,12 +29,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
+    let profile = profile.profile;
     // The Python original needs no configuration here, and its users may have none.
-    let choice = if common.config.is_none() && !common.configuration_file()?.exists() {
-        StoreChoice::default()
-    } else {
-        common.load_config()?.store_choice(&profile.profile)?
+    let config = match common.config.is_none() && !common.configuration_file()?.exists() {
+        true => None,
+        false => Some(common.load_config()?),
     };
-    let token = session::stored_refresh_token(&profile.profile, choice)?;
-    Stdout::default().print(token.secret())
+    let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
+    let stored = session::stored_refresh_token(&profile, choice)?;
+    if let (Some(config), Some(days)) = (&config, stored.old) {
+        let reason = format!("The stored sign-in is {days} days old, and dies after 90 days");
+        sign_in_needed::tell(config, &profile, stored.account.as_ref(), &reason);
+    }
+    Stdout::default().print(stored.token.secret())
 }

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 
 use super::stderr::{ask, progress, say};
 use super::stdout::Stdout;
-use super::{Common, sign_out};
+use super::{Common, check, sign_out, status};
 use crate::config::{self, Config, ProfileName};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,8 +27,9 @@ use crate::store::write_private;
 #[derive(Parser)]
 #[command(name = "get-token", version)]
 struct Arguments {
-    /// What the token is for: a profile of the configuration; several for one sign-in that serves them all
-    #[arg(short, long = "profile", value_name = "NAME", default_value = "mail")]
+    /// What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that
+    /// serves them all
+    #[arg(short, long = "profile", value_name = "NAME")]
     profiles: Vec<ProfileName>,
     /// Wait for the browser even over SSH, as with `ssh -L 7598:localhost:7598`
     #[arg(long, conflicts_with = "device")]
@@ -42,8 +43,17 @@ struct Arguments {
     /// How long to wait for the browser's return
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
-    /// Forget the stored token instead
-    #[arg(long, conflicts_with_all = ["device", "server"])]
+    /// Look whether everything works, from the configuration to the mail servers, instead of signing in
+    #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
+    check: bool,
+    /// Show what is stored and for how long it is good, of all profiles if none is named; no network
+    #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
+    status: bool,
+    /// With --status: as JSON
+    #[arg(long, requires = "status")]
+    json: bool,
+    /// Forget the stored token
+    #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     sign_out: bool,
     #[command(flatten)]
     common: Common,
@@ -68,7 +78,15 @@ fn run(arguments: Arguments) -> Result<()> {
         return Err(write_example(&file));
     }
     let config = arguments.common.load_config()?;
-    let sessions = sessions(&config, &arguments.profiles)?;
+    if arguments.status {
+        return stdout.print(&status::text(&config, &arguments.profiles, arguments.json)?);
+    }
+    let mail: ProfileName = "mail".parse()?;
+    let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
+    if arguments.check {
+        return profiles.iter().try_for_each(|profile| check::run(&config, profile));
+    }
+    let sessions = sessions(&config, profiles)?;
     if arguments.sign_out {
         return sessions.iter().try_for_each(sign_out::run);
     }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument};
-use crate::error::Result;
+use super::{Common, ProfileArgument, sign_in_needed};
+use crate::error::{ErrorKind, Result};
 use crate::session::Session;
 
 /// Print a fresh access token for mail and calendar programs
@@ -29,6 +29,11 @@ pub fn main() -> ExitCode {
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let config = common.load_config()?;
-    let token = Session::open(&config, &profile.profile)?.access_token()?;
+    let session = Session::open(&config, &profile.profile)?;
+    let token = session.access_token().inspect_err(|error| {
+        if error.kind() == ErrorKind::SignIn {
+            sign_in_needed::tell(&config, &profile.profile, session.last_account().as_ref(), &error.to_string());
+        }
+    })?;
     Stdout::default().print(token.secret())
 }

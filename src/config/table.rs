@@ -9,7 +9,7 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{Authority, Cloud, ProfileName, StoreChoice, redirect_uri};
+use super::values::{Authority, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, StoreChoice, redirect_uri};
 use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
 
@@ -34,6 +34,10 @@ pub(super) struct Table {
     pub(super) store: Option<StoreChoice>,
     network_timeout: Option<Spanned<u64>>,
     ca_file: Option<PathBuf>,
+    imap_host: Option<Spanned<String>>,
+    smtp_host: Option<Spanned<String>>,
+    graph_host: Option<Spanned<String>>,
+    pub(super) on_sign_in_needed: Option<Vec<String>>,
     /// In a profile only.
     pub(super) scopes: Option<Spanned<Vec<String>>>,
     /// In the file only.
@@ -125,6 +129,12 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
         store: own.store.or(file.store).unwrap_or_default(),
         network_timeout: network_timeout(own.network_timeout.as_ref().or(file.network_timeout.as_ref()))?,
         ca_file: own.ca_file.clone().or_else(|| file.ca_file.clone()),
+        imap_server: server(own.imap_host.as_ref().or(file.imap_host.as_ref()), IMAPS)?
+            .unwrap_or_else(|| cloud.imap_server()),
+        smtp_server: server(own.smtp_host.as_ref().or(file.smtp_host.as_ref()), SUBMISSION)?
+            .unwrap_or_else(|| cloud.smtp_server()),
+        graph_server: server(own.graph_host.as_ref().or(file.graph_host.as_ref()), HTTPS)?
+            .unwrap_or_else(|| Server { host: cloud.graph_host().to_owned(), port: HTTPS }),
     })
 }
 
@@ -200,6 +210,13 @@ fn scopes(
         }
     }
     Ok(scopes.into_iter().map(Scope::new).collect())
+}
+
+fn server(written: Option<&Spanned<String>>, default_port: u16) -> Result<Option<Server>, Mistake> {
+    let parse = |written: &Spanned<String>| {
+        Server::parse(written.get_ref(), default_port).map_err(|error| Mistake::new(written.span(), error))
+    };
+    written.map(parse).transpose()
 }
 
 fn network_timeout(written: Option<&Spanned<u64>>) -> Result<Duration, Mistake> {

@@ -98,10 +98,67 @@ impl Cloud {
         }
     }
 
+    /// Where mail is read.
+    pub(crate) fn imap_server(self) -> Server {
+        let host = match self {
+            Self::Global => "outlook.office365.com",
+            Self::UsGov => "outlook.office365.us",
+            Self::China => "partner.outlook.cn",
+        };
+        Server { host: host.to_owned(), port: IMAPS }
+    }
+
+    /// Where mail is sent.
+    pub(crate) fn smtp_server(self) -> Server {
+        let host = match self {
+            Self::Global => "smtp.office365.com",
+            Self::UsGov => "smtp.office365.us",
+            Self::China => "smtp.partner.outlook.cn",
+        };
+        Server { host: host.to_owned(), port: SUBMISSION }
+    }
+
     /// The cloud whose login host that is; of an address of one's own, the global one.
     pub(super) fn of(authority: &Authority) -> Self {
         let host = authority.0.host_str().unwrap_or_default();
         Self::ALL.into_iter().find(|cloud| cloud.login_host() == host).unwrap_or_default()
+    }
+}
+
+/// IMAP over TLS (RFC 8314).
+pub(crate) const IMAPS: u16 = 993;
+/// SMTP with STARTTLS (RFC 6409).
+pub(crate) const SUBMISSION: u16 = 587;
+/// HTTP over TLS.
+pub(crate) const HTTPS: u16 = 443;
+
+/// A server by name and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its name, as its certificate has it.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Server {
+    /// `HOST` or `HOST:PORT`.
+    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
+        let right = "it should look like outlook.office365.com or localhost:1993";
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().map_err(|_| format!("\"{port}\" is no port; {right}"))?),
+            None => (text, default_port),
+        };
+        if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
+            return Err(format!("that is no host; {right}"));
+        }
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.host, self.port)
     }
 }
 

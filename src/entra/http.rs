@@ -1,4 +1,4 @@
-//! One POST, with limits on time, size and redirects. Whatever comes back that is no answer of the identity platform
+//! One request, with limits on time, size and redirects. Whatever comes back that is no answer of the identity platform
 //! ends here, and so do refusals: a caller sees tokens or an [`Error`].
 
 use std::cell::OnceCell;
@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oauth2::{HttpRequest, HttpResponse};
+use oauth2::{AccessToken, HttpRequest, HttpResponse};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, StatusCode, redirect};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
@@ -44,6 +45,19 @@ impl<'a> Http<'a> {
         self.ask(request).and_then(|answer| success(answer, self.profile))
     }
 
+    /// One GET, perhaps with a token.
+    pub(super) fn get(&self, address: &str, token: Option<&AccessToken>) -> Result<HttpResponse> {
+        let mut request = HttpRequest::new(Vec::new());
+        *request.uri_mut() = address.parse().map_err(|_| no_answer("its address is none"))?;
+        if let Some(token) = token
+            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
+        {
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        self.ask(request)
+    }
+
     /// Sends the request, and returns what came back, whatever it says.
     pub(super) fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = match self.client.get() {
@@ -53,7 +67,7 @@ impl<'a> Http<'a> {
                 self.client.get_or_init(|| client)
             }
         };
-        let (url, begun) = (request.uri().to_string(), Instant::now());
+        let (what, begun) = (format!("{} {}", request.method(), request.uri()), Instant::now());
         let limit = self.profile.network_timeout;
         let result = in_time(limit, send(client, request)).unwrap_or_else(|| {
             Err(Error::new(ErrorKind::TryLater, format!("Microsoft did not answer within {} seconds", limit.as_secs()))
@@ -63,25 +77,13 @@ impl<'a> Http<'a> {
             Ok(response) => format!("{}", response.status()),
             Err(error) => error.to_string(),
         };
-        log::info!("POST {url}: {outcome} ({} ms)", begun.elapsed().as_millis());
+        log::info!("{what}: {outcome} ({} ms)", begun.elapsed().as_millis());
         result
     }
 
     fn build_client(&self) -> Result<Client> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let unusable = |error: rustls::Error| {
-            Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}"))
-                .hint("see whether the certificate authorities of the system, SSL_CERT_FILE and SSL_CERT_DIR are there")
-        };
-        let verifier = Verifier::new_with_extra_roots(self.extra_roots()?, Arc::clone(&provider)).map_err(unusable)?;
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            .dangerous() // the name of the method; the system's own verifier is what is set
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
         Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls_configuration(self.profile)?)
             .redirect(redirect::Policy::none()) // the token endpoint has none; a captive portal does
             .user_agent(USER_AGENT)
             .build()
@@ -90,28 +92,45 @@ impl<'a> Http<'a> {
                     .hint("see whether HTTPS_PROXY and ALL_PROXY are addresses")
             })
     }
+}
 
-    /// `ca_file`; and SSL_CERT_FILE where the system's own verifier does not read it.
-    fn extra_roots(&self) -> Result<Vec<CertificateDer<'static>>> {
-        let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
-        let mut roots = Vec::new();
-        for file in self.profile.ca_file.as_deref().into_iter().chain(variable.as_deref().map(Path::new)) {
-            let unreadable = |error: &dyn std::fmt::Display| {
-                Error::new(
-                    ErrorKind::Configuration,
-                    format!("cannot read certificate authorities from {}: {error}", file.display()),
-                )
-                .hint("ca_file must name a file with certificates in PEM form")
-            };
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
-                roots.push(certificate.map_err(|error| unreadable(&error))?);
-            }
-            if roots.is_empty() {
-                return Err(unreadable(&"it holds none"));
-            }
+/// Whom a profile trusts: the system's certificate authorities, and those of its own.
+pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let unusable = |error: rustls::Error| {
+        Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}"))
+            .hint("see whether the certificate authorities of the system, SSL_CERT_FILE and SSL_CERT_DIR are there")
+    };
+    let roots = extra_roots(profile.ca_file.as_deref())?;
+    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(unusable)?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous() // the name of the method; the system's own verifier is what is set
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth())
+}
+
+/// `ca_file`; and SSL_CERT_FILE where the system's own verifier does not read it.
+fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
+    let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
+    let mut roots = Vec::new();
+    for file in ca_file.into_iter().chain(variable.as_deref().map(Path::new)) {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("cannot read certificate authorities from {}: {error}", file.display()),
+            )
+            .hint("ca_file must name a file with certificates in PEM form")
+        };
+        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
+            roots.push(certificate.map_err(|error| unreadable(&error))?);
         }
-        Ok(roots)
+        if roots.is_empty() {
+            return Err(unreadable(&"it holds none"));
+        }
     }
+    Ok(roots)
 }
 
 /// An answer that the identity platform does not give.
@@ -144,7 +163,7 @@ fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
 async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse> {
     let (head, body) = request.into_parts();
     let mut response = client
-        .post(head.uri.to_string())
+        .request(head.method, head.uri.to_string())
         .headers(head.headers)
         .body(body)
         .send()

@@ -28,6 +28,8 @@ const UNLOCK: Duration = Duration::from_secs(60);
 /// One profile's entry.
 pub(super) struct Keychain {
     service: String,
+    /// The name that the original's older versions used: read last, never written.
+    older_service: String,
     /// A person sits there: a prompt may be opened. Mail programs on a timer must not flash windows.
     attended: bool,
     /// The talk with the system's keychain, opened by the first call, and what became of it.
@@ -60,7 +62,13 @@ enum Failure {
 impl Keychain {
     pub(super) fn new(profile: &ProfileName) -> Self {
         let attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        Self { service: format!("m365auth-{profile}"), attended, state: Mutex::new(State::NotAsked) }
+        let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
+        Self { service, older_service, attended, state: Mutex::new(State::NotAsked) }
+    }
+
+    /// Whether it would take a token. Nothing is written.
+    pub(super) fn probe(&self) -> Result<()> {
+        self.ask(imp::Connection::probe).map_err(Failure::into_error)
     }
 
     /// Whether this login has a keychain at all. Known once it was asked.
@@ -129,8 +137,12 @@ impl Keychain {
 
 impl TokenStore for Keychain {
     fn load(&self) -> Result<Option<RefreshToken>> {
-        let service = self.service.clone();
-        let blob = self.ask(move |connection| connection.load(&service, USER)).map_err(Failure::into_error)?;
+        let (service, older) = (self.service.clone(), self.older_service.clone());
+        let load = move |connection: &imp::Connection| match connection.load(&service, USER)? {
+            None => connection.load(&older, USER),
+            found => Ok(found),
+        };
+        let blob = self.ask(load).map_err(Failure::into_error)?;
         let Some(blob) = blob else { return Ok(None) };
         let text = decode(blob).ok_or_else(|| Failure::Garbled.into_error())?;
         let token = text.trim();
@@ -143,8 +155,12 @@ impl TokenStore for Keychain {
     }
 
     fn delete(&self) -> Result<()> {
-        let service = self.service.clone();
-        self.ask(move |connection| connection.delete(&service, USER)).map_err(Failure::into_error)
+        let (service, older) = (self.service.clone(), self.older_service.clone());
+        let delete = move |connection: &imp::Connection| {
+            connection.delete(&service, USER)?;
+            connection.delete(&older, USER)
+        };
+        self.ask(delete).map_err(Failure::into_error)
     }
 
     fn place(&self) -> String {

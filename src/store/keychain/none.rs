@@ -21,6 +21,10 @@ impl Connection {
         Ok(())
     }
 
+    pub(super) fn probe(&self) -> Result<(), Failure> {
+        Err(Failure::NotSetUp)
+    }
+
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), Failure> {
         Err(Failure::NotSetUp)
     }

@@ -78,6 +78,14 @@ impl Connection {
         items.iter().try_for_each(Item::delete).map_err(failure)
     }
 
+    /// Whether a new entry would be taken.
+    pub(super) fn probe(&self) -> Result<(), Failure> {
+        match self.default_collection()?.is_locked().map_err(failure)? {
+            true => Err(Failure::Locked),
+            false => Ok(()),
+        }
+    }
+
     /// Asks the person for the password, of the entry if there is one, else of the collection that would take it.
     pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), Failure> {
         let found = self.0.search_items(attributes(service, user)).map_err(failure)?;

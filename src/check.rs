@@ -1,0 +1,220 @@
+//! What `get-token --check` looks at: everything between the configuration and the mail servers, in the order in which
+//! a token passes it. Sends no mail, and changes nothing but the refresh token, which each refresh renews.
+
+mod mail_server;
+
+use std::path::Path;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::config::{Config, ProfileName};
+use crate::entra::Tokens;
+use crate::error::{Error, ErrorKind, Result};
+use crate::foreign::printable;
+use crate::session::{DAY, Session};
+use crate::sign_in;
+use crate::store::{now, private_folder};
+use mail_server::Login;
+
+/// Microsoft takes no more than five minutes' difference where a clock matters.
+const CLOCK_TOLERANCE: u64 = 5 * 60;
+/// The longest token that msmtp can send: its SMTP commands end at 4,094 characters (measured with msmtp 1.8.23).
+const LONGEST_FOR_MSMTP: usize = 2_900;
+/// The longest token that mbsync and OfflineIMAP can send (measured with isync 1.4.4).
+const LONGEST_FOR_IMAP: usize = 7_000;
+
+/// What was seen at one place.
+pub(crate) enum Finding {
+    Good(String),
+    Skipped(String),
+    Bad(Error),
+}
+
+/// Looks, and reports each finding as soon as it is there.
+pub(crate) fn look(config: &Config, profile: &ProfileName, report: &mut dyn FnMut(&str, Finding)) {
+    let session = match Session::open(config, profile) {
+        Ok(session) => session,
+        Err(error) => return report("configuration", Finding::Bad(error)),
+    };
+    report("configuration", Finding::Good(config.file().display().to_string()));
+    report("folders", folders(&session, config.file()));
+    report("keychain", keychain(&session));
+    report("callback", callback(&session));
+    let (network, clock) = network(&session);
+    report("network", network);
+    report("clock", clock);
+    report("stored token", stored_token(&session));
+    report("mbsync's plugin", sasl_plugin());
+    match session.fresh_tokens() {
+        Ok(tokens) => with_tokens(&session, &tokens, report),
+        Err(error) => {
+            report("refresh", Finding::Bad(error));
+            report("mail and calendar", Finding::Skipped("there is no token to try them with".to_owned()));
+        }
+    }
+}
+
+fn with_tokens(session: &Session, tokens: &Tokens, report: &mut dyn FnMut(&str, Finding)) {
+    let minutes =
+        tokens.lifetime.map_or_else(String::new, |lifetime| format!("for {} minutes", lifetime.as_secs() / 60));
+    report("refresh", Finding::Good(format!("Microsoft issued an access token {minutes}")));
+    let scopes: Vec<&str> = tokens.scopes.iter().map(|scope| scope.as_str()).collect();
+    report("scopes", Finding::Good(printable(&scopes.join(" "))));
+    let account = tokens.account.as_ref().map(|account| account.name.clone());
+    report(
+        "account",
+        match &account {
+            Some(name) => Finding::Good(name.clone()),
+            None => Finding::Skipped("Microsoft did not say".to_owned()),
+        },
+    );
+    report("length", length(tokens));
+
+    let profile = session.profile();
+    let user = profile.username.clone().or(account).unwrap_or_default();
+    let login = Login { profile, user: &user, token: &tokens.access_token };
+    let may = |permission: &str| scopes.iter().any(|scope| scope.contains(permission));
+    let not_asked = || Finding::Skipped("the profile does not ask for it".to_owned());
+    report("IMAP", if may("/IMAP.") { finding(mail_server::imap(&login)) } else { not_asked() });
+    report("SMTP", if may("/SMTP.") { finding(mail_server::smtp(&login)) } else { not_asked() });
+    let graph = scopes.iter().any(|scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph."));
+    report("Graph", if graph { finding(session.entra().graph_me(&tokens.access_token)) } else { not_asked() });
+}
+
+fn finding(result: Result<String>) -> Finding {
+    result.map_or_else(Finding::Bad, Finding::Good)
+}
+
+fn folders(session: &Session, configuration: &Path) -> Finding {
+    let cache = session.paths().cache();
+    let unwritable = |error: std::io::Error| {
+        Finding::Bad(
+            Error::new(ErrorKind::Storage, format!("cannot write into {}: {error}", cache.display()))
+                .hint("see who owns the folder, and whether the disk is full"),
+        )
+    };
+    if let Err(error) = private_folder(cache).and_then(|()| tempfile::tempfile_in(cache).map(drop)) {
+        return unwritable(error);
+    }
+    #[cfg(unix)]
+    for (path, forbidden, command) in [(configuration, 0o022, "chmod go-w"), (cache, 0o077, "chmod 700")] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+        if mode & forbidden != 0 {
+            let message = format!("others have rights on {} (mode {:o})", path.display(), mode & 0o777);
+            return Finding::Bad(
+                Error::new(ErrorKind::Storage, message).hint(format!("run `{command} {}`", path.display())),
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = configuration;
+    Finding::Good(cache.display().to_string())
+}
+
+fn keychain(session: &Session) -> Finding {
+    match session.stores().probe_keychain() {
+        None => Finding::Skipped("the configuration wants none: store = \"file\"".to_owned()),
+        Some(Ok(())) => Finding::Good("open, and takes tokens".to_owned()),
+        Some(Err(error)) => Finding::Bad(error),
+    }
+}
+
+fn callback(session: &Session) -> Finding {
+    let redirect_uri = &session.profile().redirect_uri;
+    match sign_in::can_listen(redirect_uri) {
+        Ok(()) => Finding::Good(format!("{} is free", redirect_uri.as_str())),
+        Err(error) => Finding::Bad(error),
+    }
+}
+
+/// The login host answers over TLS that we trust; and what its clock says.
+fn network(session: &Session) -> (Finding, Finding) {
+    let through = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let proxy = through.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    match session.entra().discover() {
+        Ok(date) => {
+            let by = if proxy { ", by a proxy" } else { "" };
+            let good = Finding::Good(format!("{} answers{by}", session.profile().authority));
+            (good, clock(date.as_deref()))
+        }
+        Err(error) => (Finding::Bad(error), Finding::Skipped("nobody to compare it with".to_owned())),
+    }
+}
+
+fn clock(date: Option<&str>) -> Finding {
+    let theirs = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
+    let Some(theirs) = theirs.and_then(|time| u64::try_from(time.unix_timestamp()).ok()) else {
+        return Finding::Skipped("the server did not say the time".to_owned());
+    };
+    let difference = now().abs_diff(theirs);
+    if difference > CLOCK_TOLERANCE {
+        return Finding::Bad(
+            Error::new(ErrorKind::Configuration, format!("this machine's clock is {difference} seconds off"))
+                .hint("set the clock, such as with `timedatectl set-ntp true`"),
+        );
+    }
+    Finding::Good("right".to_owned())
+}
+
+fn stored_token(session: &Session) -> Finding {
+    match session.stores().first() {
+        Ok(Some(stored)) => {
+            let place = session.stores().place_name(stored.place);
+            let age = stored.record.map(|record| now().saturating_sub(record.issued) / DAY);
+            Finding::Good(match age {
+                Some(0) => format!("in {place}, issued today"),
+                Some(days) => format!("in {place}, issued {days} days ago"),
+                None => format!("in {place}"),
+            })
+        }
+        Ok(None) => Finding::Bad(crate::session::no_refresh_token(&session.profile().name)),
+        Err(error) => Finding::Bad(error),
+    }
+}
+
+fn length(tokens: &Tokens) -> Finding {
+    let length = tokens.access_token.secret().len();
+    let too_long = |program: &str| {
+        Finding::Bad(
+            Error::new(
+                ErrorKind::Configuration,
+                format!("the access token has {length} characters, too many for {program}"),
+            )
+            .hint(
+                "an account in very many groups has such tokens: ask the IT department, or use a client ID of your own",
+            ),
+        )
+    };
+    match length {
+        _ if length > LONGEST_FOR_IMAP => too_long("mbsync, msmtp and OfflineIMAP"),
+        _ if length > LONGEST_FOR_MSMTP => too_long("msmtp"),
+        _ => Finding::Good(format!("{length} characters; every mail program takes it")),
+    }
+}
+
+/// mbsync knows XOAUTH2 by a plugin of Cyrus SASL, which few systems install by themselves.
+fn sasl_plugin() -> Finding {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|folder| folder.join("mbsync").is_file()) {
+        return Finding::Skipped("mbsync is not installed".to_owned());
+    }
+    let architectures = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|name| format!("/usr/lib/{name}/sasl2"));
+    let others = ["/usr/lib/sasl2", "/usr/lib64/sasl2", "/usr/local/lib/sasl2", "/opt/homebrew/lib/sasl2"];
+    let own = std::env::var_os("SASL_PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let folders: Vec<std::path::PathBuf> =
+        architectures.iter().map(Into::into).chain(others.map(Into::into)).chain::<Vec<_>>(own).collect();
+    let plugins = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().filter_map(|entry| entry.ok());
+    match plugins.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().contains("xoauth2")) {
+        Some(name) => Finding::Good(printable(&name.to_string_lossy())),
+        None => Finding::Bad(
+            Error::new(ErrorKind::Configuration, "mbsync has no SASL plugin for XOAUTH2")
+                .hint("install one; on Debian and Ubuntu: `apt install libsasl2-modules-kdexoauth2`"),
+        ),
+    }
+}
+
+/// For one answer of a mail server.
+const PATIENCE: Duration = Duration::from_secs(15);

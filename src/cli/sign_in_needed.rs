@@ -1,0 +1,41 @@
+//! `on_sign_in_needed`: tell the person, who sees no stderr of a mail program on a timer.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::config::{Config, ProfileName};
+use crate::entra::Account;
+use crate::paths::Paths;
+use crate::store::write_private;
+
+/// A mail program tries every few minutes; a person wants to read it once.
+const PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// Runs the person's program, if there is one, and does not wait for it. Nothing here is worth an error: the command has
+/// its own.
+pub(super) fn tell(config: &Config, profile: &ProfileName, account: Option<&Account>, reason: &str) {
+    let Some([program, arguments @ ..]) = config.on_sign_in_needed(profile) else { return };
+    let Ok(told) = Paths::from_environment().map(|paths| paths.told(profile)) else { return };
+    let since = told.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+    if since.is_some_and(|since| since < PAUSE) {
+        return;
+    }
+    if let Err(error) = write_private(&told, b"") {
+        log::warn!("cannot write {}: {error}", told.display());
+    }
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("M365AUTH_PROFILE", profile.as_str())
+        .env("M365AUTH_ACCOUNT", account.map_or("", |account| &account.name))
+        .env("M365AUTH_REASON", reason)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null()) // ours is the token's
+        .stderr(Stdio::null());
+    // The caller's Ctrl-C, or its end, is none of the program's.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    if let Err(error) = command.spawn() {
+        log::warn!("on_sign_in_needed: cannot run {program}: {error}");
+    }
+}
