@@ -1,8 +1,10 @@
 //! The commands: arguments, words, exit codes. The only room that prints.
 
 mod check;
+mod first_run;
 pub mod get_refresh_token;
 pub mod get_token;
+mod python_config;
 pub mod refresh_token;
 mod sign_in_needed;
 mod sign_out;

@@ -1,6 +1,5 @@
 //! `get-token`: sign in.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,8 +7,8 @@ use clap::{Parser, ValueEnum};
 
 use super::stderr::{ask, progress, say};
 use super::stdout::Stdout;
-use super::{Common, check, sign_out, status};
-use crate::config::{self, Config, ProfileName};
+use super::{Common, check, first_run, sign_out, status};
+use crate::config::{Config, ProfileName};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::Session;
@@ -17,7 +16,6 @@ use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
 use crate::sign_in::{Outcome, SignIn};
-use crate::store::write_private;
 
 /// Sign in to Microsoft 365, and store the refresh token
 ///
@@ -75,7 +73,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let stdout = Stdout::keep_from_children()?;
     let file = arguments.common.configuration_file()?;
     if !file.exists() {
-        return Err(write_example(&file));
+        first_run::run(&file)?;
     }
     let config = arguments.common.load_config()?;
     if arguments.status {
@@ -153,20 +151,6 @@ fn by_device_code(sign_in: &SignIn<'_>) -> Result<Outcome> {
     });
     progress("");
     outcome
-}
-
-/// The first run: a configuration to fill in.
-fn write_example(file: &Path) -> Error {
-    match write_private(file, config::EXAMPLE.as_bytes()) {
-        Ok(()) => Error::new(ErrorKind::Configuration, "there was no configuration yet; now there is one to fill in")
-            .hint(format!(
-                "put your client ID into {}, as client_id = \"…\", then run `get-token` again; \
-                 the README's \"Quick start\" says how to get one",
-                file.display()
-            )),
-        Err(error) => Error::new(ErrorKind::Storage, format!("cannot write {}: {error}", file.display()))
-            .hint("name another file with --config"),
-    }
 }
 
 fn invite(waiting: &BrowserSignIn<'_>) {

@@ -10,7 +10,17 @@ use crate::error::{Error, ErrorKind};
 
 /// A line for the person. A stderr that is closed has no reader to disappoint.
 pub(super) fn say(text: &str) {
-    _ = writeln!(io::stderr().lock(), "{}", shown(text));
+    let text = shown(text);
+    // A mail program's log has lines of any length; a person's terminal breaks them amid words. Addresses stay whole.
+    let text = if io::stderr().is_terminal() { textwrap::fill(&text, wrapping()) } else { text };
+    _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn wrapping() -> textwrap::Options<'static> {
+    textwrap::Options::new(80)
+        .subsequent_indent("  ")
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
 /// One line that the next one replaces; an empty one takes it away. Only a terminal shows progress.
@@ -29,6 +39,24 @@ pub(super) fn ask(question: &str) -> bool {
     _ = write!(io::stderr().lock(), "{} [y/N] ", shown(question));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+}
+
+/// Asks for a text; an empty answer is the offered one. None at the end of input.
+pub(super) fn answer(question: &str, offered: &str) -> Option<String> {
+    let offer = if offered.is_empty() { String::new() } else { format!(" [{offered}]") };
+    _ = write!(io::stderr().lock(), "{}{}: ", shown(question), shown(&offer));
+    let mut answer = String::new();
+    match io::stdin().read_line(&mut answer) {
+        Ok(0) | Err(_) => None,
+        Ok(_) if answer.trim().is_empty() => Some(offered.to_owned()),
+        Ok(_) => Some(answer.trim().to_owned()),
+    }
+}
+
+/// Asks for a secret, which is not shown while it is typed. None at the end of input.
+pub(super) fn secret(question: &str) -> Option<String> {
+    _ = write!(io::stderr().lock(), "{}: ", shown(question));
+    rpassword::read_password().ok().map(|secret| secret.trim().to_owned())
 }
 
 /// `error:` what happened, `hint:` the next command to type, and what Microsoft's support asks for.

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod configuration;
+mod looking;
 mod microsoft;
 mod output;
 mod refresh;

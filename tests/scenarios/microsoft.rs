@@ -120,3 +120,61 @@ fn a_proxy_is_used_where_a_variable_names_one() {
     let mut without = home.command("refresh-token");
     crate::support::finish(without.env("HTTPS_PROXY", &nobody).env("NO_PROXY", "localhost")).token();
 }
+
+/// The codes and causes of the table, as the troubleshooting page shows them; a unit test compares the two.
+fn table() -> Vec<(u32, &'static str)> {
+    let rows = include_str!("../../docs/troubleshooting.md").lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        Some((cells.next()?.parse().ok()?, cells.next()?))
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_code_of_the_table_shows_cause_and_next_step_and_keeps_the_token() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    let table = table();
+    assert!(table.len() > 70);
+    for (code, cause) in table {
+        home.standin.order(Fault::aadsts(code));
+        let run = home.refresh();
+        assert!([75, 77, 78].contains(&run.code.unwrap()), "{code}: {run:?}");
+        let stderr = run.fails_with(run.code.unwrap());
+        assert!(stderr.contains(&format!("error: {cause}\nhint: ")), "{code}: {stderr}");
+        assert!(stderr.contains(&format!("AADSTS{code}, trace ")), "{code}: {stderr}");
+        assert_eq!(home.token_in_file("mail").as_ref(), Some(&token), "{code}");
+    }
+    home.refresh().token();
+}
+
+#[test]
+fn the_error_decides_the_exit_code_and_the_aadsts_code_the_words() {
+    for (code, error, suberror, exit) in [
+        (53_003, "invalid_grant", None, 77),
+        (65_001, "invalid_grant", Some("consent_required"), 77),
+        (700_082, "invalid_grant", Some("bad_token"), 77),
+        (50_076, "interaction_required", Some("basic_action"), 77),
+        (700_016, "unauthorized_client", None, 78),
+        (90_002, "invalid_request", None, 78),
+        (70_011, "invalid_scope", None, 78),
+        (999_999, "invalid_client", None, 78),
+        (700_082, "invalid_client", None, 78),
+        (50_196, "invalid_grant", None, 75),
+        (90_033, "invalid_request", None, 75),
+        (999_999, "temporarily_unavailable", None, 75),
+    ] {
+        let suberror = suberror.map(str::to_owned);
+        fault(Fault::Aadsts { code, error: error.to_owned(), suberror, status: 400 }, exit, &[]);
+    }
+}
+
+#[test]
+fn an_administrators_consent_shows_the_address_to_forward() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::aadsts(90_094));
+    let run = home.refresh();
+    let address = format!("{}adminconsent?client_id={}", home.standin.authority(), standin::PUBLIC_CLIENT_ID);
+    assert!(run.fails_with(77).contains(&address), "{run:?}");
+}

@@ -112,7 +112,9 @@ impl Home {
         fs::create_dir_all(self.cache()).unwrap();
         fs::write(self.token_file(profile), token).unwrap();
         #[cfg(unix)]
-        fs::set_permissions(self.token_file(profile), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        for (path, mode) in [(self.token_file(profile), 0o600), (self.cache(), 0o700)] {
+            fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
     }
 
     /// A command with nothing in its environment but this home.

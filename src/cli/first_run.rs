@@ -1,0 +1,154 @@
+//! The first run: asks a person for what must be known, or writes a configuration to fill in.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use super::python_config::PythonConfig;
+use super::stderr::{answer, say, secret};
+use crate::config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::write_private;
+
+/// What the person answered.
+#[derive(Default)]
+struct Answers {
+    client_id: String,
+    client_secret: String,
+    tenant: String,
+    authority: String,
+    redirect_uri: String,
+}
+
+/// Writes the configuration. Ok where the person was asked, so that the sign-in can go on.
+pub(super) fn run(file: &Path) -> Result<()> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        write(file, config::EXAMPLE)?;
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            "there was no configuration yet; now there is one to fill in",
+        )
+        .hint(format!(
+            "put your client ID into {}, as client_id = \"…\", then run `get-token` again; \
+             the README's \"Quick start\" says how to get one",
+            file.display()
+        )));
+    }
+    say(&format!("There is no configuration yet. A few questions, and then it is in\n{}.\n", file.display()));
+    let python = PythonConfig::beside(file);
+    if python.is_some() {
+        say("The Python tool's config.py lies beside it; what it says is offered in brackets.\n");
+    }
+    let python = python.unwrap_or_default();
+    let answers = ask(&python).ok_or_else(|| {
+        Error::new(ErrorKind::Configuration, "the questions were not answered, and nothing was written")
+            .hint("run `get-token` again; the README's \"Quick start\" says how to get a client ID")
+    })?;
+    write(file, &answers.configuration())?;
+    say(&format!("\nWritten to {}. You can change it there at any time.\n", file.display()));
+    let lines = python.lines_of_other_profiles();
+    if !lines.is_empty() {
+        say(&format!("config.py has more profiles. Copy these lines into the new file if you want them:\n\n{lines}"));
+    }
+    Ok(())
+}
+
+/// None where the input ends.
+fn ask(python: &PythonConfig) -> Option<Answers> {
+    let mut answers = Answers::default();
+    say("The client ID says which application asks for your mail. You get it by registering\n\
+         an app at Microsoft, or from your IT department (README, \"Quick start\").");
+    answers.client_id = loop {
+        let id = answer("Client ID", &python.client_id)?;
+        if is_client_id(&id) {
+            break id;
+        }
+        say("That is no client ID: it looks like 9e5f94bc-e8a4-4e73-b8be-63364c29d753.");
+    };
+    say("\nA client secret exists only for a registration of the kind \"Web\". It is not shown\n\
+         while you type. Press Enter if there is none.");
+    let offered = if python.client_secret.is_empty() { "" } else { " [the one of config.py]" };
+    answers.client_secret = secret(&format!("Client secret{offered}"))?;
+    if answers.client_secret.is_empty() {
+        answers.client_secret.clone_from(&python.client_secret);
+    }
+    if python.authority.is_empty() {
+        say("\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" is\n\
+             good for most registrations.");
+        answers.tenant = loop {
+            let tenant = answer("Tenant", "common")?;
+            if tenant.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
+                break tenant;
+            }
+            say("That is no tenant: it looks like example.com, or like a client ID.");
+        };
+    } else {
+        say("\nThe authority is the address of your organisation at Microsoft.");
+        answers.authority = answer("Authority", &python.authority)?;
+    }
+    answers.redirect_uri.clone_from(&python.redirect_uri);
+    Some(answers)
+}
+
+fn is_client_id(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    write_private(file, text.as_bytes()).map_err(|error| {
+        Error::new(ErrorKind::Storage, format!("cannot write {}: {error}", file.display()))
+            .hint("name another file with --config")
+    })
+}
+
+impl Answers {
+    /// The example, with the answers in their places.
+    fn configuration(&self) -> String {
+        let values = [
+            ("client_id", &self.client_id),
+            ("client_secret", &self.client_secret),
+            ("tenant", &self.tenant),
+            ("authority", &self.authority),
+            ("redirect_uri", &self.redirect_uri),
+        ];
+        let line = |line: &str| {
+            let key = line.trim_start_matches("# ").split(" = ").next().unwrap_or_default();
+            match values.iter().find(|(name, value)| *name == key && !value.is_empty() && line.contains(" = ")) {
+                Some((name, value)) => format!("{name} = {}\n", toml::Value::String((*value).clone())),
+                None => format!("{line}\n"),
+            }
+        };
+        config::EXAMPLE.lines().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_stand_in_the_example_and_make_a_configuration() {
+        let answers = Answers {
+            client_id: "9e5f94bc-e8a4-4e73-b8be-63364c29d753".to_owned(),
+            client_secret: "a \"quoted\" secret".to_owned(),
+            tenant: "example.com".to_owned(),
+            ..Answers::default()
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.toml");
+        write(&file, &answers.configuration()).expect("writing");
+        let config = crate::config::Config::load(&file).expect("a configuration");
+        let profile = config.profile(&"mail".parse().expect("a name")).expect("complete");
+        assert_eq!(profile.authority.to_string(), "https://login.microsoftonline.com/example.com/");
+        assert_eq!(profile.client_secret.expect("a secret").secret(), "a \"quoted\" secret");
+    }
+
+    #[test]
+    fn a_client_id_has_its_form() {
+        assert!(is_client_id("9e5f94bc-e8a4-4e73-b8be-63364c29d753"));
+        for wrong in ["", "mail", "9e5f94bc-e8a4-4e73-b8be", "9e5f94bc-e8a4-4e73-b8be-63364c29d75x"] {
+            assert!(!is_client_id(wrong), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `get-token --status` and `--check`, as far as they need no mail server; and `on_sign_in_needed`.
+
+use standin::{ADA, Fault};
+
+use crate::support::{Home, Run, eventually};
+
+fn status(home: &Home, arguments: &[&str]) -> Run {
+    let run = home.run("get-token", [&["--status"], arguments].concat());
+    assert_eq!(run.code, Some(0), "{run:?}");
+    run
+}
+
+#[test]
+fn the_status_shows_account_place_and_days_and_asks_nobody() {
+    let home = Home::new();
+    assert!(status(&home, &[]).stdout.contains("mail: not signed in (get-token --profile mail)"));
+    home.sign_in().token();
+    let asked = home.standin.requests().len();
+    let shown = status(&home, &[]).stdout;
+    for known in
+        ["mail: signed in as ada@example.com", "refresh_token_mail", "within 90 days", "calendar: not signed in"]
+    {
+        assert!(shown.contains(known), "{known} in {shown}");
+    }
+    assert!(!status(&home, &["-p", "mail"]).stdout.contains("calendar"));
+    assert_eq!(home.standin.requests().len(), asked);
+}
+
+#[test]
+fn the_status_as_json_is_for_programs() {
+    let home = Home::new();
+    home.sign_in().token();
+    let json: serde_json::Value = serde_json::from_str(&status(&home, &["--json"]).stdout).unwrap();
+    let mail = json.as_array().unwrap().iter().find(|status| status["profile"] == "mail").unwrap();
+    assert_eq!(mail["account"]["name"], ADA);
+    assert_eq!(mail["days_left"], 90);
+    assert!(mail["issued"].as_u64().unwrap() > 1_700_000_000 && mail["error"].is_null());
+}
+
+/// `--check` with nobody at the mail servers' ports.
+fn check(home: &Home) -> Run {
+    let nobody = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = 'localhost:{nobody}'"));
+    let run = home.run("get-token", ["--check"]);
+    assert_eq!(run.stdout, "");
+    run
+}
+
+#[test]
+fn the_check_reports_each_thing_on_a_line_and_ends_with_the_first_failure() {
+    let home = Home::new();
+    home.store_token("mail");
+    let run = check(&home);
+    for good in
+        ["configuration: ", "folders: ", "callback: ", "network: ", "clock: right", "stored token: ", "refresh: "]
+    {
+        assert!(run.stderr.contains(&format!("✓ {good}")), "{good} in {}", run.stderr);
+    }
+    for good in ["scopes: https://outlook.office.com/IMAP.AccessAsUser.All", "account: ada@example.com", "length: "] {
+        assert!(run.stderr.contains(&format!("✓ {good}")), "{good} in {}", run.stderr);
+    }
+    assert!(run.stderr.contains("✗ IMAP: localhost:") && run.stderr.contains("✗ SMTP: "), "{}", run.stderr);
+    assert!(run.stderr.contains("– Graph: the profile does not ask for it"), "{}", run.stderr);
+    // No keychain in this login is the first ✗ on Linux; elsewhere the mail servers are.
+    assert_eq!(run.code, Some(if cfg!(target_os = "linux") { 69 } else { 75 }));
+    for secret in home.standin.issued_secrets() {
+        assert!(!run.stderr.contains(&secret));
+    }
+}
+
+#[test]
+fn the_check_of_a_calendar_asks_graph() {
+    let home = Home::new();
+    home.store_token("calendar");
+    home.configure_with(&format!("store = 'file'\ngraph_host = 'localhost:{}'", home.standin.port()));
+    let configuration = std::fs::read_to_string(home.config_file()).unwrap().replace("store = 'auto'\n", "");
+    home.configure(&configuration);
+    let run = home.run("get-token", ["--check", "-p", "calendar"]);
+    assert!(run.stderr.contains("✓ Graph: localhost:"), "{}", run.stderr);
+    assert!(run.stderr.contains("– IMAP: the profile does not ask for it"), "{}", run.stderr);
+}
+
+#[test]
+fn the_check_explains_what_is_broken_and_tries_no_mail_without_a_token() {
+    let home = Home::new();
+    let run = check(&home);
+    assert!(run.stderr.contains("✗ stored token: No refresh token found"), "{}", run.stderr);
+    assert!(run.stderr.contains("– mail and calendar: there is no token"), "{}", run.stderr);
+
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::aadsts(53_003));
+    let run = check(&home);
+    assert!(run.stderr.contains("✗ refresh: A rule of your organisation (Conditional Access)"), "{}", run.stderr);
+    assert!(run.stderr.contains("AADSTS53003"), "{}", run.stderr);
+
+    let home = Home::new();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", home.callback_port)).unwrap();
+    assert!(check(&home).stderr.contains("✗ callback: cannot listen"));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_persons_program_is_run_once_an_hour_when_a_person_must_act() {
+    let home = Home::new();
+    let program = home.path().join("tell");
+    let told = home.path().join("told");
+    std::fs::write(
+        &program,
+        "#!/bin/sh\necho noise\necho \"$1|$M365AUTH_PROFILE|$M365AUTH_ACCOUNT|$M365AUTH_REASON\" >>\"$0.said\"\nmv \"$0.said\" \"${0%/*}/told\"\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    home.configure_with(&format!("on_sign_in_needed = ['{}', 'an argument']", program.display()));
+    home.sign_in().token();
+    home.refresh().token();
+    home.standin.order(Fault::aadsts(50_196));
+    home.refresh().fails_with(75);
+    assert!(!told.exists(), "nobody must act");
+
+    home.standin.revoke_all(50_173);
+    home.refresh().fails_with(77);
+    eventually("the program has run", || told.exists());
+    let said = std::fs::read_to_string(&told).unwrap();
+    assert!(said.starts_with("an argument|mail|ada@example.com|The stored sign-in was revoked"), "{said}");
+    std::fs::remove_file(&told).unwrap();
+    home.refresh().fails_with(77);
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(61 * 60);
+    assert!(!told.exists(), "once an hour");
+    std::fs::File::options().write(true).open(home.cache().join("told_mail")).unwrap().set_modified(hour_ago).unwrap();
+    home.refresh().fails_with(77);
+    eventually("the program has run again", || told.exists());
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_a_warning() {
+    let home = Home::new();
+    home.configure_with("on_sign_in_needed = ['/nonexistent/program']");
+    let run = home.refresh();
+    assert!(run.fails_with(77).contains("warning: on_sign_in_needed: cannot run /nonexistent/program"), "{run:?}");
+}
