@@ -83,8 +83,13 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     }
     talk.say("EHLO localhost")?;
     talk.reply()?;
-    talk.say(&format!("AUTH XOAUTH2 {}", login.initial_response()))?;
+    // A command ends at 512 characters (RFC 4954, 4), and a token is longer: it goes out when it is asked for.
+    talk.say("AUTH XOAUTH2")?;
     let mut answer = talk.reply()?;
+    if answer.starts_with("334") {
+        talk.say(&login.initial_response())?;
+        answer = talk.reply()?;
+    }
     if answer.starts_with("334") {
         talk.say("")?;
         answer = talk.reply()?;

@@ -12,8 +12,11 @@ use crate::error::{Error, ErrorKind};
 pub(super) fn say(text: &str) {
     let text = shown(text);
     // A mail program's log has lines of any length; a person's terminal breaks them amid words. Addresses stay whole.
-    let text = if io::stderr().is_terminal() { textwrap::fill(&text, wrapping()) } else { text };
-    _ = writeln!(io::stderr().lock(), "{text}");
+    let wrapped = match io::stderr().is_terminal() {
+        true => text.split('\n').map(|line| textwrap::fill(line, wrapping())).collect::<Vec<_>>().join("\n"),
+        false => text,
+    };
+    _ = writeln!(io::stderr().lock(), "{wrapped}");
 }
 
 fn wrapping() -> textwrap::Options<'static> {
