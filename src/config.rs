@@ -149,7 +149,7 @@ impl Config {
 }
 
 /// Microsoft's scopes for mail programs and calendars, in the profile's cloud.
-fn built_in_scopes(name: &ProfileName, cloud: Cloud) -> Option<Vec<String>> {
+pub(crate) fn built_in_scopes(name: &ProfileName, cloud: Cloud) -> Option<Vec<String>> {
     let (mail, graph) = (cloud.mail_resource(), cloud.graph_host());
     match name.as_str() {
         "mail" => Some(vec![format!("{mail}/IMAP.AccessAsUser.All"), format!("{mail}/SMTP.Send")]),

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use crate::config::{Cloud, ProfileName, built_in_scopes};
+
 /// What it says; empty where it says nothing.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PythonConfig {
@@ -95,12 +97,8 @@ fn profiles(value: &[Token]) -> Vec<(String, Vec<String>)> {
 }
 
 fn is_built_in(name: &str, scopes: &[String]) -> bool {
-    let built_in: &[&str] = match name {
-        "mail" => &["https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"],
-        "calendar" => &["https://graph.microsoft.com/Calendars.ReadWrite"],
-        _ => return false,
-    };
-    scopes == built_in
+    let name = name.parse::<ProfileName>().ok();
+    name.and_then(|name| built_in_scopes(&name, Cloud::Global)).is_some_and(|built_in| built_in == scopes)
 }
 
 fn section(name: &str, scopes: &[String]) -> String {

@@ -1,6 +1,5 @@
 //! stdout carries the token and one newline, or nothing.
 
-use std::fs::File;
 use std::io::{self, Write};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,7 +14,7 @@ impl Stdout {
         let kept = io::stdout().lock().flush().and_then(|()| {
             let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
             rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-            Ok(File::from(ours))
+            Ok(std::fs::File::from(ours))
         });
         match kept {
             Ok(ours) => Ok(Self(Box::new(ours))),

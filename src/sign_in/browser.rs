@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::callback::{Callback, Port};
+use super::callback::{Callback, Failed, Port};
 use super::certificate::Certificate;
 use super::paste::{Pasted, wait};
 use super::redirect::Redirect;
 use super::{Outcome, SignIn, timed_out};
 use crate::entra::AuthorizationRequest;
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Refusal, Result};
 
 /// A sign-in that waits for the person. The callback listens already.
 pub(crate) struct BrowserSignIn<'a> {
@@ -71,16 +71,11 @@ impl<'a> BrowserSignIn<'a> {
         let result = self.sign_in.exchange(redirect, self.request);
         self.callback.show(match &result {
             Ok(outcome) => Ok(outcome.first.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
-            Err(error) => Err(with_ids(error)),
+            Err(error) => Err(Failed {
+                why: error.to_string(),
+                reference: error.refusal().map_or_else(String::new, Refusal::ids),
+            }),
         });
         result
-    }
-}
-
-/// The page has no terminal beside it that shows the code.
-fn with_ids(error: &Error) -> String {
-    match error.refusal().map(Refusal::ids).filter(|ids| !ids.is_empty()) {
-        Some(ids) => format!("{error} ({ids})"),
-        None => error.to_string(),
     }
 }

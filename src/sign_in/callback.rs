@@ -33,7 +33,14 @@ const FIRST_REQUEST: Duration = Duration::from_secs(60);
 const LAST_PAGE: Duration = Duration::from_secs(3);
 
 /// How the sign-in went: the account's name, or what happened instead.
-pub(super) type Outcome = Result<String, String>;
+pub(super) type Outcome = Result<String, Failed>;
+
+#[derive(Clone)]
+pub(super) struct Failed {
+    pub(super) why: String,
+    /// What Microsoft's support asks for, or nothing.
+    pub(super) reference: String,
+}
 
 pub(super) struct Callback {
     /// Whether the browser was here, and may want the last page.
@@ -236,12 +243,14 @@ async fn last_page(shared: &Shared) -> Response {
     shared.page_was_shown.notify_one();
     match outcome.ok().flatten() {
         Some(Ok(account)) => page::success(&account),
-        Some(Err(reason)) => page::failure(StatusCode::OK, "You are not signed in", &reason),
+        Some(Err(Failed { why, reference })) => {
+            page::failure(StatusCode::OK, "You are not signed in", &why, &reference)
+        }
         None => refuse(StatusCode::GONE, "get-token has ended."),
     }
 }
 
 fn refuse(status: StatusCode, why: &str) -> Response {
     let close: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
-    (close, page::failure(status, "Not here", why)).into_response()
+    (close, page::failure(status, "Not here", why, "")).into_response()
 }

@@ -1,6 +1,5 @@
 //! The callback's own certificate, kept in the cache folder so that a browser which was told to trust it stays content.
 
-use std::io;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
@@ -113,7 +112,7 @@ fn key_is_private(key_file: &std::path::Path) -> bool {
     let private = |metadata: std::fs::Metadata| {
         metadata.permissions().mode().trailing_zeros() >= 6 && metadata.uid() == rustix::process::geteuid().as_raw()
     };
-    io::Result::is_ok_and(key_file.symlink_metadata(), private)
+    key_file.symlink_metadata().is_ok_and(private)
 }
 
 #[cfg(not(unix))]

@@ -13,7 +13,7 @@ use crate::foreign;
 const STYLE: &str = "\
     body{margin:18vh auto 0;max-width:34rem;padding:0 1.5rem;font:1.1rem/1.6 system-ui,sans-serif;color:#222;background:#fafafa}\
     h1{font-size:1.6rem;margin:0 0 1rem}p{margin:.5rem 0}\
-    .mark{font-size:3rem;line-height:1}.yes{color:#177245}.no{color:#b3261e}\
+    small{color:#777;overflow-wrap:anywhere}.mark{font-size:3rem;line-height:1}.yes{color:#177245}.no{color:#b3261e}\
     @media(prefers-color-scheme:dark){body{color:#eee;background:#1b1b1b}.yes{color:#6fd39c}.no{color:#ff8a80}}";
 
 /// Nothing but the style above, named by its digest; no frame, no form, no base.
@@ -36,11 +36,12 @@ pub(super) fn success(account: &str) -> Response {
 }
 
 /// It did not, and that is why.
-pub(super) fn failure(status: StatusCode, title: &str, why: &str) -> Response {
+pub(super) fn failure(status: StatusCode, title: &str, why: &str, reference: &str) -> Response {
     let body = format!(
-        "<p class=\"mark no\">&#10007;</p><h1>{}</h1><p>{}</p><p>The terminal says what to do next.</p>",
+        "<p class=\"mark no\">&#10007;</p><h1>{}</h1><p>{}</p><p>The terminal says what to do next.</p><p><small>{}</small></p>",
         foreign::html(title),
-        foreign::html(why)
+        foreign::html(why),
+        foreign::html(reference)
     );
     document(status, title, &body)
 }

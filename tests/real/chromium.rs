@@ -93,3 +93,38 @@ fn a_person_declines_in_chromium() {
     assert!(run.fails_with(77).contains("declined"), "{run:?}");
     assert_eq!(home.token_in_file("mail"), None);
 }
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn over_http_chromium_warns_of_nothing() {
+    let home = Home::new();
+    let redirect_uri = format!("https://localhost:{}/", home.callback_port);
+    home.configure(&home.configuration().replace(&redirect_uri, "http://localhost/"));
+    let browser = chromium(&home);
+    let sign_in = home.begin_sign_in(&[]);
+    browser.open(&sign_in.address);
+    browser.click("#approve-ada");
+
+    browser.page_with("You are signed in");
+    assert!(browser.address().starts_with("http://localhost:"), "{}", browser.address());
+    assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
+}
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn the_wrong_account_in_chromium_is_shown_and_not_stored() {
+    let home = Home::new();
+    home.sign_in().token();
+    let token = home.token_in_file("mail");
+    let browser = chromium(&home);
+    let sign_in = home.begin_sign_in(&[]);
+    browser.open(&sign_in.address);
+    browser.click("#approve-grace");
+    past_the_warning(&browser, "other");
+
+    let page = browser.page_with("You are not signed in");
+    keep(&browser, "other-3-page");
+    assert!(page.contains(ADA) && page.contains(standin::GRACE), "{page}");
+    sign_in.finish().fails_with(77);
+    assert_eq!(home.token_in_file("mail"), token);
+}

@@ -139,3 +139,24 @@ fn a_program_that_cannot_be_run_is_a_warning() {
     let run = home.refresh();
     assert!(run.fails_with(77).contains("warning: on_sign_in_needed: cannot run /nonexistent/program"), "{run:?}");
 }
+
+#[test]
+#[cfg(unix)]
+fn the_persons_program_is_run_too_when_a_token_that_is_handed_out_grows_old() {
+    let home = Home::new();
+    let program = home.path().join("tell");
+    std::fs::write(&program, "#!/bin/sh\necho \"$M365AUTH_REASON\" >\"$0.tmp\"\nmv \"$0.tmp\" \"$0.said\"\n").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    home.configure_with(&format!("on_sign_in_needed = ['{}']", program.display()));
+    home.sign_in().token();
+    let said = home.path().join("tell.said");
+    home.run("get-refresh-token", [""; 0]).token();
+    assert!(!said.exists(), "it is young");
+    let file = home.cache().join("records_mail.toml");
+    let record = std::fs::read_to_string(&file).unwrap();
+    let issued = record.lines().find(|line| line.starts_with("issued")).unwrap();
+    std::fs::write(&file, record.replace(issued, "issued = 1700000000")).unwrap();
+    home.run("get-refresh-token", [""; 0]).token();
+    eventually("the program has run", || said.exists());
+    assert!(std::fs::read_to_string(&said).unwrap().contains("days old"));
+}
