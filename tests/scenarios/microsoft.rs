@@ -107,6 +107,14 @@ fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
     // The variables are honoured.
     let mut trusting = home.command("refresh-token");
     crate::support::finish(trusting.env("SSL_CERT_FILE", home.standin.ca_file())).token();
+    #[cfg(target_os = "linux")]
+    {
+        // In the form in which OpenSSL's `c_rehash` names them.
+        let folder = home.path().join("authorities");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(home.standin.ca_file(), folder.join("0a1b2c3d.0")).unwrap();
+        crate::support::finish(home.command("refresh-token").env("SSL_CERT_DIR", &folder)).token();
+    }
 }
 
 #[test]
