@@ -45,15 +45,23 @@ pub(crate) fn look(config: &Config, profile: &ProfileName, report: &mut dyn FnMu
     let (network, clock) = network(&session);
     report("network", network);
     report("clock", clock);
-    report("stored token", stored_token(&session));
-    report("mbsync's plugin", sasl_plugin());
-    match session.fresh_tokens() {
-        Ok(tokens) => with_tokens(&session, &tokens, report),
-        Err(error) => {
-            report("refresh", Finding::Bad(error));
-            report("mail and calendar", Finding::Skipped("there is no token to try them with".to_owned()));
-        }
+    let stored = stored_token(&session);
+    let refreshed = match &stored {
+        Finding::Good(_) => Some(session.fresh_tokens()),
+        _ => None,
+    };
+    report("stored token", stored);
+    match refreshed {
+        Some(Ok(tokens)) => with_tokens(&session, &tokens, report),
+        Some(Err(error)) => without_token(Finding::Bad(error), report),
+        None => without_token(Finding::Skipped("there is no token to begin with".to_owned()), report),
     }
+}
+
+fn without_token(refresh: Finding, report: &mut dyn FnMut(&str, Finding)) {
+    report("refresh", refresh);
+    report("mbsync's plugin", sasl_plugin());
+    report("mail and calendar", Finding::Skipped("there is no token to try them with".to_owned()));
 }
 
 fn with_tokens(session: &Session, tokens: &Tokens, report: &mut dyn FnMut(&str, Finding)) {
@@ -71,6 +79,7 @@ fn with_tokens(session: &Session, tokens: &Tokens, report: &mut dyn FnMut(&str, 
         },
     );
     report("length", length(tokens));
+    report("mbsync's plugin", sasl_plugin());
 
     let profile = session.profile();
     let user = profile.username.clone().or(account).unwrap_or_default();
