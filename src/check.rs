@@ -125,7 +125,7 @@ fn folders(session: &Session, configuration: &Path) -> Finding {
 
 fn keychain(session: &Session) -> Finding {
     match session.stores().probe_keychain() {
-        None => Finding::Skipped("the configuration wants none: store = \"file\"".to_owned()),
+        None => Finding::Skipped("none; the token is kept in a file, not encrypted".to_owned()),
         Some(Ok(())) => Finding::Good("open, and takes tokens".to_owned()),
         Some(Err(error)) => Finding::Bad(error),
     }

@@ -43,11 +43,13 @@ impl SignIn<'_> {
     }
 
     fn request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
-        let others: Vec<Scope> =
-            self.sessions[1..].iter().flat_map(|session| session.profile().scopes.clone()).collect();
+        self.lead().entra().authorization_request(redirect_uri, &self.scopes_of_others())
+    }
+
+    fn scopes_of_others(&self) -> Vec<Scope> {
         let own = &self.lead().profile().scopes;
-        let more: Vec<Scope> = others.into_iter().filter(|scope| !own.contains(scope)).collect();
-        self.lead().entra().authorization_request(redirect_uri, &more)
+        let others = self.sessions[1..].iter().flat_map(|session| &session.profile().scopes);
+        others.filter(|scope| !own.contains(scope)).cloned().collect()
     }
 
     /// Exchanges what the browser brought back.

@@ -139,9 +139,14 @@ impl Stores {
         Ok(places)
     }
 
-    /// Whether the keychain would take a token; None where none is wanted.
+    /// Whether the keychain would take a token; None where none is wanted, or where there is none and a file will do.
     pub(crate) fn probe_keychain(&self) -> Option<Result<()>> {
-        (self.choice != StoreChoice::File).then(|| self.keychain.probe())
+        if self.choice == StoreChoice::File {
+            return None;
+        }
+        let probed = self.keychain.probe();
+        let is_wanted = self.choice == StoreChoice::Keychain || self.keychain.is_there();
+        is_wanted.then_some(probed)
     }
 
     /// Of the token that was issued last.

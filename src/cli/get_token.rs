@@ -72,7 +72,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let stdout = Stdout::keep_from_children()?;
     let file = arguments.common.configuration_file()?;
-    if !file.exists() {
+    let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
+    if signs_in && !file.exists() {
         first_run::run(&file)?;
     }
     let config = arguments.common.load_config()?;
@@ -82,7 +83,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
-        return profiles.iter().try_for_each(|profile| check::run(&config, profile));
+        return profiles.iter().map(|profile| check::run(&config, profile)).fold(Ok(()), Result::and);
     }
     let sessions = sessions(&config, profiles)?;
     if arguments.sign_out {

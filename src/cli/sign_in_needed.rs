@@ -20,9 +20,6 @@ pub(super) fn tell(config: &Config, profile: &ProfileName, account: Option<&Acco
     if since.is_some_and(|since| since < PAUSE) {
         return;
     }
-    if let Err(error) = write_private(&told, b"") {
-        log::warn!("cannot write {}: {error}", told.display());
-    }
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -35,7 +32,12 @@ pub(super) fn tell(config: &Config, profile: &ProfileName, account: Option<&Acco
     // The caller's Ctrl-C, or its end, is none of the program's.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    if let Err(error) = command.spawn() {
-        log::warn!("on_sign_in_needed: cannot run {program}: {error}");
+    match command.spawn() {
+        Err(error) => log::warn!("on_sign_in_needed: cannot run {program}: {error}"),
+        Ok(_) => {
+            if let Err(error) = write_private(&told, b"") {
+                log::warn!("cannot write {}: {error}", told.display());
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `get-token --sign-out`: forget the stored token.
 
 use super::stderr::say;
+use crate::config::Cloud;
 use crate::error::Result;
 use crate::session::Session;
 
@@ -11,7 +12,13 @@ pub(super) fn run(session: &Session) -> Result<()> {
         [] => say(&format!("There was no token of the profile \"{name}\".")),
         places => say(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and "))),
     }
-    say("Microsoft does not know of that. To end the sessions there too, open\n\
-         https://mysignins.microsoft.com/ and choose \"Sign out everywhere\".");
+    let page = match session.profile().cloud {
+        Cloud::Global => "https://mysignins.microsoft.com/",
+        Cloud::UsGov | Cloud::China => "your account's page there",
+    };
+    say(&format!(
+        "Microsoft does not know of that. To end the sessions there too, open\n\
+         {page} and choose \"Sign out everywhere\"."
+    ));
     Ok(())
 }

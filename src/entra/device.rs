@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use oauth2::{HttpRequest, RequestTokenError, StandardDeviceAuthorizationResponse};
+use oauth2::{HttpRequest, RequestTokenError, Scope, StandardDeviceAuthorizationResponse};
 
 use super::{Entra, Tokens, http, into_error, refusal};
 use crate::error::{Error, Result};
@@ -27,10 +27,11 @@ impl DeviceCode {
 }
 
 impl Entra<'_> {
-    pub(crate) fn device_code(&self) -> Result<DeviceCode> {
+    /// A code for the profile's scopes, and for the consent to more, as in [`Entra::authorization_request`].
+    pub(crate) fn device_code(&self, more: &[Scope]) -> Result<DeviceCode> {
         self.client
             .exchange_device_code()
-            .add_scopes(self.profile.scopes.iter().cloned())
+            .add_scopes(self.profile.scopes.iter().chain(more).cloned())
             .request(&|request| self.http.post(request))
             .map(DeviceCode)
             .map_err(into_error)

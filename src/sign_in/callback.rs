@@ -75,9 +75,8 @@ impl Port {
         if url.scheme() == "http" && url.port().is_none() {
             let listeners = bind(0).map_err(|error| taken(0, &error))?;
             let port = listeners[0].local_addr().map_err(|error| taken(0, &error))?.port();
-            let mut with_port = url.clone();
-            _ = with_port.set_port(Some(port)); // an http address takes any
-            return Ok(Self { listeners, redirect_uri: RedirectUrl::from_url(with_port) });
+            let redirect_uri = with_port(redirect_uri.as_str(), port);
+            return Ok(Self { listeners, redirect_uri });
         }
         let port = url.port_or_known_default().expect("http and https have a default");
         Ok(Self { listeners: bind(port).map_err(|error| taken(port, &error))?, redirect_uri: redirect_uri.clone() })
@@ -130,6 +129,14 @@ impl Callback {
         self.stop.notify_one();
         _ = self.server.join();
     }
+}
+
+/// The address with the port after its host, and otherwise to the letter: `http://localhost` has no slash at its end.
+fn with_port(address: &str, port: u16) -> RedirectUrl {
+    let host = address.find("://").map_or(0, |end| end + 3);
+    let path = address[host..].find('/').map_or(address.len(), |start| host + start);
+    let (before, after) = address.split_at(path);
+    RedirectUrl::new(format!("{before}:{port}{after}")).expect("an address with a port is one")
 }
 
 /// Both addresses of localhost or none: on one alone, somebody else could take the other and get the browser's visit.
@@ -253,4 +260,20 @@ async fn last_page(shared: &Shared) -> Response {
 fn refuse(status: StatusCode, why: &str) -> Response {
     let close: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
     (close, page::failure(status, "Not here", why, "")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_port;
+
+    #[test]
+    fn the_port_is_put_in_and_the_rest_stays_to_the_letter() {
+        for (written, sent) in [
+            ("http://localhost", "http://localhost:8000"),
+            ("http://localhost/", "http://localhost:8000/"),
+            ("http://127.0.0.1/a/b", "http://127.0.0.1:8000/a/b"),
+        ] {
+            assert_eq!(with_port(written, 8000).as_str(), sent);
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub(crate) struct DeviceSignIn<'a> {
 
 impl<'a> DeviceSignIn<'a> {
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
-        let code = sign_in.lead().entra().device_code()?;
+        let code = sign_in.lead().entra().device_code(&sign_in.scopes_of_others())?;
         Ok(Self { sign_in, code, begun: Instant::now() })
     }
 
@@ -50,7 +50,7 @@ impl<'a> DeviceSignIn<'a> {
         match error.refusal().and_then(|refusal| refusal.code) {
             Some(53003 | 530_032 | 530_035) => error.hint(format!(
                 "many organisations forbid device codes alone: try `get-token --profile {name}` with the browser of this \
-                 machine, over SSH with the browser of yours, or with `ssh -L 7598:localhost:7598` and --server"
+                 machine, over SSH with the browser of yours, or with `ssh -L` and --server"
             )),
             _ => error,
         }

@@ -43,7 +43,10 @@ impl<'a> PasteSignIn<'a> {
     pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
         let (sender, redirects) = mpsc::channel();
         let pasted = Pasted::begin(self.request.state.secret(), sender);
-        let redirect = wait(&redirects, timeout).unwrap_or_else(|| Err(timed_out(self.sign_in.lead(), timeout)));
+        let redirect = wait(&redirects, timeout).unwrap_or_else(|| match std::io::stdin().is_terminal() {
+            true => Err(timed_out(self.sign_in.lead(), timeout)),
+            false => Err(nothing_came()),
+        });
         drop(pasted);
         self.sign_in.exchange(redirect?, self.request)
     }
@@ -88,6 +91,11 @@ pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) ->
         }
     }
     None
+}
+
+fn nothing_came() -> Error {
+    Error::new(ErrorKind::PastedAddress, "no address came on stdin, and there is no terminal to paste one into")
+        .hint("run `get-token` in a terminal, or with --server where a browser can come back (`ssh -L`)")
 }
 
 fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>) {

@@ -165,3 +165,11 @@ fn a_passing_fault_while_waiting_ends_nothing() {
     let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 }
+
+#[test]
+fn over_ssh_without_a_terminal_and_without_a_pipe_the_person_is_told() {
+    let home = Home::new();
+    let mut command = home.command("get-token");
+    let run = crate::support::finish(command.env("SSH_TTY", "/dev/pts/0"));
+    assert!(run.fails_with(65).contains("no address came on stdin"), "{run:?}");
+}
