@@ -105,6 +105,11 @@ impl SignIn<'_> {
     }
 }
 
+/// What a person types without its being shown. None at the end of input.
+pub(crate) fn hidden_line() -> Option<String> {
+    terminal::hidden_line()
+}
+
 /// Whether the browser could come back to this machine now.
 pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
     callback::Port::of(redirect_uri).map(drop)

@@ -7,6 +7,7 @@ use std::process;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::error::{Error, ErrorKind};
+use crate::sign_in;
 
 /// A line for the person. A stderr that is closed has no reader to disappoint.
 pub(super) fn say(text: &str) {
@@ -59,7 +60,9 @@ pub(super) fn answer(question: &str, offered: &str) -> Option<String> {
 /// Asks for a secret, which is not shown while it is typed. None at the end of input.
 pub(super) fn secret(question: &str) -> Option<String> {
     _ = write!(io::stderr().lock(), "{}: ", shown(question));
-    rpassword::read_password().ok().map(|secret| secret.trim().to_owned())
+    let secret = sign_in::hidden_line().map(|secret| secret.trim().to_owned());
+    _ = writeln!(io::stderr().lock()); // the line end was not shown either
+    secret
 }
 
 /// `error:` what happened, `hint:` the next command to type, and what Microsoft's support asks for.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
+use crate::interrupt;
+
 /// "Bracketed paste": the terminal marks where a paste begins and ends (xterm control sequences, mode 2004).
 const BRACKETS_ON: &[u8] = b"\x1b[?2004h";
 const BRACKETS_OFF: &[u8] = b"\x1b[?2004l";
@@ -54,6 +56,13 @@ impl Terminal {
     }
 }
 
+/// A line that is not shown while it is typed. None at the end of input. A signal finds the terminal as it was.
+pub(super) fn hidden_line() -> Option<String> {
+    let _held = interrupt::hold();
+    let (_terminal, mut pastes) = Terminal::open()?;
+    pastes.next(|_| false)
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
@@ -86,7 +95,7 @@ impl Pastes {
     /// None at the end of input, or when the sign-in has come to an end otherwise.
     fn read(&self, buffer: &mut [u8]) -> Option<usize> {
         while !is_readable(LOOK) {
-            if self.stopped.load(Ordering::SeqCst) {
+            if self.stopped.load(Ordering::SeqCst) || interrupt::is_received() {
                 return None;
             }
         }

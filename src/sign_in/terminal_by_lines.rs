@@ -22,3 +22,8 @@ impl Pastes {
         (length > 0).then_some(line)
     }
 }
+
+/// A line that is not shown while it is typed. None at the end of input.
+pub(super) fn hidden_line() -> Option<String> {
+    rpassword::read_password().ok()
+}

@@ -14,4 +14,5 @@ mod mail;
 mod process;
 mod readme;
 mod sink;
+mod terminal;
 mod webdriver;

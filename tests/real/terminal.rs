@@ -1,0 +1,280 @@
+//! What a person does in a real terminal: pastes, answers, interrupts; and that the terminal is then as it was.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use standin::{ADA, Browser, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
+
+use crate::login::{Keyring, Login, program};
+use crate::support::{Home, binary, eventually, finish};
+
+/// A terminal of 80 columns, by tmux.
+struct Terminal<'a> {
+    home: &'a Home,
+    socket: String,
+}
+
+impl<'a> Terminal<'a> {
+    /// Runs a shell line in the home, with stdout in a file, and shows afterwards how it ended and the terminal's modes.
+    fn run(home: &'a Home, line: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let socket = format!("m365auth-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut environment = std::process::Command::new("true");
+        home.prepare(&mut environment);
+        let script = home.path().join("script");
+        std::fs::write(&script, format!("trap : INT TERM # the shell stays\n{line} >\"$HOME/stdout\"\necho \"exit code $?\"\nstty -a\nexec sleep 600\n"))
+            .unwrap();
+        let terminal = Self { home, socket };
+        let mut tmux = terminal.tmux();
+        tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "60", "env", "-i", "TERM=screen"]);
+        for (name, value) in environment.get_envs() {
+            if let (Some(name), Some(value)) = (name.to_str(), value.and_then(|value| value.to_str())) {
+                tmux.arg(format!("{name}={value}"));
+            }
+        }
+        let started = finish(tmux.arg("sh").arg(script));
+        assert_eq!(started.code, Some(0), "{started:?}");
+        terminal
+    }
+
+    fn tmux(&self) -> std::process::Command {
+        let mut tmux = program("tmux", "tmux");
+        tmux.args(["-L", &self.socket]).stdin(Stdio::null()).env_remove("TMUX");
+        tmux
+    }
+
+    /// All that was shown, lines that were wrapped by the terminal in one.
+    fn text(&self) -> String {
+        finish(self.tmux().args(["capture-pane", "-p", "-J", "-S", "-200"])).stdout
+    }
+
+    #[track_caller]
+    fn shows(&self, words: &str) {
+        let mut text = String::new();
+        let begun = std::time::Instant::now();
+        while !text.contains(words) {
+            assert!(begun.elapsed().as_secs() < 30, "{words} in\n{text}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            text = self.text();
+        }
+    }
+
+    fn types(&self, keys: &[&str]) {
+        assert_eq!(finish(self.tmux().args(["send-keys"]).args(keys)).code, Some(0));
+    }
+
+    /// Pastes as a person does; a terminal that was asked to marks where it begins and ends.
+    fn pastes(&self, text: &str, bracketed: bool) {
+        let file = self.home.path().join("clipboard");
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(finish(self.tmux().arg("load-buffer").arg(file)).code, Some(0));
+        let how: &[&str] = if bracketed { &["-p"] } else { &[] };
+        assert_eq!(finish(self.tmux().arg("paste-buffer").args(how)).code, Some(0));
+    }
+
+    /// The address to sign in at.
+    fn address(&self) -> String {
+        self.shows("state=");
+        eventually("the address is shown whole", || self.text().contains("paste"));
+        let text = self.text();
+        text.lines().find(|line| line.starts_with("https://")).unwrap().trim().to_owned()
+    }
+
+    /// Asserts how it ended, and that the terminal is in line mode with echo again.
+    #[track_caller]
+    fn ends_with(&self, code: i32) {
+        self.shows(&format!("exit code {code}"));
+        eventually("stty has run", || self.text().contains("echoctl"));
+        let text = self.text();
+        let modes = text.rsplit("exit code").next().unwrap();
+        assert!(modes.contains(" icanon") && modes.contains(" echo "), "{modes}");
+    }
+
+    fn token(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("stdout")).unwrap()
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        _ = finish(self.tmux().arg("kill-server"));
+    }
+}
+
+const OVER_SSH: &str = "SSH_CONNECTION='192.0.2.1 50000 192.0.2.2 22' get-token";
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_paste_of_16_kib_arrives_whole_with_and_without_brackets() {
+    for bracketed in [true, false] {
+        let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
+        let home = Home::with(Standin::start_with(setup));
+        let terminal = Terminal::run(&home, OVER_SSH);
+        let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+        assert!(redirect.len() > 16_000);
+        terminal.pastes(&redirect, bracketed);
+        terminal.types(&["Enter"]);
+        terminal.ends_with(0);
+        assert!(home.standin.is_valid_access_token(terminal.token().trim()), "{}", terminal.text());
+        assert!(!terminal.text().contains("code="), "nothing is shown of it");
+    }
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn what_does_not_fit_is_explained_and_asked_again() {
+    let home = Home::new();
+    let terminal = Terminal::run(&home, OVER_SSH);
+    let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+    terminal.types(&["hello", "Enter"]);
+    terminal.shows("that is not the address");
+    terminal.pastes("https://localhost:7598/?code=x&state=other", true);
+    terminal.types(&["Enter"]);
+    terminal.shows("belongs to another sign-in");
+    terminal.pastes(&redirect, true);
+    terminal.types(&["Enter"]);
+    terminal.ends_with(0);
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn ctrl_c_and_a_polite_kill_leave_the_terminal_as_it_was() {
+    for over_ssh in [true, false] {
+        let home = Home::new();
+        let line = if over_ssh { OVER_SSH } else { "get-token --browser never" };
+        let terminal = Terminal::run(&home, line);
+        terminal.address();
+        terminal.types(&["C-c"]);
+        terminal.ends_with(130);
+
+        let terminal = Terminal::run(&home, &format!("echo $$ >\"$HOME/shell\"; {line}"));
+        terminal.address();
+        let shell = std::fs::read_to_string(home.path().join("shell")).unwrap();
+        let killed = finish(program("pkill", "procps").args(["-TERM", "-P", shell.trim(), "get-token"]));
+        assert_eq!(killed.code, Some(0), "{killed:?}");
+        terminal.ends_with(143);
+    }
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn the_browser_may_win_while_the_terminal_waits_for_a_paste() {
+    let home = Home::new();
+    let terminal = Terminal::run(&home, "get-token --browser never");
+    Browser::approve(&terminal.address(), ADA, None).unwrap();
+    terminal.ends_with(0);
+    assert!(home.standin.is_valid_access_token(terminal.token().trim()));
+    terminal.shows("Signed in as ada@example.com");
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_device_code_shows_its_progress() {
+    let setup = Setup { device_code_interval: std::time::Duration::from_secs(1), ..Setup::default() };
+    let home = Home::with(Standin::start_with(setup));
+    let terminal = Terminal::run(&home, "get-token --device");
+    terminal.shows("the code is good for 14:");
+    let text = terminal.text();
+    let code = text.split("enter this code there:").nth(1).unwrap().split_whitespace().next().unwrap();
+    Browser::enter_device_code(&home.standin.origin(), code, ADA, true).unwrap();
+    terminal.ends_with(0);
+    assert!(!terminal.text().contains("is good for"), "the progress is taken away: {}", terminal.text());
+
+    let terminal = Terminal::run(&home, "get-token --device");
+    terminal.shows("the code is good for 14:");
+    terminal.types(&["C-c"]);
+    terminal.ends_with(130);
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn another_account_is_stored_only_if_the_person_says_so() {
+    let home = Home::new();
+    home.sign_in().token();
+    let adas = home.token_in_file("mail");
+    for (answer, code) in [("n", 77), ("y", 0)] {
+        let terminal = Terminal::run(&home, "get-token --browser never");
+        let address = terminal.address();
+        std::thread::scope(|scope| {
+            let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
+            terminal.shows("This profile belongs to ada@example.com, and you signed in as grace@example.com");
+            terminal.types(&[answer, "Enter"]);
+            browser.join().unwrap();
+        });
+        terminal.ends_with(code);
+        assert_eq!(home.token_in_file("mail") == adas, code != 0);
+    }
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn the_first_run_asks_and_goes_on_to_a_token() {
+    let home = Home::new();
+    std::fs::remove_file(home.config_file()).unwrap();
+    std::fs::create_dir_all(home.config_file().parent().unwrap()).unwrap();
+    std::fs::write(
+        home.config_file().with_file_name("config.py"),
+        format!(
+            "ClientId = \"YOUR_CLIENT_ID_HERE\"\nClientSecret = ''\nAuthority = '{}'\nRedirectUri = \"http://localhost/\"\n\
+             Profiles = {{'tasks': {{'scopes': ['https://graph.microsoft.com/Tasks.ReadWrite']}}}}\n",
+            home.standin.authority()
+        ),
+    )
+    .unwrap();
+    let ca_file = home.standin.ca_file().display().to_string();
+    let terminal = Terminal::run(&home, &format!("SSL_CERT_FILE='{ca_file}' get-token --browser never"));
+    terminal.shows("Client ID: ");
+    terminal.types(&["no client ID", "Enter"]);
+    terminal.shows("That is no client ID");
+    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
+    terminal.shows("Client secret: ");
+    terminal.types(&["Enter"]);
+    terminal.shows(&format!("Authority [{}]: ", home.standin.authority()));
+    terminal.types(&["Enter"]);
+    terminal.shows("[profiles.tasks]");
+    Browser::approve(&terminal.address(), ADA, None).unwrap();
+    terminal.ends_with(0);
+    assert!(home.standin.is_valid_access_token(terminal.token().trim()));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&home.config_file().metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_typed_client_secret_is_not_shown() {
+    let home = Home::new();
+    std::fs::remove_file(home.config_file()).unwrap();
+    let terminal = Terminal::run(&home, "get-token --browser never");
+    terminal.shows("Client ID: ");
+    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
+    terminal.shows("Client secret: ");
+    terminal.types(&["hunter2"]);
+    terminal.types(&["Enter"]);
+    terminal.shows("Tenant [common]: ");
+    assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
+    terminal.types(&["C-c"]);
+    terminal.ends_with(130);
+    assert!(!home.config_file().exists(), "nothing was written");
+
+    let terminal = Terminal::run(&home, "get-token --browser never");
+    terminal.shows("Client ID: ");
+    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
+    terminal.shows("Client secret: ");
+    terminal.types(&["hunter2", "C-c"]);
+    terminal.ends_with(130);
+}
+
+#[test]
+#[ignore = "tests/run: tmux and gnome-keyring"]
+fn a_locked_keychain_asks_a_person_and_ends_where_nobody_can_answer() {
+    let mut home = Home::new();
+    let login = Login::start(&mut home, Keyring::Unlocked);
+    home.sign_in().token();
+    login.lock();
+    assert!(binary("refresh-token").exists());
+    let terminal = Terminal::run(&home, "refresh-token");
+    terminal.shows("the keychain is locked: please type its password");
+    // No program on this bus opens windows, so that the prompt ends by itself.
+    terminal.ends_with(69);
+    terminal.shows("error: the keychain is locked");
+}
