@@ -118,3 +118,14 @@ fn a_locked_keychain_wide_modes_and_a_dead_network_have_a_line_each() {
     desk.login.lock();
     desk.finds(69, "✗ keychain: the keychain is locked");
 }
+
+#[test]
+#[ignore = "tests/run: faketime, Dovecot, gnome-keyring"]
+fn a_clock_that_is_off_is_named() {
+    let desk = Desk::new();
+    let mut faketime = crate::login::program("faketime", "faketime");
+    desk.home.prepare(&mut faketime);
+    let run =
+        crate::support::finish(faketime.args(["-f", "+10m"]).arg(crate::support::binary("get-token")).arg("--check"));
+    assert!(run.fails_with(78).contains("✗ clock: this machine's clock is "), "{run:?}");
+}

@@ -14,5 +14,6 @@ mod mail;
 mod process;
 mod readme;
 mod sink;
+mod ssh;
 mod terminal;
 mod webdriver;

@@ -81,6 +81,31 @@ fn the_check_of_a_calendar_asks_graph() {
 }
 
 #[test]
+fn the_check_says_which_programs_cannot_send_so_long_a_token() {
+    for (length, words) in [(3_500, "too many for msmtp"), (8_000, "too many for mbsync, msmtp and OfflineIMAP")] {
+        let setup = standin::Setup { access_token_length: length..=length, ..standin::Setup::default() };
+        let home = Home::with(standin::Standin::start_with(setup));
+        home.store_token("mail");
+        let run = check(&home);
+        assert!(
+            run.stderr.contains(&format!("✗ length: the access token has {length} characters, {words}")),
+            "{run:?}"
+        );
+        assert_eq!(run.code, Some(78));
+    }
+}
+
+#[test]
+fn the_check_of_a_calendar_says_where_graph_cannot_be_reached() {
+    let home = Home::new();
+    home.store_token("calendar");
+    home.configure_with(&format!("graph_host = 'localhost:{}'", crate::support::free_port()));
+    let run = home.run("get-token", ["--check", "-p", "calendar"]);
+    assert!(run.stderr.contains("✗ Graph: Microsoft cannot be reached"), "{}", run.stderr);
+    run.fails_with(75);
+}
+
+#[test]
 fn the_check_explains_what_is_broken_and_tries_no_mail_without_a_token() {
     let home = Home::new();
     let run = check(&home);

@@ -192,7 +192,7 @@ impl Run {
 /// A `get-token` that waits.
 pub struct SignIn {
     child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
+    words: BufReader<Box<dyn Read>>,
     said: String,
     /// Where the person signs in.
     pub address: String,
@@ -203,7 +203,19 @@ pub struct SignIn {
 impl SignIn {
     pub fn begin(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let words = child.stderr.take().unwrap();
+        Self::read(child, Box::new(words))
+    }
+
+    /// Through a program that gives it a terminal: all words come on that program's stdout.
+    pub fn begin_in_terminal(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let words = child.stdout.take().unwrap();
+        Self::read(child, Box::new(words))
+    }
+
+    fn read(child: Child, words: Box<dyn Read>) -> Self {
+        let mut stderr = BufReader::new(words);
         let (mut said, mut address, mut fingerprint) = (String::new(), String::new(), String::new());
         let mut waits = false;
         while !waits {
@@ -219,7 +231,7 @@ impl SignIn {
             waits =
                 ["paste the address here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
         }
-        Self { child, stderr, said, address, fingerprint }
+        Self { child, words: stderr, said, address, fingerprint }
     }
 
     /// The person approves in the browser; returns the last page.
@@ -236,15 +248,22 @@ impl SignIn {
         std::io::Write::write_all(&mut self.child.stdin.take().unwrap(), text.as_bytes()).unwrap();
     }
 
+    /// What the person types.
+    pub fn stdin(&mut self) -> &mut std::process::ChildStdin {
+        self.child.stdin.as_mut().unwrap()
+    }
+
     pub fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     pub fn finish(mut self) -> Run {
         let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        if let Some(mut output) = self.child.stdout.take() {
+            output.read_to_string(&mut stdout).unwrap();
+        }
         let mut stderr = std::mem::take(&mut self.said);
-        self.stderr.read_to_string(&mut stderr).unwrap();
+        self.words.read_to_string(&mut stderr).unwrap();
         Run { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 }
