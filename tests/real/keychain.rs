@@ -184,3 +184,22 @@ fn the_keychain_goes_away_between_load_and_save_and_the_file_takes_the_token() {
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
     promptly(&home, "refresh-token").token();
 }
+
+#[test]
+#[ignore = "tests/run: gnome-keyring and Python's keyring"]
+fn the_originals_older_name_is_read_last_and_signing_out_forgets_both() {
+    let (home, login) = home(Keyring::Unlocked);
+    let oldest = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    let write = format!("keyring.set_password('m365-imap-mail', 'refresh_token', '{oldest}')");
+    assert_eq!(login.python(&home, &write).code, Some(0));
+    assert_eq!(promptly(&home, "get-refresh-token").token(), oldest);
+    promptly(&home, "refresh-token").token();
+    let newer = login.python_reads(&home);
+    assert!(newer != oldest && home.standin.is_valid_refresh_token(&newer));
+    assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
+
+    assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+    promptly(&home, "get-refresh-token").fails_with(77);
+    let read = "print(keyring.get_password('m365-imap-mail', 'refresh_token'))";
+    assert_eq!(login.python(&home, read).stdout.trim(), "None");
+}
