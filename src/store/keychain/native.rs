@@ -30,6 +30,8 @@ impl Connection {
 
     pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
         let entry = self.entry(service, user)?;
+        // UTF-8, though Python's `keyring` writes UTF-16 on Windows and may misread this: the Credential Manager takes
+        // 2,560 bytes, and twice a token's length is mostly more (jaraco/keyring issue 355).
         entry.set_secret(token.as_bytes()).map_err(failure)?;
         // The store writes a user name of its own making; Python's reads match on this one.
         #[cfg(windows)]
