@@ -24,7 +24,6 @@ const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
 const BUILT_IN: [&str; 2] = ["calendar", "mail"];
 
 /// A configuration file that was read and understood.
-#[derive(Debug)]
 pub struct Config {
     file: PathBuf,
     text: String,
@@ -65,6 +64,13 @@ pub struct Profile {
     pub smtp_server: Server,
     /// Where `--check` asks Microsoft Graph.
     pub graph_server: Server,
+}
+
+/// The file's name alone: its text may hold the client secret.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Config").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl Config {
@@ -170,6 +176,16 @@ mod tests {
         let config = Config::load(&file).expect("the example parses");
         let error = config.profile(&"mail".parse().expect("a name")).expect_err("no client ID yet");
         assert!(error.to_string().contains("client_id is empty"), "{error}");
+    }
+
+    #[test]
+    fn a_configuration_prints_no_secret() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, "client_id = 'x'\nclient_secret = 'hunter2'").expect("writing");
+        let config = Config::load(&file).expect("a configuration");
+        let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
+        assert!(!format!("{config:?} {profile:?}").contains("hunter2"));
     }
 
     #[test]

@@ -99,8 +99,8 @@ impl<'a> Entra<'a> {
     }
 
     /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce. The redirect URI is the profile's,
-    /// perhaps with the port that was free. Consent may be
-    /// asked for several services at once (Microsoft), so that one sign-in can serve more profiles.
+    /// perhaps with the port that was free. Consent may be asked for several services at once (Microsoft), so that one
+    /// sign-in can serve more profiles.
     pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl, more: &[Scope]) -> AuthorizationRequest {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random_len(RANDOM_BYTES);
@@ -174,12 +174,14 @@ impl<'a> Entra<'a> {
 
     fn tokens(&self, answer: Answer, nonce: Option<&str>) -> Result<Tokens> {
         let id_token = answer.extra_fields().id_token.as_deref();
-        let account = id_token::account(id_token, &self.profile.client_id, nonce)?;
-        // It is printed for programs that read one line, and goes into a header.
-        let access_token = answer.access_token().secret();
-        if access_token.is_empty() || !access_token.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(http::no_answer("the access token in it is none"));
-        }
+        let account = match id_token::account(id_token, &self.profile.client_id, nonce) {
+            // Without a nonce there is nothing to prove: the tokens came for a secret that we sent, and are good.
+            Err(error) if nonce.is_none() => {
+                log::warn!("the account is not known: {error}");
+                None
+            }
+            account => account?,
+        };
         Ok(Tokens {
             access_token: answer.access_token().clone(),
             refresh_token: answer.refresh_token().filter(|token| !token.secret().is_empty()).cloned(),
@@ -187,6 +189,14 @@ impl<'a> Entra<'a> {
             scopes: answer.scopes().cloned().unwrap_or_default(),
             lifetime: answer.expires_in(),
         })
+    }
+}
+
+/// Whether a program that reads one line, or a header, takes it.
+pub(crate) fn must_be_a_token(token: &AccessToken) -> Result<()> {
+    match token.secret() {
+        secret if !secret.is_empty() && secret.chars().all(|c| c.is_ascii_graphic()) => Ok(()),
+        _ => Err(http::no_answer("the access token in it is none")),
     }
 }
 

@@ -11,7 +11,12 @@ use std::time::Duration;
 use signal_hook::{flag, low_level};
 
 #[cfg(unix)]
-const SIGNALS: [i32; 3] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP];
+const SIGNALS: [i32; 4] = [
+    signal_hook::consts::SIGINT,
+    signal_hook::consts::SIGTERM,
+    signal_hook::consts::SIGHUP,
+    signal_hook::consts::SIGQUIT,
+];
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
 
@@ -28,13 +33,17 @@ struct State {
     free: Arc<AtomicBool>,
     /// The signal that came while held, or 0.
     received: Arc<AtomicUsize>,
+    /// How many holds there are, one within the other.
+    holds: AtomicUsize,
 }
 
 /// Lets this program hold signals off. For the commands; a library's caller keeps its own handlers.
 pub(crate) fn enable() {
     STATE.get_or_init(|| {
-        let state = State { free: Arc::new(AtomicBool::new(true)), received: Arc::default() };
-        for signal in SIGNALS {
+        let state =
+            State { free: Arc::new(AtomicBool::new(true)), received: Arc::default(), holds: AtomicUsize::default() };
+        let ignored = ignored_signals();
+        for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
             // A signal that cannot be caught is one that cannot be held off.
             _ = flag::register_conditional_default(signal, Arc::clone(&state.free));
             _ = flag::register_usize(signal, Arc::clone(&state.received), signal.unsigned_abs() as usize);
@@ -49,32 +58,37 @@ pub(crate) struct Held(());
 
 pub(crate) fn hold() -> Held {
     if let Some(state) = STATE.get() {
+        state.holds.fetch_add(1, Ordering::SeqCst);
         state.free.store(false, Ordering::SeqCst);
     }
     Held(())
 }
 
+/// The signals that whoever started us wants ignored, such as `nohup` and a shell's background jobs: a bit each. To
+/// catch one would make it kill us.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default(); // Linux; elsewhere nobody says
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(state) = STATE.get() {
-            state.free.store(true, Ordering::SeqCst);
+        let Some(state) = STATE.get() else { return };
+        if state.holds.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return;
         }
-        deliver();
+        state.free.store(true, Ordering::SeqCst);
+        match i32::try_from(state.received.swap(0, Ordering::SeqCst)) {
+            Ok(0) | Err(_) => {}
+            Ok(signal) => _ = low_level::emulate_default_handler(signal),
+        }
     }
 }
 
 /// Whether a signal is held off.
 pub(crate) fn is_received() -> bool {
     STATE.get().is_some_and(|state| state.received.load(Ordering::SeqCst) != 0)
-}
-
-/// Lets a signal that was held off do what it does, where nothing is on its way.
-pub(crate) fn deliver() {
-    let Some(state) = STATE.get() else { return };
-    match i32::try_from(state.received.swap(0, Ordering::SeqCst)) {
-        Ok(0) | Err(_) => {}
-        Ok(signal) => _ = low_level::emulate_default_handler(signal),
-    }
 }
 
 /// Comes to its end [`GRACE`] after a signal came; never, where none comes.

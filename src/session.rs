@@ -5,7 +5,7 @@ use std::time::Duration;
 use oauth2::{AccessToken, RefreshToken};
 
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{Account, Entra, Tokens, token_is_refused};
+use crate::entra::{self, Account, Entra, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::lock::Lock;
@@ -14,6 +14,8 @@ use crate::store::{Place, Record, Stored, Stores, now};
 
 /// Microsoft lets a refresh token die that was not used for 90 days; whoever only reads ours never uses it.
 const OLD: Duration = Duration::from_secs(75 * DAY);
+/// How long a sign-out waits for a refresh to end.
+const SIGN_OUT: Duration = Duration::from_secs(60);
 /// In seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
 
@@ -125,6 +127,7 @@ impl Session {
                 self.stores.touch(stored, record);
             }
         }
+        entra::must_be_a_token(&tokens.access_token)?; // and whatever it is, the refresh token is safe
         Ok(tokens)
     }
 
@@ -156,12 +159,6 @@ impl Session {
         self.stores.last_account()
     }
 
-    /// Removes the token from every place, and says where one was.
-    pub(crate) fn sign_out(&self) -> Result<Vec<String>> {
-        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
-        self.stores.forget()
-    }
-
     /// Stores what a sign-in brought.
     pub(crate) fn keep(&self, tokens: Tokens) -> Result<SignedIn> {
         let Tokens { access_token, refresh_token, account, .. } = tokens;
@@ -169,8 +166,12 @@ impl Session {
             Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
                 .hint("see whether an administrator must consent to offline_access for this client ID")
         })?;
-        // Whoever refreshes now holds the old token, and must not save it over the new one.
-        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
+        entra::must_be_a_token(&access_token)?;
+        // Whoever refreshes now holds the old token, and must not save it over the new one. But a person's sign-in is not
+        // thrown away for somebody who holds the lock for ever.
+        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
+            .inspect_err(|error| log::warn!("going on without the lock: {error}"));
+        let _held = interrupt::hold();
         let record = Record::of_new_token(&self.profile, account.clone());
         let place = self.stores.save(&refresh_token, record).map_err(|error| {
             let hint = error.next_step().unwrap_or_default().to_owned();
@@ -180,6 +181,13 @@ impl Session {
         let in_file = place == Place::File;
         Ok(SignedIn { access_token, refresh_token, account, place: self.stores.place_name(place), in_file })
     }
+}
+
+/// Removes a profile's token from every place. Says where one was, and what could not be emptied.
+pub(crate) fn sign_out(profile: &ProfileName, choice: StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
+    let paths = Paths::from_environment()?;
+    let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    Ok(Stores::new(&paths, profile, choice).forget())
 }
 
 /// A refresh token for programs that use it themselves.

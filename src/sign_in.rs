@@ -56,7 +56,6 @@ impl SignIn<'_> {
     fn exchange(&self, redirect: Redirect, request: AuthorizationRequest) -> Result<Outcome> {
         match redirect {
             Redirect::Code(code) => {
-                let _held = interrupt::hold();
                 let tokens = self.lead().entra().exchange(AuthorizationCode::new(code), request)?;
                 self.keep(tokens)
             }
@@ -73,6 +72,7 @@ impl SignIn<'_> {
         self.must_be_the_same_person(&tokens)?;
         let first = self.lead().keep(tokens)?;
         let serve = |session: &Session| {
+            let _held = interrupt::hold();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
             tokens.account = tokens.account.or_else(|| first.account.clone());

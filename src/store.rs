@@ -103,40 +103,54 @@ impl Stores {
 
     /// Keeps the token where the choice wants it, and says where that was. What is known of it is kept beside it.
     pub(crate) fn save(&self, token: &RefreshToken, record: Record) -> Result<Place> {
-        let place = match self.choice {
-            StoreChoice::File => self.file.save(token).map(|()| Place::File)?,
-            StoreChoice::Keychain => self.save_in_keychain(token)?,
-            StoreChoice::Auto => match self.save_in_keychain(token) {
-                Ok(place) => place,
-                Err(keychain) => {
-                    self.file.save(token).map_err(|file| neither(&keychain, &file))?;
-                    log::info!("the keychain does not take the token: {keychain}");
-                    Place::File
-                }
-            },
-        };
+        self.records.announce(token, &record);
+        let (place, emptied) = self.save_by_choice(token).inspect_err(|_| self.records.withdraw())?;
         log::info!("refresh token saved in {}", self.store(place).place());
-        self.records.keep(place, token, record);
+        self.records.keep(place, token, record, emptied);
         Ok(place)
+    }
+
+    /// Where the token is now, and the place that was emptied for it.
+    fn save_by_choice(&self, token: &RefreshToken) -> Result<(Place, Option<Place>)> {
+        match self.choice {
+            StoreChoice::File => self.file.save(token).map(|()| (Place::File, None)),
+            StoreChoice::Keychain => self.save_in_keychain(token),
+            StoreChoice::Auto => self.save_in_keychain(token).or_else(|keychain| {
+                self.file.save(token).map_err(|file| neither(&keychain, &file))?;
+                log::info!("the keychain does not take the token: {keychain}");
+                Ok((Place::File, None))
+            }),
+        }
     }
 
     /// Notes that the token, which stays the same, was just used.
     pub(crate) fn touch(&self, stored: &Stored, record: Record) {
-        self.records.keep(stored.place, &stored.token, record);
+        self.records.keep(stored.place, &stored.token, record, None);
     }
 
-    /// Removes the token from every place, and says where one was. A keychain that is not there holds none.
-    pub(crate) fn forget(&self) -> Result<Vec<String>> {
-        let mut places = Vec::new();
+    /// Removes the token from every place. Says where one was, and what could not be emptied.
+    pub(crate) fn forget(&self) -> (Vec<String>, Option<Error>) {
+        let (mut emptied, mut failed) = (Vec::new(), None);
         for place in [Place::File, Place::Keychain] {
+            let is_known = self.records.has(place);
+            if place == Place::Keychain && self.choice == StoreChoice::File && !is_known {
+                continue; // it is not asked anything, and was given nothing
+            }
             let store = self.store(place);
-            if self.load(place)?.is_some() {
-                store.delete()?;
-                places.push(store.place());
+            let loaded = store.load();
+            let result = match loaded {
+                Ok(None) => Ok(()),
+                Err(_) if place == Place::Keychain && !self.keychain.is_there() && !is_known => Ok(()),
+                Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+                // What is there and not understood goes too.
+                Ok(Some(_)) | Err(_) => store.delete().inspect(|()| emptied.push(store.place())),
+            };
+            match result {
+                Ok(()) => self.records.forget(place),
+                Err(error) => _ = failed.get_or_insert(error),
             }
         }
-        self.records.forget();
-        Ok(places)
+        (emptied, failed)
     }
 
     /// Whether the keychain would take a token; None where none is wanted, or where there is none and a file will do.
@@ -165,13 +179,16 @@ impl Stores {
         }
     }
 
-    fn save_in_keychain(&self, token: &RefreshToken) -> Result<Place> {
+    fn save_in_keychain(&self, token: &RefreshToken) -> Result<(Place, Option<Place>)> {
         self.keychain.save(token)?;
         // The file would be tried first, and it is the older one now.
-        if let Err(error) = self.file.delete() {
-            log::warn!("an older token stays in {} and would be tried first: {error}", self.file.place());
+        match self.file.delete() {
+            Ok(()) => Ok((Place::Keychain, Some(Place::File))),
+            Err(error) => {
+                log::warn!("an older token stays in {} and would be tried first: {error}", self.file.place());
+                Ok((Place::Keychain, None))
+            }
         }
-        Ok(Place::Keychain)
     }
 
     /// Whether the keychain failed because this login has none, and no token is known to lie in it.

@@ -1,13 +1,33 @@
 //! A limit for calls that have none of their own.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often a wait looks whether it shall stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the work in a thread and waits for it no longer than the limit. Work that does not end is left behind; it
 /// ends with the process.
 pub(crate) fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    within_unless(limit, || false, work)
+}
+
+/// The same, and no longer than until somebody says stop.
+pub(crate) fn within_unless<T: Send + 'static>(
+    limit: Duration,
+    stop: impl Fn() -> bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(work()));
-    receiver.recv_timeout(limit).ok()
+    let begun = Instant::now();
+    loop {
+        let left = limit.checked_sub(begun.elapsed())?;
+        match receiver.recv_timeout(left.min(LOOK)) {
+            Ok(result) => return Some(result),
+            Err(RecvTimeoutError::Timeout) if !stop() => {}
+            Err(_) => return None,
+        }
+    }
 }

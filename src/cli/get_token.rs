@@ -39,7 +39,7 @@ struct Arguments {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     browser: OpenBrowser,
     /// How long to wait for the browser's return
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     /// Look whether everything works, from the configuration to the mail servers, instead of signing in
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
@@ -85,10 +85,10 @@ fn run(arguments: Arguments) -> Result<()> {
     if arguments.check {
         return profiles.iter().map(|profile| check::run(&config, profile)).fold(Ok(()), Result::and);
     }
-    let sessions = sessions(&config, profiles)?;
     if arguments.sign_out {
-        return sessions.iter().try_for_each(sign_out::run);
+        return profiles.iter().map(|profile| sign_out::run(&config, profile)).fold(Ok(()), Result::and);
     }
+    let sessions = sessions(&config, profiles)?;
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
     let outcome = way(&arguments, &sign_in)?;
     report(&sessions[0], &outcome);

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::config::{Cloud, ProfileName, built_in_scopes};
 
 /// What it says; empty where it says nothing.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct PythonConfig {
     pub(super) client_id: String,
     pub(super) client_secret: String,
@@ -19,7 +19,7 @@ pub(super) struct PythonConfig {
 /// The placeholder of the original's first configurations.
 const PLACEHOLDER: &str = "YOUR_CLIENT_ID_HERE";
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Token {
     Text(String),
     Word(String),

@@ -1,24 +1,22 @@
-//! `get-token --sign-out`: forget the stored token.
+//! `get-token --sign-out`: forget the stored token. It needs no complete configuration.
 
 use super::stderr::say;
-use crate::config::Cloud;
+use crate::config::{Config, ProfileName};
 use crate::error::Result;
-use crate::session::Session;
+use crate::session;
 
-pub(super) fn run(session: &Session) -> Result<()> {
-    let name = &session.profile().name;
-    let places = session.sign_out()?;
-    match places.as_slice() {
-        [] => say(&format!("There was no token of the profile \"{name}\".")),
-        places => say(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and "))),
+pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
+    let (places, failed) = session::sign_out(name, config.store_choice(name)?)?;
+    if !places.is_empty() {
+        say(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and ")));
+    } else if failed.is_none() {
+        say(&format!("There was no token of the profile \"{name}\"."));
     }
-    let page = match session.profile().cloud {
-        Cloud::Global => "https://mysignins.microsoft.com/",
-        Cloud::UsGov | Cloud::China => "your account's page there",
-    };
-    say(&format!(
-        "Microsoft does not know of that. To end the sessions there too, open\n\
-         {page} and choose \"Sign out everywhere\"."
-    ));
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    say("Microsoft does not know of that. To end the sessions there too, open your account's\n\
+         page (https://mysignins.microsoft.com/ in the global cloud) and choose\n\
+         \"Sign out everywhere\".");
     Ok(())
 }

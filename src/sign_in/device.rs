@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use super::{Outcome, SignIn};
 use crate::entra::DeviceCode;
 use crate::error::{Error, Result};
-use crate::interrupt;
 
-/// How often the progress is shown, and a signal is looked for.
+/// How often the progress is shown.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// A sign-in that waits for the person to enter the code.
@@ -29,12 +28,9 @@ impl<'a> DeviceSignIn<'a> {
 
     /// Waits for the person. `progress` is called now and then with the time that is left.
     pub(crate) fn finish(self, progress: impl Fn(Duration)) -> Result<Outcome> {
-        // Held to the end: a poll may be the one that brings the tokens. Between two polls nothing is on its way.
-        let _held = interrupt::hold();
         let pause = |length: Duration| {
-            let end = Instant::now() + length;
-            while let Some(left) = end.checked_duration_since(Instant::now()) {
-                interrupt::deliver();
+            let begun = Instant::now();
+            while let Some(left) = length.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
                 progress(self.code.expires_in().saturating_sub(self.begun.elapsed()));
                 std::thread::sleep(left.min(LOOK));
             }

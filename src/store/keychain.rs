@@ -16,7 +16,8 @@ use super::TokenStore;
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
-use crate::time_limit::within;
+use crate::interrupt;
+use crate::time_limit::within_unless;
 
 /// The user name of every entry, a fixed word in the Python original.
 const USER: &str = "refresh_token";
@@ -131,7 +132,9 @@ impl Keychain {
             let result = question(&connection);
             (State::Open(connection), result)
         };
-        within(limit, work).unwrap_or((State::NotAsked, Err(Failure::NoAnswer)))
+        // Ctrl-C ends the wait for a person, not the keychain's few milliseconds.
+        let stop = || limit == UNLOCK && interrupt::is_received();
+        within_unless(limit, stop, work).unwrap_or((State::NotAsked, Err(Failure::NoAnswer)))
     }
 }
 

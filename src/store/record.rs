@@ -1,6 +1,7 @@
 //! What is known of each stored refresh token. No secret: of the token itself there is a digest, which tells whether
 //! the record still belongs to it (the Python original replaces tokens and keeps no records).
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -62,9 +63,11 @@ pub(super) struct Records(PathBuf);
 struct Sections {
     file: Option<Section>,
     keychain: Option<Section>,
+    /// Of a token that is being stored: written before it, so that no moment knows the token and not where it came from.
+    coming: Option<Section>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 struct Section {
     token_digest: String,
     #[serde(flatten)]
@@ -78,14 +81,16 @@ impl Records {
 
     /// The record of this very token.
     pub(super) fn of(&self, place: Place, token: &RefreshToken) -> Option<Record> {
-        let section = self.read().section(place).take()?;
-        (section.token_digest == digest(token)).then_some(section.record)
+        let mut sections = self.read();
+        let candidates = [sections.section(place).take(), sections.coming];
+        let found = candidates.into_iter().flatten().find(|section| section.token_digest == digest(token));
+        found.map(|section| section.record)
     }
 
     /// The record of the token that was issued last.
     pub(super) fn latest(&self) -> Option<Record> {
-        let Sections { file, keychain } = self.read();
-        [file, keychain].into_iter().flatten().map(|section| section.record).max_by_key(|record| record.issued)
+        let Sections { file, keychain, coming } = self.read();
+        [coming, file, keychain].into_iter().flatten().map(|section| section.record).max_by_key(|record| record.issued)
     }
 
     /// Whether a token was ever seen to be put there.
@@ -93,26 +98,58 @@ impl Records {
         self.read().section(place).is_some()
     }
 
-    /// Keeps the record. Where that fails the token is taken as one without a record, as the Python original's are.
-    pub(super) fn keep(&self, place: Place, token: &RefreshToken, record: Record) {
+    /// Says what is about to be stored. Where that fails, [`Records::keep`] says so.
+    pub(super) fn announce(&self, token: &RefreshToken, record: &Record) {
         let mut sections = self.read();
-        *sections.section(place) = Some(Section { token_digest: digest(token), record });
-        if place == Place::Keychain {
-            sections.file = None; // the file is gone once the keychain has the token
+        sections.coming = Some(Section { token_digest: digest(token), record: record.clone() });
+        _ = self.write(&sections);
+    }
+
+    /// What was announced did not come.
+    pub(super) fn withdraw(&self) {
+        let mut sections = self.read();
+        sections.coming = None;
+        _ = self.write(&sections);
+    }
+
+    /// Keeps the record, and forgets that of a place which was emptied for it. Where it cannot be written the token is
+    /// taken as one without a record, as the Python original's are.
+    pub(super) fn keep(&self, place: Place, token: &RefreshToken, record: Record, emptied: Option<Place>) {
+        let mut sections = self.read();
+        sections.coming = None;
+        if let Some(emptied) = emptied {
+            *sections.section(emptied) = None;
         }
-        let text = toml::to_string(&sections).unwrap_or_default();
-        if let Err(error) = write_private(&self.0, text.as_bytes()) {
+        *sections.section(place) = Some(Section { token_digest: digest(token), record });
+        if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
     }
 
-    pub(super) fn forget(&self) {
-        _ = std::fs::remove_file(&self.0); // one that stays belongs to no token any more
+    /// Forgets the record of a place that was emptied.
+    pub(super) fn forget(&self, place: Place) {
+        let mut sections = self.read();
+        sections.coming = None;
+        *sections.section(place) = None;
+        if self.write(&sections).is_err() {
+            log::warn!("cannot write {}", self.0.display());
+        }
     }
 
     /// A file that is missing or not understood knows nothing.
     fn read(&self) -> Sections {
         std::fs::read_to_string(&self.0).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    fn write(&self, sections: &Sections) -> io::Result<()> {
+        match sections {
+            // Nothing is known: no file, as before the first sign-in.
+            Sections { file: None, keychain: None, coming: None } => match std::fs::remove_file(&self.0) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+            known => write_private(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes()),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 #[ignore = "tests/run: the program `kill`"]
 fn a_signal_between_microsofts_answer_and_the_save_does_not_lose_the_token() {
-    for signal in ["INT", "TERM", "HUP", "PIPE"] {
+    for signal in ["INT", "TERM", "HUP", "QUIT", "PIPE"] {
         let home = Home::new();
         home.standin.set_single_use_refresh_tokens(true);
         home.store_token("mail");
@@ -142,4 +142,18 @@ fn a_token_file_or_configuration_that_cannot_be_read_is_74() {
     }
     std::fs::set_permissions(home.config_file(), PermissionsExt::from_mode(0o000)).unwrap();
     home.refresh().fails_with(74);
+}
+
+#[test]
+#[ignore = "tests/run: the program `kill`"]
+fn a_signal_that_the_caller_wants_ignored_stays_ignored() {
+    let home = Home::new();
+    let mut nohup = Command::new("sh");
+    home.prepare(&mut nohup);
+    let get_token = binary("get-token");
+    nohup.args(["-c", &format!("trap '' HUP; exec '{}' --browser never", get_token.display())]);
+    let sign_in = crate::support::SignIn::begin(&mut nohup);
+    assert!(Command::new("kill").args(["-s", "HUP", &sign_in.process_id().to_string()]).status().unwrap().success());
+    sign_in.approve(ADA);
+    sign_in.finish().token();
 }

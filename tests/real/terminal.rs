@@ -208,6 +208,25 @@ fn another_account_is_stored_only_if_the_person_says_so() {
 
 #[test]
 #[ignore = "tests/run: tmux"]
+fn ctrl_c_is_an_answer_to_the_question_of_another_account() {
+    let home = Home::new();
+    home.sign_in().token();
+    let adas = home.token_in_file("mail");
+    let terminal = Terminal::run(&home, "get-token --browser never");
+    let address = terminal.address();
+    std::thread::scope(|scope| {
+        // The page waits for the answer, and its connection ends with the program.
+        let browser = scope.spawn(|| Browser::approve(&address, GRACE, None));
+        terminal.shows("Replace it? [y/N]");
+        terminal.types(&["C-c"]);
+        terminal.ends_with(130);
+        assert!(browser.join().unwrap().is_err());
+    });
+    assert_eq!(home.token_in_file("mail"), adas);
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
 fn the_first_run_asks_and_goes_on_to_a_token() {
     let home = Home::new();
     std::fs::remove_file(home.config_file()).unwrap();

@@ -93,3 +93,34 @@ fn signing_out_removes_the_token_and_says_how_to_end_the_sessions() {
     home.refresh().fails_with(77);
     assert!(home.run("get-token", ["--sign-out"]).stderr.contains("There was no token"));
 }
+
+#[test]
+fn signing_out_of_a_file_asks_no_keychain_and_needs_no_client_id() {
+    let home = Home::new();
+    home.configure_with("store = 'file'");
+    let configuration = std::fs::read_to_string(home.config_file()).unwrap().replace("store = 'auto'\n", "");
+    home.configure(&configuration);
+    home.sign_in().token();
+    home.configure(&configuration.replace(PUBLIC_CLIENT_ID, ""));
+    let run = home.run("get-token", ["--sign-out"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(home.token_in_file("mail"), None);
+    // The account is forgotten too: another one may come.
+    home.configure(&configuration);
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(GRACE);
+    sign_in.finish().token();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn signing_out_where_the_keychain_is_out_of_reach_says_that_the_token_is_still_there() {
+    let home = Home::new();
+    home.sign_in().token();
+    let records = home.cache().join("records_mail.toml");
+    let known = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, known.replace("[file", "[keychain")).unwrap();
+    let run = home.run("get-token", ["--sign-out"]);
+    assert!(run.fails_with(69).contains("no keychain in this login"), "{run:?}");
+    assert!(run.stderr.contains("is removed from"), "the file's is: {run:?}");
+}

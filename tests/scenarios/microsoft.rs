@@ -30,8 +30,6 @@ fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
         Fault::Huge,
         Fault::Redirect,
         Fault::NoAccessToken,
-        Fault::AccessToken("two lines\nof text".to_owned()),
-        Fault::BrokenIdToken,
     ];
     std::thread::scope(|scope| {
         for order in faults {
@@ -41,8 +39,26 @@ fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
 }
 
 #[test]
-fn an_id_token_for_another_client_is_76() {
-    fault(Fault::WrongAudience, 76, &["another client"]);
+fn an_odd_access_token_is_76_and_the_new_refresh_token_is_kept() {
+    let home = Home::new();
+    let old = home.store_token("mail");
+    home.standin.set_single_use_refresh_tokens(true);
+    home.standin.order(Fault::AccessToken("two lines\nof text".to_owned()));
+    assert!(home.refresh().fails_with(76).contains("the access token in it is none"));
+    assert_ne!(home.token_in_file("mail"), Some(old));
+    home.refresh().token();
+}
+
+#[test]
+fn an_odd_id_token_costs_a_refresh_nothing_but_the_accounts_name() {
+    for order in [Fault::BrokenIdToken, Fault::WrongAudience, Fault::NoIdToken] {
+        let home = Home::new();
+        home.store_token("mail");
+        home.standin.set_single_use_refresh_tokens(true);
+        home.standin.order(order);
+        assert!(home.standin.is_valid_access_token(home.refresh().token()));
+        home.refresh().token();
+    }
 }
 
 #[test]

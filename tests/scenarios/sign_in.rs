@@ -263,3 +263,16 @@ fn over_http_there_is_no_certificate_and_any_free_port_will_do() {
         assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
     }
 }
+
+#[test]
+fn a_sign_in_is_not_thrown_away_for_somebody_who_holds_the_lock() {
+    let home = Home::new();
+    home.configure_with("network_timeout = 1");
+    std::fs::create_dir_all(home.cache()).unwrap();
+    let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
+    lock.lock().unwrap();
+    let run = home.sign_in();
+    run.token();
+    assert!(run.stderr.contains("warning: going on without the lock"), "{}", run.stderr);
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
+}
