@@ -225,5 +225,5 @@ fn sasl_plugin() -> Finding {
     }
 }
 
-/// For one answer of a mail server.
+/// For one talk with a mail server, and for each of its answers.
 const PATIENCE: Duration = Duration::from_secs(15);

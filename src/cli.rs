@@ -80,6 +80,11 @@ impl Common {
         }
     }
 
+    /// Whether the person named a file, which must then be there.
+    fn names_file(&self) -> bool {
+        self.config.is_some() || std::env::var_os("M365AUTH_CONFIG").is_some_and(|file| !file.is_empty())
+    }
+
     fn load_config(&self) -> Result<Config> {
         let config = Config::load(&self.configuration_file()?)?;
         log::info!("configuration: {}", config.file().display());

@@ -10,8 +10,8 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use table::Table;
-pub(crate) use values::SUBMISSION;
 pub use values::{Authority, Cloud, ProfileName, Server, StoreChoice};
+pub(crate) use values::{SUBMISSION, redirect_uri};
 
 /// The commented configuration that the first run writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");

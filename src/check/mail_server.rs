@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,10 +33,11 @@ pub(super) struct Login<'a> {
 /// AUTHENTICATE, SELECT INBOX, LOGOUT (RFC 9051).
 pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     let server = &login.profile.imap_server;
-    let mut talk = Talk { stream: secured(server, connect(server)?, login.profile)?, server };
+    let mut talk =
+        Talk { stream: secured(server, connect(server)?, login.profile)?, server, end: Instant::now() + PATIENCE };
     talk.line()?; // greeting
     talk.say("a1 AUTHENTICATE XOAUTH2")?;
-    if !talk.line()?.starts_with('+') {
+    if !talk.tagged("a1")?.starts_with('+') {
         return Err(refused(server, "it does not know XOAUTH2"));
     }
     talk.say(&login.initial_response())?;
@@ -64,7 +66,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     let stream = if server.port == SMTPS {
         secured(server, plain, login.profile)?
     } else {
-        let mut talk = Talk { stream: plain, server };
+        let mut talk = Talk { stream: plain, server, end: Instant::now() + PATIENCE };
         talk.reply()?; // greeting
         talk.say("EHLO localhost")?;
         if !talk.reply()?.to_uppercase().contains("STARTTLS") {
@@ -77,7 +79,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
         }
         secured(server, talk.stream, login.profile)?
     };
-    let mut talk = Talk { stream, server };
+    let mut talk = Talk { stream, server, end: Instant::now() + PATIENCE };
     if server.port == SMTPS {
         talk.reply()?; // greeting
     }
@@ -141,6 +143,8 @@ fn secured(server: &Server, plain: TcpStream, profile: &Profile) -> Result<Strea
 struct Talk<'a, Stream> {
     stream: Stream,
     server: &'a Server,
+    /// A server that sends a byte now and then must not hold the check for ever.
+    end: Instant,
 }
 
 impl<Stream: Read + Write> Talk<'_, Stream> {
@@ -153,6 +157,9 @@ impl<Stream: Read + Write> Talk<'_, Stream> {
         let mut line = Vec::new();
         let mut byte = [0];
         while line.last() != Some(&b'\n') && line.len() < LONGEST_LINE {
+            if Instant::now() > self.end {
+                return Err(unreachable(self.server, &std::io::ErrorKind::TimedOut.into()));
+            }
             self.stream.read_exact(&mut byte).map_err(|error| unreachable(self.server, &error))?;
             line.push(byte[0]);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::python_config::PythonConfig;
 use super::stderr::{answer, say, secret};
-use crate::config;
+use crate::config::{self, Authority, Cloud, redirect_uri};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::write_private;
 
@@ -33,7 +33,7 @@ pub(super) fn run(file: &Path) -> Result<()> {
             file.display()
         )));
     }
-    say(&format!("There is no configuration yet. A few questions, and then it is in\n{}.\n", file.display()));
+    say(&format!("There is no configuration yet. A few questions, and then it is in {}.\n", file.display()));
     let python = PythonConfig::beside(file);
     if python.is_some() {
         say("The Python tool's config.py lies beside it; what it says is offered in brackets.\n");
@@ -55,38 +55,49 @@ pub(super) fn run(file: &Path) -> Result<()> {
 /// None where the input ends.
 fn ask(python: &PythonConfig) -> Option<Answers> {
     let mut answers = Answers::default();
-    say("The client ID says which application asks for your mail. You get it by registering\n\
-         an app at Microsoft, or from your IT department (README, \"Quick start\").");
-    answers.client_id = loop {
-        let id = answer("Client ID", &python.client_id)?;
-        if is_client_id(&id) {
-            break id;
-        }
-        say("That is no client ID: it looks like 9e5f94bc-e8a4-4e73-b8be-63364c29d753.");
-    };
-    say("\nA client secret exists only for a registration of the kind \"Web\". It is not shown\n\
-         while you type. Press Enter if there is none.");
+    say(
+        "The client ID says which application asks for your mail. You get it by registering an app at Microsoft, or from \
+         your IT department (README, \"Quick start\").",
+    );
+    answers.client_id = until("Client ID", &python.client_id, |id| match is_client_id(id) {
+        true => Ok(()),
+        false => Err("That is no client ID: it looks like 9e5f94bc-e8a4-4e73-b8be-63364c29d753.".to_owned()),
+    })?;
+    say(
+        "\nA client secret exists only for a registration of the kind \"Web\". It is not shown while you type. Press Enter \
+         if there is none.",
+    );
     let offered = if python.client_secret.is_empty() { "" } else { " [the one of config.py]" };
     answers.client_secret = secret(&format!("Client secret{offered}"))?;
     if answers.client_secret.is_empty() {
         answers.client_secret.clone_from(&python.client_secret);
     }
     if python.authority.is_empty() {
-        say("\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" is\n\
-             good for most registrations.");
-        answers.tenant = loop {
-            let tenant = answer("Tenant", "common")?;
-            if tenant.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
-                break tenant;
-            }
-            say("That is no tenant: it looks like example.com, or like a client ID.");
-        };
+        say("\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" is good for most \
+             registrations.");
+        answers.tenant = until("Tenant", "common", |tenant| Authority::of_tenant(Cloud::Global, tenant).map(drop))?;
     } else {
         say("\nThe authority is the address of your organisation at Microsoft.");
-        answers.authority = answer("Authority", &python.authority)?;
+        answers.authority =
+            until("Authority", &python.authority, |authority| authority.parse::<Authority>().map(drop))?;
     }
-    answers.redirect_uri.clone_from(&python.redirect_uri);
+    if !python.redirect_uri.is_empty() {
+        say("\nThe redirect address is where your browser comes back to, as the app registration has it.");
+        answers.redirect_uri =
+            until("Redirect address", &python.redirect_uri, |address| redirect_uri(address).map(drop))?;
+    }
     Some(answers)
+}
+
+/// Asks until the answer has its form.
+fn until(question: &str, offered: &str, check: impl Fn(&str) -> Result<(), String>) -> Option<String> {
+    loop {
+        let text = answer(question, offered)?;
+        match check(&text) {
+            Ok(()) => return Some(text),
+            Err(why) => say(&why),
+        }
+    }
 }
 
 fn is_client_id(text: &str) -> bool {

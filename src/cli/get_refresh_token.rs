@@ -31,7 +31,7 @@ pub fn main() -> ExitCode {
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let profile = profile.profile;
     // The Python original needs no configuration here, and its users may have none.
-    let config = match common.config.is_none() && !common.configuration_file()?.exists() {
+    let config = match !common.names_file() && !common.configuration_file()?.exists() {
         true => None,
         false => Some(common.load_config()?),
     };

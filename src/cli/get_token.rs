@@ -162,7 +162,7 @@ fn invite(waiting: &BrowserSignIn<'_>) {
              You may go on if its SHA-256 fingerprint is this one:\n");
         say(&format!("{}\n", two_lines(fingerprint)));
     }
-    say("If it cannot come back, paste the address here that it went to.\n");
+    say("If it cannot come back, paste the address here that it went to, and press Enter.\n");
 }
 
 fn report(lead: &Session, outcome: &Outcome) {

@@ -24,6 +24,7 @@ enum Token {
     Text(String),
     Word(String),
     Mark(char),
+    LineEnd,
 }
 
 impl PythonConfig {
@@ -34,25 +35,26 @@ impl PythonConfig {
     }
 
     fn parse(text: &str) -> Self {
-        let tokens = tokens(text);
         let mut config = Self::default();
-        let mut depth = 0_usize;
-        for (index, token) in tokens.iter().enumerate() {
-            match token {
-                Token::Mark('{' | '[' | '(') => depth += 1,
-                Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
-                Token::Word(name) if depth == 0 && tokens.get(index + 1) == Some(&Token::Mark('=')) => {
-                    config.assign(name, &tokens[index + 2..]);
-                }
-                _ => {}
+        // An assignment at the top level begins its line, and ends where its brackets are closed.
+        let is_top_level = |line: &str| line.starts_with(|c: char| c.is_alphabetic());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (tokens, after) = statement(rest);
+            if is_top_level(rest)
+                && let [Token::Word(name), Token::Mark('='), value @ ..] = tokens.as_slice()
+                && value.first() != Some(&Token::Mark('='))
+            {
+                config.assign(name, value);
             }
+            rest = after;
         }
         config
     }
 
     fn assign(&mut self, name: &str, value: &[Token]) {
-        let text = || match value.first() {
-            Some(Token::Text(text)) if text != PLACEHOLDER => text.clone(),
+        let text = || match value {
+            [Token::Text(text)] if text != PLACEHOLDER => text.clone(),
             _ => String::new(), // None, or something that only Python can work out
         };
         match name {
@@ -75,24 +77,23 @@ impl PythonConfig {
 /// `{'NAME': {'scopes': ['SCOPE', …]}, …}`
 fn profiles(value: &[Token]) -> Vec<(String, Vec<String>)> {
     let mut profiles: Vec<(String, Vec<String>)> = Vec::new();
-    let mut depth = 0_usize;
+    let (mut depth, mut key) = (0_usize, "");
     for (index, token) in value.iter().enumerate() {
+        let is_key = value.get(index + 1) == Some(&Token::Mark(':'));
         match token {
-            Token::Mark('{' | '[') => depth += 1,
-            Token::Mark('}' | ']') if depth <= 1 => break,
-            Token::Mark('}' | ']') => depth -= 1,
-            Token::Text(name) if depth == 1 && value.get(index + 1) == Some(&Token::Mark(':')) => {
-                profiles.push((name.clone(), Vec::new()));
-            }
-            Token::Text(scope) if depth == 3 => {
+            Token::Mark('{' | '[' | '(') => depth += 1,
+            Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
+            Token::Text(name) if depth == 1 && is_key => profiles.push((name.clone(), Vec::new())),
+            Token::Text(name) if depth == 2 && is_key => key = name,
+            Token::Text(scope) if depth == 3 && key == "scopes" => {
                 if let Some((_, scopes)) = profiles.last_mut() {
                     scopes.push(scope.clone());
                 }
             }
-            _ if depth == 0 => break,
             _ => {}
         }
     }
+    profiles.retain(|(_, scopes)| !scopes.is_empty());
     profiles
 }
 
@@ -109,39 +110,64 @@ fn section(name: &str, scopes: &[String]) -> String {
     format!("[profiles.{name}]\nscopes = [\n{lines}]\n")
 }
 
-/// Python's texts, words and marks; its comments are left out.
-fn tokens(text: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        match c {
-            '#' => while rest.next_if(|c| *c != '\n').is_some() {},
-            '"' | '\'' => {
-                let mut value = String::new();
-                while let Some(c) = rest.next_if(|end| *end != c && *end != '\n') {
-                    match (c, rest.peek()) {
-                        ('\\', Some(escaped)) => {
-                            value.push(*escaped);
-                            rest.next();
-                        }
-                        _ => value.push(c),
-                    }
+/// The tokens up to the line end that ends a statement, which is none within brackets; and the rest.
+fn statement(text: &str) -> (Vec<Token>, &str) {
+    let (mut tokens, mut rest, mut depth) = (Vec::new(), text, 0_usize);
+    while let Some((token, after)) = next_token(rest) {
+        rest = after;
+        match token {
+            Some(Token::LineEnd) if depth == 0 => break,
+            Some(Token::LineEnd) | None => {}
+            Some(token) => {
+                match token {
+                    Token::Mark('{' | '[' | '(') => depth += 1,
+                    Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
+                    _ => {}
                 }
-                rest.next();
-                tokens.push(Token::Text(value));
+                tokens.push(token);
             }
-            c if c.is_alphanumeric() || c == '_' => {
-                let mut word = c.to_string();
-                while let Some(c) = rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
-                    word.push(c);
-                }
-                tokens.push(Token::Word(word));
-            }
-            c if c.is_whitespace() => {}
-            c => tokens.push(Token::Mark(c)),
         }
     }
-    tokens
+    (tokens, rest)
+}
+
+/// The first token, and the rest; no token where there is white space or a comment.
+fn next_token(text: &str) -> Option<(Option<Token>, &str)> {
+    let first = text.chars().next()?;
+    if let Some(quote) = ["\"\"\"", "'''"].into_iter().find(|quote| text.starts_with(quote)) {
+        let inner = &text[quote.len()..];
+        let (content, after) = inner.split_once(quote).unwrap_or((inner, ""));
+        return Some((Some(Token::Text(content.to_owned())), after));
+    }
+    Some(match first {
+        '\n' => (Some(Token::LineEnd), &text[1..]),
+        '#' => (None, &text[text.find('\n').unwrap_or(text.len())..]),
+        '"' | '\'' => {
+            let (content, after) = quoted(&text[1..], first);
+            (Some(Token::Text(content)), after)
+        }
+        c if c.is_alphanumeric() || c == '_' => {
+            let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+            (Some(Token::Word(text[..end].to_owned())), &text[end..])
+        }
+        c if c.is_whitespace() => (None, &text[c.len_utf8()..]),
+        c => (Some(Token::Mark(c)), &text[c.len_utf8()..]),
+    })
+}
+
+/// A text up to its closing quote, or to the end of the line.
+fn quoted(text: &str, quote: char) -> (String, &str) {
+    let mut content = String::new();
+    let mut chars = text.char_indices();
+    while let Some((index, c)) = chars.next() {
+        match c {
+            '\n' => return (content, &text[index..]),
+            c if c == quote => return (content, &text[index + c.len_utf8()..]),
+            '\\' => content.extend(chars.next().map(|(_, escaped)| escaped)),
+            c => content.push(c),
+        }
+    }
+    (content, "")
 }
 
 #[cfg(test)]
@@ -204,6 +230,26 @@ Profiles = { "mail": {"scopes": ["https://outlook.office.com/IMAP.AccessAsUser.A
         assert_eq!(config.redirect_uri, "https://localhost:7598/");
         let lines = config.lines_of_other_profiles();
         assert!(lines.contains("[profiles.mail]\n") && lines.contains("[profiles.\"my tasks\"]\n"), "{lines}");
+    }
+
+    #[test]
+    fn what_only_looks_like_an_assignment_says_nothing() {
+        for text in [
+            "def f():\n    ClientId = 'x'\n",
+            "if ClientId == 'x':\n    pass\n",
+            "ClientId == 'x'\n",
+            "ClientId, ClientSecret = 'x', 'y'\n",
+            "ClientId = 'x' 'y'\n",
+            "ClientId = 'x' + suffix\n",
+            "\"\"\"\nClientId = 'x'\n\"\"\"\n",
+            "f(\nClientId = 'x'\n)\n",
+        ] {
+            let config = PythonConfig::parse(text);
+            assert_eq!((&*config.client_id, &*config.client_secret), ("", ""), "{text}");
+        }
+        let tuples =
+            PythonConfig::parse("Profiles = {'a': {'note': ['no scope'], 'scopes': ('https://x/y',)}, 'b': {}}");
+        assert_eq!(tuples.profiles, [("a".to_owned(), vec!["https://x/y".to_owned()])]);
     }
 
     #[test]

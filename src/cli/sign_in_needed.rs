@@ -20,6 +20,11 @@ pub(super) fn tell(config: &Config, profile: &ProfileName, account: Option<&Acco
     if since.is_some_and(|since| since < PAUSE) {
         return;
     }
+    // First the stamp: where it cannot be kept, the program would run at every mail that is fetched.
+    if let Err(error) = write_private(&told, b"") {
+        log::warn!("on_sign_in_needed: not run, since {} cannot be written: {error}", told.display());
+        return;
+    }
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -32,12 +37,8 @@ pub(super) fn tell(config: &Config, profile: &ProfileName, account: Option<&Acco
     // The caller's Ctrl-C, or its end, is none of the program's.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    match command.spawn() {
-        Err(error) => log::warn!("on_sign_in_needed: cannot run {program}: {error}"),
-        Ok(_) => {
-            if let Err(error) = write_private(&told, b"") {
-                log::warn!("cannot write {}: {error}", told.display());
-            }
-        }
+    if let Err(error) = command.spawn() {
+        log::warn!("on_sign_in_needed: cannot run {program}: {error}");
+        _ = std::fs::remove_file(&told); // say so the next time too
     }
 }

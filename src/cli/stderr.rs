@@ -14,17 +14,24 @@ pub(super) fn say(text: &str) {
     let text = shown(text);
     // A mail program's log has lines of any length; a person's terminal breaks them amid words. Addresses stay whole.
     let wrapped = match io::stderr().is_terminal() {
-        true => text.split('\n').map(|line| textwrap::fill(line, wrapping())).collect::<Vec<_>>().join("\n"),
+        true => text.split('\n').map(wrap).collect::<Vec<_>>().join("\n"),
         false => text,
     };
     _ = writeln!(io::stderr().lock(), "{wrapped}");
 }
 
-fn wrapping() -> textwrap::Options<'static> {
-    textwrap::Options::new(80)
+/// A line in lines of 80 columns. A command between backticks stays whole: half of it may be another command.
+fn wrap(line: &str) -> String {
+    const KEPT: &str = "\u{a0}";
+    let parts = line.split('`').enumerate();
+    let kept: Vec<String> =
+        parts.map(|(index, part)| if index % 2 == 1 { part.replace(' ', KEPT) } else { part.to_owned() }).collect();
+    let options = textwrap::Options::new(80)
         .subsequent_indent("  ")
         .break_words(false)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(&kept.join("`"), options).replace(KEPT, " ")
 }
 
 /// One line that the next one replaces; an empty one takes it away. Only a terminal shows progress.
@@ -40,7 +47,8 @@ pub(super) fn ask(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    _ = write!(io::stderr().lock(), "{} [y/N] ", shown(question));
+    say(question);
+    _ = write!(io::stderr().lock(), "[y/N] ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }

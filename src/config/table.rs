@@ -99,7 +99,8 @@ pub(super) fn parse(text: &str) -> Result<Table, Mistake> {
 fn parser_message(error: &toml::de::Error, text: &str, span: Option<Range<usize>>) -> String {
     let start = span.map_or(0, |span| span.start).min(text.len());
     let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
-    if text.get(line_start..).is_some_and(|line| line.trim_start().starts_with("client_secret")) {
+    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    if line.contains("client_secret") {
         return "client_secret must be a text in quotes".to_owned();
     }
     error.message().to_owned()

@@ -1,6 +1,7 @@
 //! The configuration's values: text that became a type, so that nobody has to check it again.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use oauth2::RedirectUrl;
@@ -168,7 +169,7 @@ pub struct Authority(Url);
 
 impl Authority {
     /// A tenant in a cloud: an ID, a domain, `common`, `organizations` or `consumers`.
-    pub(super) fn of_tenant(cloud: Cloud, tenant: &str) -> Result<Self, String> {
+    pub(crate) fn of_tenant(cloud: Cloud, tenant: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
         if tenant.is_empty() || !tenant.chars().all(allowed) {
             return Err("tenant must be a tenant ID, a domain, or one of common, organizations, consumers".to_owned());
@@ -210,23 +211,28 @@ impl fmt::Display for Authority {
 
 /// An address on this machine that the browser can come back to: `https`, or `http`, which Microsoft allows for
 /// localhost alone.
-pub(super) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
+pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
     let right = "it should look like https://localhost:7598/ or http://localhost/";
     // `RedirectUrl` keeps the text to the letter, as Microsoft compares it.
     let redirect =
         RedirectUrl::new(text.to_owned()).map_err(|error| format!("redirect_uri is no address ({error}); {right}"))?;
     let url = redirect.url();
-    if !["https", "http"].contains(&url.scheme()) {
+    // As it is written, since it is sent so: a parser forgives `http:/localhost`.
+    if !["https://", "http://"].iter().any(|start| text.starts_with(start)) {
         return Err(format!("redirect_uri must start with https:// or http://; {right}"));
     }
+    // The two addresses on which the callback listens.
     let here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
+        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
         None => false,
     };
-    if !here {
+    if !here || !url.username().is_empty() || url.password().is_some() {
         return Err(format!("redirect_uri must be on this machine, where the browser comes back to us; {right}"));
+    }
+    if url.scheme() == "http" && url.port().is_none() && text["http://".len()..].contains(":80") {
+        return Err("redirect_uri cannot have port 80; leave the port out, and any free one is taken".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(format!("redirect_uri must have neither ? nor #; {right}"));

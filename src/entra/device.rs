@@ -6,7 +6,7 @@ use std::time::Duration;
 use oauth2::{HttpRequest, RequestTokenError, Scope, StandardDeviceAuthorizationResponse};
 
 use super::{Entra, Tokens, http, into_error, refusal};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What the person is shown, and what the program asks with.
 pub(crate) struct DeviceCode(StandardDeviceAuthorizationResponse);
@@ -41,18 +41,28 @@ impl Entra<'_> {
     /// and longer pauses while the network is down. `pause` is called for each.
     pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
         // The library's own errors know neither Microsoft's code nor our hints.
-        let refused: RefCell<Option<Error>> = RefCell::default();
+        let last: RefCell<Option<Error>> = RefCell::default();
         let ask = |request: HttpRequest| {
-            let answer = self.http.ask(request)?;
+            last.take();
+            let answer = self.http.ask(request).inspect_err(|error| remember(&last, error))?;
             let waits = refusal::parse(answer.body())
                 .is_some_and(|refusal| ["authorization_pending", "slow_down"].contains(&refusal.error.as_str()));
-            if !waits && let Err(error) = http::success(answer.clone(), self.profile) {
-                refused.replace(Some(error));
+            match http::success(answer.clone(), self.profile) {
+                Err(_) if waits => Ok(answer),
+                // It passes: an error makes the library try again, and more slowly.
+                Err(error) if [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind()) => {
+                    remember(&last, &error);
+                    Err(error)
+                }
+                Err(error) => {
+                    last.replace(Some(error));
+                    Ok(answer)
+                }
+                Ok(answer) => Ok(answer),
             }
-            Ok::<_, Error>(answer)
         };
         let answer = self.client.exchange_device_access_token(&code.0).request(&ask, pause, None);
-        match (answer, refused.into_inner()) {
+        match (answer, last.into_inner()) {
             (Ok(answer), _) => self.tokens(answer, None),
             (Err(_), Some(error)) => Err(error),
             // The library's clock ran out before Microsoft's did.
@@ -62,4 +72,13 @@ impl Entra<'_> {
             (Err(_), None) => Err(http::no_answer("it is no token response")),
         }
     }
+}
+
+/// What stood in the way when the time ran out is worth more than that it ran out.
+fn remember(last: &RefCell<Option<Error>>, error: &Error) {
+    let again = Error::new(error.kind(), error.to_string());
+    last.replace(Some(match error.next_step() {
+        Some(hint) => again.hint(hint),
+        None => again,
+    }));
 }

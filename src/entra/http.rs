@@ -194,6 +194,9 @@ pub(super) fn success(answer: HttpResponse, profile: &Profile) -> Result<HttpRes
         return Err(refusal::into_error(refusal, status, profile));
     }
     match status {
+        StatusCode::OK if serde_json::from_slice::<serde::de::IgnoredAny>(answer.body()).is_err() => {
+            Err(no_answer("it is no JSON"))
+        }
         StatusCode::OK => Ok(answer),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(status)),
         status if status.is_server_error() => Err(busy(status)),

@@ -13,10 +13,9 @@ use crate::foreign::printable;
 struct Body {
     error: String,
     suberror: Option<String>,
+    error_description: Option<String>,
     #[serde(default)]
-    error_description: String,
-    #[serde(default)]
-    error_codes: Vec<u32>,
+    error_codes: Vec<serde_json::Value>,
     trace_id: Option<String>,
     correlation_id: Option<String>,
     timestamp: Option<String>,
@@ -25,11 +24,12 @@ struct Body {
 /// The refusal that a body holds, if it holds one.
 pub(super) fn parse(body: &[u8]) -> Option<Refusal> {
     let body: Body = serde_json::from_slice(body).ok()?;
-    let described = described(&body.error, &body.error_description);
+    let described = described(&body.error, body.error_description.as_deref().unwrap_or_default());
+    let code = body.error_codes.first().and_then(serde_json::Value::as_u64).and_then(|code| u32::try_from(code).ok());
     let shown = |text: Option<String>| text.map(|text| printable(&text)).filter(|text| !text.is_empty());
     Some(Refusal {
         suberror: shown(body.suberror),
-        code: body.error_codes.first().copied().or(described.code),
+        code: code.or(described.code),
         trace_id: shown(body.trace_id),
         correlation_id: shown(body.correlation_id),
         timestamp: shown(body.timestamp),
@@ -162,6 +162,7 @@ mod tests {
     fn an_unknown_error_and_missing_fields_are_refusals_too() {
         let refusal = parse(br#"{"error":"something_new"}"#).expect("a refusal");
         assert_eq!(kind(&refusal, StatusCode::BAD_REQUEST), ErrorKind::Configuration);
+        assert!(parse(br#"{"error":"invalid_grant","error_description":null,"error_codes":["x"]}"#).is_some());
         assert!(parse(b"<html>").is_none());
         assert!(parse(br#"{"access_token":"a"}"#).is_none());
     }

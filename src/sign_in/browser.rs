@@ -10,7 +10,7 @@ use url::Url;
 
 use super::callback::{Callback, Failed, Port};
 use super::certificate::Certificate;
-use super::paste::{Pasted, wait};
+use super::paste::{Pasted, Unfit, wait};
 use super::redirect::Redirect;
 use super::{Outcome, SignIn, timed_out};
 use crate::entra::AuthorizationRequest;
@@ -39,7 +39,7 @@ impl<'a> BrowserSignIn<'a> {
         let state = request.state.secret();
         let (sender, redirects) = mpsc::channel();
         let callback = Callback::listen(port, state, certificate, sender.clone());
-        let pasted = Pasted::begin(state, sender);
+        let pasted = Pasted::begin(state, sender, Unfit::IsIgnored);
         Ok(Self { sign_in, request, callback, pasted, redirects, fingerprint })
     }
 
@@ -67,7 +67,7 @@ impl<'a> BrowserSignIn<'a> {
     pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
         let redirect = wait(&self.redirects, timeout);
         drop(self.pasted); // the terminal is the person's again, and so are signals
-        let redirect = redirect.unwrap_or_else(|| Err(timed_out(self.sign_in.lead(), timeout)))?;
+        let redirect = redirect.unwrap_or_else(|_| Err(timed_out(self.sign_in.lead(), timeout)))?;
         let result = self.sign_in.exchange(redirect, self.request);
         self.callback.show(match &result {
             Ok(outcome) => Ok(outcome.first.account.as_ref().map_or_else(String::new, |account| account.name.clone())),

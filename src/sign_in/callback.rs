@@ -29,6 +29,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
 const FIRST_REQUEST: Duration = Duration::from_secs(60);
+/// How often a free port is looked for.
+const TRIES: usize = 8;
 /// For the browser to fetch the page that says how it went, once that is known.
 const LAST_PAGE: Duration = Duration::from_secs(3);
 
@@ -73,7 +75,9 @@ impl Port {
     pub(super) fn of(redirect_uri: &RedirectUrl) -> Result<Self> {
         let url = redirect_uri.url();
         if url.scheme() == "http" && url.port().is_none() {
-            let listeners = bind(0).map_err(|error| taken(0, &error))?;
+            // The free port of one address may be taken on the other.
+            let listeners = (0..TRIES).find_map(|_| bind(0).ok()).map_or_else(|| bind(0), Ok);
+            let listeners = listeners.map_err(|error| taken(0, &error))?;
             let port = listeners[0].local_addr().map_err(|error| taken(0, &error))?.port();
             let redirect_uri = with_port(redirect_uri.as_str(), port);
             return Ok(Self { listeners, redirect_uri });
@@ -153,9 +157,11 @@ fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
 }
 
 fn has_no_ipv6(error: &io::Error) -> bool {
-    // EAFNOSUPPORT has no `ErrorKind` of its own in stable Rust.
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) {
+        return true;
+    }
     error.kind() == io::ErrorKind::AddrNotAvailable
-        || (error.kind() != io::ErrorKind::AddrInUse && error.kind() != io::ErrorKind::PermissionDenied)
 }
 
 fn taken(port: u16, error: &io::Error) -> Error {

@@ -26,12 +26,16 @@ const LARGEST: u64 = 64 * 1024;
 pub(crate) struct PasteSignIn<'a> {
     sign_in: &'a SignIn<'a>,
     request: AuthorizationRequest,
+    pasted: Pasted,
+    redirects: Receiver<Result<Redirect>>,
 }
 
 impl<'a> PasteSignIn<'a> {
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Self {
         let request = sign_in.request(sign_in.lead().profile().redirect_uri.clone());
-        Self { sign_in, request }
+        let (sender, redirects) = mpsc::channel();
+        let pasted = Pasted::begin(request.state.secret(), sender, Unfit::Ends);
+        Self { sign_in, request, pasted, redirects }
     }
 
     /// Where the person signs in.
@@ -41,13 +45,11 @@ impl<'a> PasteSignIn<'a> {
 
     /// Waits for the address, and exchanges what it brings.
     pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
-        let (sender, redirects) = mpsc::channel();
-        let pasted = Pasted::begin(self.request.state.secret(), sender);
-        let redirect = wait(&redirects, timeout).unwrap_or_else(|| match std::io::stdin().is_terminal() {
-            true => Err(timed_out(self.sign_in.lead(), timeout)),
-            false => Err(nothing_came()),
+        let redirect = wait(&self.redirects, timeout).unwrap_or_else(|nobody| match nobody {
+            Nobody::InTime => Err(timed_out(self.sign_in.lead(), timeout)),
+            Nobody::AtAll => Err(nothing_came()),
         });
-        drop(pasted);
+        drop(self.pasted); // the terminal is the person's again, and so are signals
         self.sign_in.exchange(redirect?, self.request)
     }
 }
@@ -60,11 +62,23 @@ pub(super) struct Pasted {
     _held: Option<interrupt::Held>,
 }
 
+/// What a pipe's text that is no address does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It ends the sign-in, which has nothing else to wait for.
+    Ends,
+    /// It is not meant for us: the browser may still come.
+    IsIgnored,
+}
+
 impl Pasted {
-    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect>>) -> Self {
+    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect>>, unfit: Unfit) -> Self {
         let state = state.to_owned();
         if !std::io::stdin().is_terminal() {
-            thread::spawn(move || read_pipe(&state, &redirects));
+            thread::spawn(move || read_pipe(&state, &redirects, unfit));
+            return Self { _terminal: None, _held: None };
+        }
+        if unfit == Unfit::IsIgnored && !Terminal::CAN_STOP {
             return Self { _terminal: None, _held: None };
         }
         let held = interrupt::hold();
@@ -78,48 +92,60 @@ impl Pasted {
     }
 }
 
-/// The first redirect, or None after the timeout. A signal that is held off ends the wait.
-pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) -> Option<Result<Redirect>> {
-    let end = Instant::now() + timeout;
+/// How a wait ended without an address.
+pub(super) enum Nobody {
+    /// The time is up, or a signal came, which then does what it does.
+    InTime,
+    /// Nothing can come any more: the input has ended, or the terminal is in another program's hands.
+    AtAll,
+}
+
+/// The first redirect. A signal that is held off ends the wait.
+pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) -> Result<Result<Redirect>, Nobody> {
+    let begun = Instant::now();
     while !interrupt::is_received() {
-        let left = end.checked_duration_since(Instant::now())?;
+        let left = timeout.checked_sub(begun.elapsed()).ok_or(Nobody::InTime)?;
         match redirects.recv_timeout(left.min(LOOK)) {
-            Ok(redirect) => return Some(redirect),
+            Ok(redirect) => return Ok(redirect),
             Err(RecvTimeoutError::Timeout) => {}
-            // Nobody can come any more; the time is not worth waiting for.
-            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Disconnected) => return Err(Nobody::AtAll),
         }
     }
-    None
+    Err(Nobody::InTime)
 }
 
 fn nothing_came() -> Error {
-    Error::new(ErrorKind::PastedAddress, "no address came on stdin, and there is no terminal to paste one into")
-        .hint("run `get-token` in a terminal, or with --server where a browser can come back (`ssh -L`)")
+    Error::new(ErrorKind::PastedAddress, "no address came on stdin, and no terminal is there to paste one into").hint(
+        "run `get-token` in the foreground of a terminal, or with --server where a browser can come back (`ssh -L`)",
+    )
 }
 
-fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>) {
+fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>, unfit: Unfit) {
     let mut text = String::new();
-    let read = std::io::stdin().take(LARGEST).read_to_string(&mut text);
-    if read.is_ok() && text.trim().is_empty() {
+    _ = std::io::stdin().take(LARGEST).read_to_string(&mut text);
+    if text.trim().is_empty() {
         return; // no pipe, as from cron, or nothing in it
     }
-    let redirect = parse_pasted(&text, state).map_err(|misfit| {
-        Error::new(ErrorKind::PastedAddress, misfit.explained()).hint("run `get-token` again, and paste once more")
-    });
-    _ = redirects.send(redirect);
+    match parse_pasted(&text, state) {
+        Ok(redirect) => _ = redirects.send(Ok(redirect)),
+        Err(misfit) if unfit == Unfit::IsIgnored => log::warn!("stdin: {}", misfit.explained()),
+        Err(misfit) => {
+            let error = Error::new(ErrorKind::PastedAddress, misfit.explained());
+            _ = redirects.send(Err(error.hint("run `get-token` again, and paste once more")));
+        }
+    }
 }
 
 /// What does not fit is explained, and asked for again.
 fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &Sender<Result<Redirect>>) {
-    while let Some(text) = pastes.next(|text| parse_pasted(text, state).is_ok()) {
+    while let Some(text) = pastes.next() {
         match parse_pasted(&text, state) {
             Ok(redirect) => {
                 _ = redirects.send(Ok(redirect));
                 return;
             }
             Err(_) if text.trim().is_empty() => {}
-            Err(misfit) => log::warn!("{} ({} characters came)", misfit.explained(), text.chars().count()),
+            Err(misfit) => log::warn!("{} ({} characters came)", misfit.explained(), text.trim().chars().count()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The terminal outside of line mode, on Unix: pastes of any length, and the terminal as it was afterwards.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,10 @@ const BEGIN: &[u8] = b"\x1b[200~";
 const END: &[u8] = b"\x1b[201~";
 
 const BACKSPACE: u8 = 0x7f;
+const CONTROL_D: u8 = 0x04;
 const CONTROL_U: u8 = 0x15;
+/// The value of a key that does nothing (POSIX: `_POSIX_VDISABLE`).
+const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
 /// The largest paste that is kept.
 const LARGEST: usize = 64 * 1024;
 /// In milliseconds: what comes later than this after a line end is not of the same paste.
@@ -36,6 +39,9 @@ pub(super) struct Pastes {
 }
 
 impl Terminal {
+    /// Whether its reader stops once the browser came back.
+    pub(super) const CAN_STOP: bool = true;
+
     /// Takes the terminal out of line mode, without echo: the address holds a code. None where the terminal is in
     /// another program's hands.
     pub(super) fn open() -> Option<(Self, Pastes)> {
@@ -49,6 +55,8 @@ impl Terminal {
         modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // Ctrl-Z would hand the shell a terminal without echo.
+        modes.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
         tcsetattr(stdin, OptionalActions::Now, &modes).ok()?;
         control(BRACKETS_ON);
         let stopped = Arc::new(AtomicBool::new(false));
@@ -60,7 +68,7 @@ impl Terminal {
 pub(super) fn hidden_line() -> Option<String> {
     let _held = interrupt::hold();
     let (_terminal, mut pastes) = Terminal::open()?;
-    pastes.next(|_| false)
+    pastes.next()
 }
 
 impl Drop for Terminal {
@@ -73,33 +81,75 @@ impl Drop for Terminal {
 }
 
 impl Pastes {
-    /// The next text: up to a line end that is not within a paste, or to where it is complete. None at the end of input.
-    pub(super) fn next(&mut self, is_complete: impl Fn(&str) -> bool) -> Option<String> {
-        let mut bytes = Vec::new();
+    /// The next text, up to a line end that is typed and not pasted. None at the end of input.
+    pub(super) fn next(&mut self) -> Option<String> {
+        let mut entry = Entry::default();
         let mut buffer = [0; 4096];
         loop {
             let length = self.read(&mut buffer)?;
-            bytes.extend_from_slice(&buffer[..length]);
-            bytes.truncate(LARGEST);
-            edit(&mut bytes);
-            let open = count(&bytes, BEGIN) > count(&bytes, END);
-            let ends = bytes.ends_with(b"\n") || bytes.ends_with(b"\r");
-            let text = without_brackets(&bytes);
-            let whole = !open && is_complete(&text) && (ends || bytes.ends_with(END));
-            if whole || (ends && !open && !is_readable(PASTE_GOES_ON)) {
-                return Some(text);
+            let ended = entry.take(&buffer[..length])?;
+            // A paste without marks has line ends too, and more comes right after them.
+            if ended && !is_readable(PASTE_GOES_ON) {
+                return Some(entry.text());
             }
         }
     }
 
     /// None at the end of input, or when the sign-in has come to an end otherwise.
     fn read(&self, buffer: &mut [u8]) -> Option<usize> {
-        while !is_readable(LOOK) {
-            if self.stopped.load(Ordering::SeqCst) || interrupt::is_received() {
-                return None;
-            }
+        let is_over = || self.stopped.load(Ordering::SeqCst) || interrupt::is_received();
+        while !is_readable(LOOK) && !is_over() {}
+        if is_over() {
+            return None; // what comes now is the next reader's
         }
         rustix::io::read(rustix::stdio::stdin(), buffer).ok().filter(|length| *length > 0)
+    }
+}
+
+/// What was typed and pasted since the last line end.
+#[derive(Default)]
+struct Entry {
+    bytes: Vec<u8>,
+    /// The start of what may become one of the marks.
+    mark: Vec<u8>,
+    in_paste: bool,
+}
+
+impl Entry {
+    /// Takes what came, and says whether its last byte is a line end that is typed and not pasted. None where the person
+    /// ends the input (Ctrl-D).
+    fn take(&mut self, bytes: &[u8]) -> Option<bool> {
+        let mut ended = false;
+        for byte in bytes {
+            self.mark.push(*byte);
+            if self.mark == BEGIN || self.mark == END {
+                self.in_paste = self.mark == BEGIN;
+                self.mark.clear();
+            } else if !BEGIN.starts_with(&self.mark) && !END.starts_with(&self.mark) {
+                for byte in std::mem::take(&mut self.mark) {
+                    ended = !self.in_paste && (byte == b'\n' || byte == b'\r');
+                    self.take_byte(byte)?;
+                }
+            }
+        }
+        Some(ended)
+    }
+
+    /// Does what line mode would do.
+    fn take_byte(&mut self, byte: u8) -> Option<()> {
+        match byte {
+            BACKSPACE if !self.in_paste => _ = self.bytes.pop(),
+            CONTROL_U if !self.in_paste => self.bytes.clear(),
+            CONTROL_D if !self.in_paste && self.bytes.is_empty() => return None,
+            // What is too long is explained as no address; it must not fill the memory.
+            byte if self.bytes.len() < LARGEST => self.bytes.push(byte),
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
@@ -111,24 +161,46 @@ fn is_readable(milliseconds: i64) -> bool {
     matches!(poll(&mut descriptors, Some(&limit)), Ok(ready) if ready > 0)
 }
 
-/// Does what line mode would do for the keys that take back.
-fn edit(bytes: &mut Vec<u8>) {
-    while let Some(at) = bytes.iter().position(|byte| [BACKSPACE, CONTROL_U].contains(byte)) {
-        let start = if bytes[at] == BACKSPACE { at.saturating_sub(1) } else { 0 };
-        bytes.drain(start..=at);
-    }
-}
-
-fn without_brackets(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    [BEGIN, END].iter().fold(text, |text, mark| text.replace(&*String::from_utf8_lossy(mark), ""))
-}
-
-fn count(bytes: &[u8], mark: &[u8]) -> usize {
-    bytes.windows(mark.len()).filter(|window| *window == mark).count()
-}
-
+/// Told to a terminal alone: stderr may be a file.
 fn control(sequence: &[u8]) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
     let mut stderr = std::io::stderr().lock();
     _ = stderr.write_all(sequence).and_then(|()| stderr.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(chunks: &[&[u8]]) -> (Entry, Option<bool>) {
+        let mut entry = Entry::default();
+        let ends = chunks.iter().map(|chunk| entry.take(chunk)).last().flatten();
+        (entry, ends)
+    }
+
+    #[test]
+    fn a_paste_keeps_its_line_ends_and_wants_an_enter_after_it() {
+        let (pasted, ended) = entry(&[b"\x1b[20", b"0~ab\r\ncd\n\x1b[2", b"01~"]);
+        assert_eq!((pasted.text().as_str(), ended), ("ab\r\ncd\n", Some(false)));
+        let (entered, ended) = entry(&[b"\x1b[200~ab\x1b[201~\r"]);
+        assert_eq!((entered.text().as_str(), ended), ("ab\r", Some(true)));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_text_and_no_mark() {
+        let (typed, ends) = entry(&[b"\x1b[200~wrong\x1b[201~\x7f", b"\n"]);
+        assert_eq!((typed.text().as_str(), ends), ("wron\n", Some(true)));
+        let (cleared, _) = entry(&[b"wrong\x15right"]);
+        assert_eq!(cleared.text(), "right");
+        assert!(entry(&[b"\x04"]).1.is_none(), "Ctrl-D ends the input");
+    }
+
+    #[test]
+    fn too_much_is_dropped_and_the_entry_still_ends() {
+        let much = vec![b'x'; LARGEST + 1000];
+        let (long, ends) = entry(&[b"\x1b[200~", &much, b"\x1b[201~\n"]);
+        assert_eq!((long.bytes.len(), ends), (LARGEST, Some(true)));
+    }
 }

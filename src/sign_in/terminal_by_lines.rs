@@ -12,11 +12,14 @@ impl Terminal {
     pub(super) fn open() -> Option<(Self, Pastes)> {
         Some((Self(()), Pastes(())))
     }
+
+    /// A read that has begun cannot be taken back: beside the browser it would swallow the answer to a later question.
+    pub(super) const CAN_STOP: bool = false;
 }
 
 impl Pastes {
     /// The next line. None at the end of input.
-    pub(super) fn next(&mut self, _is_complete: impl Fn(&str) -> bool) -> Option<String> {
+    pub(super) fn next(&mut self) -> Option<String> {
         let mut line = String::new();
         let length = std::io::stdin().lock().read_line(&mut line).ok()?;
         (length > 0).then_some(line)

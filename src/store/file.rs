@@ -30,6 +30,10 @@ impl TokenStore for FileStore {
             read => read.map_err(|error| self.failed("read", &error))?,
         };
         let token = text.trim();
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            let message = format!("{} holds no token", self.0.display());
+            return Err(Error::new(ErrorKind::Storage, message).hint("run `get-token` to replace it"));
+        }
         Ok((!token.is_empty()).then(|| RefreshToken::new(token.to_owned())))
     }
 

@@ -149,6 +149,9 @@ impl TokenStore for Keychain {
         let Some(blob) = blob else { return Ok(None) };
         let text = decode(blob).ok_or_else(|| Failure::Garbled.into_error())?;
         let token = text.trim();
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(Failure::Garbled.into_error());
+        }
         Ok((!token.is_empty()).then(|| RefreshToken::new(token.to_owned())))
     }
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use standin::{ADA, Browser, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
+use standin::{ADA, Browser, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::login::{Keyring, Login, program};
 use crate::support::{Home, binary, eventually, finish};
@@ -217,7 +217,7 @@ fn ctrl_c_is_an_answer_to_the_question_of_another_account() {
     std::thread::scope(|scope| {
         // The page waits for the answer, and its connection ends with the program.
         let browser = scope.spawn(|| Browser::approve(&address, GRACE, None));
-        terminal.shows("Replace it? [y/N]");
+        terminal.shows("[y/N]");
         terminal.types(&["C-c"]);
         terminal.ends_with(130);
         assert!(browser.join().unwrap().is_err());
@@ -249,6 +249,10 @@ fn the_first_run_asks_and_goes_on_to_a_token() {
     terminal.shows("Client secret: ");
     terminal.types(&["Enter"]);
     terminal.shows(&format!("Authority [{}]: ", home.standin.authority()));
+    terminal.types(&["Enter"]);
+    terminal.shows("Redirect address [http://localhost/]: ");
+    terminal.types(&["https://example.com/", "Enter"]);
+    terminal.shows("must be on this machine");
     terminal.types(&["Enter"]);
     terminal.shows("[profiles.tasks]");
     Browser::approve(&terminal.address(), ADA, None).unwrap();
@@ -296,4 +300,41 @@ fn a_locked_keychain_asks_a_person_and_ends_where_nobody_can_answer() {
     // No program on this bus opens windows, so that the prompt ends by itself.
     terminal.ends_with(69);
     terminal.shows("error: the keychain is locked");
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn the_enter_after_a_paste_answers_no_question() {
+    let home = Home::new();
+    home.sign_in().token();
+    // Two seconds for the exchange: the Enter comes while it goes on, as a person's does.
+    home.standin.order(Fault::Delay { milliseconds: 2000 });
+    let asked = home.standin.token_requests();
+    let terminal = Terminal::run(&home, OVER_SSH);
+    let redirect = Browser::redirect_address(&terminal.address(), GRACE).unwrap();
+    terminal.pastes(&redirect, true);
+    // Whether the paste alone is taken or not, the Enter comes later; no event announces that nothing happens.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    terminal.types(&["Enter"]);
+    terminal.shows("Replace it?");
+    terminal.types(&["y", "Enter"]);
+    terminal.ends_with(0);
+    assert_eq!(home.standin.token_requests(), asked + 1);
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn ctrl_z_does_not_let_the_code_be_shown_or_cut() {
+    let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
+    let home = Home::with(Standin::start_with(setup));
+    // A shell with jobs, which takes the terminal back and gives it again.
+    let line = "bash --norc --noprofile -ic 'SSH_CONNECTION=192.0.2.1 get-token >\"$HOME/token\" || fg'";
+    let terminal = Terminal::run(&home, line);
+    let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+    terminal.types(&["C-z"]);
+    std::thread::sleep(std::time::Duration::from_millis(500)); // nothing announces that nothing happens
+    terminal.pastes(&redirect, true);
+    terminal.types(&["Enter"]);
+    terminal.ends_with(0);
+    assert!(!terminal.text().contains("code="), "nothing is shown of it");
 }

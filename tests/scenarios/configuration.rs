@@ -43,6 +43,9 @@ fn a_bad_address_is_named_and_the_right_form_is_shown() {
         &["authority says what tenant and cloud say, too"],
     );
     mistake("tenant = 'a/b'", 2, &["a tenant ID, a domain"]);
+    for wrong in ["http:/localhost/", "http://localhost:80/", "http://127.0.0.2/", "ftp://localhost/"] {
+        mistake(&format!("redirect_uri = '{wrong}'"), 2, &["redirect_uri"]);
+    }
     mistake("redirect_uri = 'https://example.com/'", 2, &["on this machine", "https://localhost:7598/"]);
 }
 

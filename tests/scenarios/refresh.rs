@@ -72,6 +72,9 @@ fn get_refresh_token_needs_no_configuration() {
     std::fs::remove_file(home.config_file()).unwrap();
     assert_eq!(home.run("get-refresh-token", [""; 0]).token(), token);
     home.refresh().fails_with(78);
+    // One that was named must be there.
+    let mut named = home.command("get-refresh-token");
+    crate::support::finish(named.env("M365AUTH_CONFIG", home.path().join("nowhere.toml"))).fails_with(78);
 }
 
 #[test]

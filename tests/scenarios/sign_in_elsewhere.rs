@@ -173,3 +173,30 @@ fn over_ssh_without_a_terminal_and_without_a_pipe_the_person_is_told() {
     let run = crate::support::finish(command.env("SSH_TTY", "/dev/pts/0"));
     assert!(run.fails_with(65).contains("no address came on stdin"), "{run:?}");
 }
+
+#[test]
+fn beside_the_listener_other_text_on_stdin_is_no_reason_to_end() {
+    let home = Home::new();
+    let mut command = home.command("get-token");
+    let mut sign_in = SignIn::begin(command.args(["--browser", "never"]).stdin(Stdio::piped()));
+    sign_in.paste("another program's input\n");
+    sign_in.approve(ADA);
+    let run = sign_in.finish();
+    run.token();
+    assert!(run.stderr.contains("warning: stdin: that is not the address"), "{}", run.stderr);
+}
+
+#[test]
+fn a_busy_microsoft_ends_no_wait_for_a_device_code_and_a_dead_one_is_no_expired_code() {
+    let home = Home::with(Standin::start_with(quick()));
+    home.standin.order(Fault::Status { status: 503, retry_after: None });
+    home.standin.order(Fault::Html);
+    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
+    run.token();
+
+    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
+    let home = Home::with(Standin::start_with(expiring));
+    home.standin.order_times(Fault::Reset, 5);
+    let run = with_device_code(&home, |_, _| {});
+    assert!(run.fails_with(75).contains("cannot be reached"), "{run:?}");
+}
