@@ -40,7 +40,7 @@ impl ErrorKind {
 }
 
 /// What happened, and what to do about it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,

@@ -99,7 +99,7 @@ pub(super) fn show_no_panic() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         say(&format!(
             "error: a defect in m365auth {} at {place}\n\
-             hint: please report it with the command that you typed; the stored token was not touched",
+             hint: please report it with the command that you typed; `get-token --status` shows what is stored",
             env!("CARGO_PKG_VERSION")
         ));
         process::exit(ErrorKind::Defect.exit_code().into());

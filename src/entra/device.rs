@@ -40,25 +40,21 @@ impl Entra<'_> {
     /// Asks until the person has decided, or the code has expired. The library keeps the pace: the interval, `slow_down`,
     /// and longer pauses while the network is down. `pause` is called for each.
     pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
-        // The library's own errors know neither Microsoft's code nor our hints.
+        // The library's own errors know neither Microsoft's code nor our hints; and what stood in the way when the time
+        // ran out is worth more than that it ran out.
         let last: RefCell<Option<Error>> = RefCell::default();
         let ask = |request: HttpRequest| {
-            last.take();
-            let answer = self.http.ask(request).inspect_err(|error| remember(&last, error))?;
+            let asked = self.http.ask(request);
+            last.replace(asked.as_ref().err().cloned());
+            let answer = asked?;
             let waits = refusal::parse(answer.body())
                 .is_some_and(|refusal| ["authorization_pending", "slow_down"].contains(&refusal.error.as_str()));
-            match http::success(answer.clone(), self.profile) {
-                Err(_) if waits => Ok(answer),
+            let error = http::success(answer.clone(), self.profile).err().filter(|_| !waits);
+            last.replace(error.clone());
+            match error {
                 // It passes: an error makes the library try again, and more slowly.
-                Err(error) if [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind()) => {
-                    remember(&last, &error);
-                    Err(error)
-                }
-                Err(error) => {
-                    last.replace(Some(error));
-                    Ok(answer)
-                }
-                Ok(answer) => Ok(answer),
+                Some(error) if [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind()) => Err(error),
+                _ => Ok(answer),
             }
         };
         let answer = self.client.exchange_device_access_token(&code.0).request(&ask, pause, None);
@@ -72,13 +68,4 @@ impl Entra<'_> {
             (Err(_), None) => Err(http::no_answer("it is no token response")),
         }
     }
-}
-
-/// What stood in the way when the time ran out is worth more than that it ran out.
-fn remember(last: &RefCell<Option<Error>>, error: &Error) {
-    let again = Error::new(error.kind(), error.to_string());
-    last.replace(Some(match error.next_step() {
-        Some(hint) => again.hint(hint),
-        None => again,
-    }));
 }

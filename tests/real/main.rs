@@ -16,4 +16,5 @@ mod readme;
 mod sink;
 mod ssh;
 mod terminal;
+mod tmux;
 mod webdriver;

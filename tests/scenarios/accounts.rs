@@ -97,8 +97,7 @@ fn signing_out_removes_the_token_and_says_how_to_end_the_sessions() {
 #[test]
 fn signing_out_of_a_file_asks_no_keychain_and_needs_no_client_id() {
     let home = Home::new();
-    home.configure_with("store = 'file'");
-    let configuration = std::fs::read_to_string(home.config_file()).unwrap().replace("store = 'auto'\n", "");
+    let configuration = home.configuration_without_keychain();
     home.configure(&configuration);
     home.sign_in().token();
     home.configure(&configuration.replace(PUBLIC_CLIENT_ID, ""));

@@ -72,9 +72,8 @@ fn the_check_reports_each_thing_on_a_line_and_ends_with_the_first_failure() {
 fn the_check_of_a_calendar_asks_graph() {
     let home = Home::new();
     home.store_token("calendar");
-    home.configure_with(&format!("store = 'file'\ngraph_host = 'localhost:{}'", home.standin.port()));
-    let configuration = std::fs::read_to_string(home.config_file()).unwrap().replace("store = 'auto'\n", "");
-    home.configure(&configuration);
+    let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
+    home.configure(&(graph + &home.configuration_without_keychain()));
     let run = home.run("get-token", ["--check", "-p", "calendar"]);
     assert!(run.stderr.contains("✓ Graph: localhost:"), "{}", run.stderr);
     assert!(run.stderr.contains("– IMAP: the profile does not ask for it"), "{}", run.stderr);

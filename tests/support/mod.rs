@@ -72,6 +72,11 @@ impl Home {
         self.configure(&format!("{lines}\n{}", self.configuration()));
     }
 
+    /// The usual configuration, with the token in a file and no keychain asked.
+    pub fn configuration_without_keychain(&self) -> String {
+        self.configuration().replace("store = 'auto'", "store = 'file'")
+    }
+
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -1,0 +1,100 @@
+//! A terminal as a person has one, by tmux.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::login::program;
+use crate::support::{Home, eventually, finish};
+
+/// A terminal of 80 columns, by tmux.
+pub struct Terminal<'a> {
+    home: &'a Home,
+    socket: String,
+}
+
+impl<'a> Terminal<'a> {
+    /// Runs a shell line in the home, with stdout in a file, and shows afterwards how it ended and the terminal's modes.
+    pub fn run(home: &'a Home, line: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let socket = format!("m365auth-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut environment = std::process::Command::new("true");
+        home.prepare(&mut environment);
+        let script = home.path().join("script");
+        std::fs::write(&script, format!("trap : INT TERM # the shell stays\n{line} >\"$HOME/stdout\"\necho \"exit code $?\"\nstty -a\nexec sleep 600\n"))
+            .unwrap();
+        let terminal = Self { home, socket };
+        let mut tmux = terminal.tmux();
+        tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "60", "env", "-i", "TERM=screen"]);
+        for (name, value) in environment.get_envs() {
+            if let (Some(name), Some(value)) = (name.to_str(), value.and_then(|value| value.to_str())) {
+                tmux.arg(format!("{name}={value}"));
+            }
+        }
+        let started = finish(tmux.arg("sh").arg(script));
+        assert_eq!(started.code, Some(0), "{started:?}");
+        terminal
+    }
+
+    fn tmux(&self) -> std::process::Command {
+        let mut tmux = program("tmux", "tmux");
+        tmux.args(["-L", &self.socket]).stdin(Stdio::null()).env_remove("TMUX");
+        tmux
+    }
+
+    /// All that was shown, lines that were wrapped by the terminal in one.
+    pub fn text(&self) -> String {
+        finish(self.tmux().args(["capture-pane", "-p", "-J", "-S", "-200"])).stdout
+    }
+
+    #[track_caller]
+    pub fn shows(&self, words: &str) {
+        let mut text = String::new();
+        let begun = std::time::Instant::now();
+        while !text.contains(words) {
+            assert!(begun.elapsed().as_secs() < 30, "{words} in\n{text}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            text = self.text();
+        }
+    }
+
+    pub fn types(&self, keys: &[&str]) {
+        assert_eq!(finish(self.tmux().args(["send-keys"]).args(keys)).code, Some(0));
+    }
+
+    /// Pastes as a person does; a terminal that was asked to marks where it begins and ends.
+    pub fn pastes(&self, text: &str, bracketed: bool) {
+        let file = self.home.path().join("clipboard");
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(finish(self.tmux().arg("load-buffer").arg(file)).code, Some(0));
+        let how: &[&str] = if bracketed { &["-p"] } else { &[] };
+        assert_eq!(finish(self.tmux().arg("paste-buffer").args(how)).code, Some(0));
+    }
+
+    /// The address to sign in at.
+    pub fn address(&self) -> String {
+        self.shows("state=");
+        eventually("the address is shown whole", || self.text().contains("paste"));
+        let text = self.text();
+        text.lines().find(|line| line.starts_with("https://")).unwrap().trim().to_owned()
+    }
+
+    /// Asserts how it ended, and that the terminal is in line mode with echo again.
+    #[track_caller]
+    pub fn ends_with(&self, code: i32) {
+        self.shows(&format!("exit code {code}"));
+        eventually("stty has run", || self.text().contains("echoctl"));
+        let text = self.text();
+        let modes = text.rsplit("exit code").next().unwrap();
+        assert!(modes.contains(" icanon") && modes.contains(" echo "), "{modes}");
+    }
+
+    pub fn token(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("stdout")).unwrap()
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        _ = finish(self.tmux().arg("kill-server"));
+    }
+}
