@@ -9,13 +9,14 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use crate::clock::now;
 use crate::config::{Config, ProfileName};
-use crate::entra::Tokens;
+use crate::entra::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
 use crate::session::{DAY, Session};
 use crate::sign_in;
-use crate::store::{now, private_folder};
+use crate::store::private_folder;
 use mail_server::Login;
 
 /// Microsoft takes no more than five minutes' difference where a clock matters.
@@ -49,12 +50,12 @@ pub(crate) fn look(config: &Config, profile: &ProfileName, report: &mut dyn FnMu
     report("clock", clock);
     let stored = stored_token(&session);
     let refreshed = match &stored {
-        Finding::Good(_) => Some(session.fresh_tokens()),
+        Finding::Good(_) => Some(session.fresh_access_token()),
         _ => None,
     };
     report("stored token", stored);
     match refreshed {
-        Some(Ok(tokens)) => with_tokens(&session, &tokens, report),
+        Some(Ok(tokens)) => with_token(&session, &tokens, report),
         Some(Err(error)) => without_token(Finding::Bad(error), report),
         None => without_token(Finding::Skipped("there is no token to begin with".to_owned()), report),
     }
@@ -66,13 +67,13 @@ fn without_token(refresh: Finding, report: &mut dyn FnMut(&str, Finding)) {
     report("mail and calendar", Finding::Skipped("there is no token to try them with".to_owned()));
 }
 
-fn with_tokens(session: &Session, tokens: &Tokens, report: &mut dyn FnMut(&str, Finding)) {
-    let minutes =
-        tokens.lifetime.map_or_else(String::new, |lifetime| format!("for {} minutes", lifetime.as_secs() / 60));
+fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, Finding)) {
+    let minutes = |expires: u64| format!("for {} minutes", expires.saturating_sub(now()).div_ceil(60));
+    let minutes = access.expires.map_or_else(String::new, minutes);
     report("refresh", Finding::Good(format!("Microsoft issued an access token {minutes}")));
-    let scopes: Vec<&str> = tokens.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     report("scopes", Finding::Good(printable(&scopes.join(" "))));
-    let account = tokens.account.as_ref().map(|account| account.name.clone());
+    let account = access.account.as_ref().map(|account| account.name.clone());
     report(
         "account",
         match &account {
@@ -80,18 +81,18 @@ fn with_tokens(session: &Session, tokens: &Tokens, report: &mut dyn FnMut(&str, 
             None => Finding::Skipped("Microsoft did not say".to_owned()),
         },
     );
-    report("length", length(tokens));
+    report("length", length(access));
     report("mbsync's plugin", sasl_plugin());
 
     let profile = session.profile();
     let user = profile.username.clone().or(account).unwrap_or_default();
-    let login = Login { profile, user: &user, token: &tokens.access_token };
+    let login = Login { profile, user: &user, token: &access.token };
     let may = |permission: &str| scopes.iter().any(|scope| scope.contains(permission));
     let not_asked = || Finding::Skipped("the profile does not ask for it".to_owned());
     report("IMAP", if may("/IMAP.") { finding(mail_server::imap(&login)) } else { not_asked() });
     report("SMTP", if may("/SMTP.") { finding(mail_server::smtp(&login)) } else { not_asked() });
     let graph = scopes.iter().any(|scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph."));
-    report("Graph", if graph { finding(session.entra().graph_me(&tokens.access_token)) } else { not_asked() });
+    report("Graph", if graph { finding(session.entra().graph_me(&access.token)) } else { not_asked() });
 }
 
 fn finding(result: Result<String>) -> Finding {
@@ -186,8 +187,8 @@ fn stored_token(session: &Session) -> Finding {
     }
 }
 
-fn length(tokens: &Tokens) -> Finding {
-    let length = tokens.access_token.secret().len();
+fn length(access: &Access) -> Finding {
+    let length = access.token.secret().len();
     let too_long = |program: &str| {
         Finding::Bad(
             Error::new(

@@ -10,7 +10,7 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use table::Table;
-pub use values::{Authority, Cloud, ProfileName, Server, StoreChoice};
+pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server, StoreChoice};
 pub(crate) use values::{SUBMISSION, redirect_uri};
 
 /// The commented configuration that the first run writes.
@@ -54,6 +54,8 @@ pub struct Profile {
     pub username: Option<String>,
     /// Where refresh tokens live.
     pub store: StoreChoice,
+    /// Where access tokens are kept between two calls.
+    pub cache: CacheChoice,
     /// For one talk with Microsoft.
     pub network_timeout: Duration,
     /// One more certificate authority, as PEM.

@@ -8,7 +8,6 @@ mod id_token;
 mod refusal;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
@@ -21,6 +20,7 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::clock::now;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 pub(crate) use device::DeviceCode;
@@ -73,14 +73,24 @@ pub(crate) struct AuthorizationRequest {
 
 /// What the token endpoint handed out.
 pub(crate) struct Tokens {
-    pub(crate) access_token: AccessToken,
+    pub(crate) access: Access,
     /// None where the one that was sent stays good.
     pub(crate) refresh_token: Option<RefreshToken>,
-    pub(crate) account: Option<Account>,
-    /// What the access token may do, as Microsoft says.
-    pub(crate) scopes: Vec<Scope>,
-    /// How long it is good.
-    pub(crate) lifetime: Option<Duration>,
+}
+
+/// An access token, and what is known of it. All of that comes from Microsoft's answer: the token itself is for the
+/// service alone to read (Microsoft: "Access tokens").
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[non_exhaustive]
+pub struct Access {
+    /// Redacted wherever it is printed with `{:?}`.
+    pub token: AccessToken,
+    /// When it ends, in seconds since 1970.
+    pub expires: Option<u64>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Whose it is.
+    pub account: Option<Account>,
 }
 
 impl<'a> Entra<'a> {
@@ -182,13 +192,14 @@ impl<'a> Entra<'a> {
             }
             account => account?,
         };
-        Ok(Tokens {
-            access_token: answer.access_token().clone(),
-            refresh_token: answer.refresh_token().filter(|token| !token.secret().is_empty()).cloned(),
-            account,
+        let access = Access {
+            token: answer.access_token().clone(),
+            expires: answer.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
             scopes: answer.scopes().cloned().unwrap_or_default(),
-            lifetime: answer.expires_in(),
-        })
+            account,
+        };
+        let refresh_token = answer.refresh_token().filter(|token| !token.secret().is_empty()).cloned();
+        Ok(Tokens { access, refresh_token })
     }
 }
 

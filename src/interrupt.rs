@@ -26,6 +26,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often a waiting request looks for a signal.
 const LOOK: Duration = Duration::from_millis(50);
 
+static ENABLED: AtomicBool = AtomicBool::new(false);
 static STATE: OnceLock<State> = OnceLock::new();
 
 struct State {
@@ -39,7 +40,12 @@ struct State {
 
 /// Lets this program hold signals off. For the commands; a library's caller keeps its own handlers.
 pub(crate) fn enable() {
-    STATE.get_or_init(|| {
+    ENABLED.store(true, Ordering::SeqCst);
+}
+
+/// Made by the first hold: whoever holds nothing off pays nothing.
+fn state() -> Option<&'static State> {
+    let make = || {
         let state =
             State { free: Arc::new(AtomicBool::new(true)), received: Arc::default(), holds: AtomicUsize::default() };
         let ignored = ignored_signals();
@@ -49,7 +55,8 @@ pub(crate) fn enable() {
             _ = flag::register_usize(signal, Arc::clone(&state.received), signal.unsigned_abs() as usize);
         }
         state
-    });
+    };
+    ENABLED.load(Ordering::SeqCst).then(|| STATE.get_or_init(make))
 }
 
 /// While this lives, signals wait. Drop it once the token is safe.
@@ -57,7 +64,7 @@ pub(crate) fn enable() {
 pub(crate) struct Held(());
 
 pub(crate) fn hold() -> Held {
-    if let Some(state) = STATE.get() {
+    if let Some(state) = state() {
         state.holds.fetch_add(1, Ordering::SeqCst);
         state.free.store(false, Ordering::SeqCst);
     }

@@ -9,9 +9,11 @@
 //! # Ok::<(), m365auth::Error>(())
 //! ```
 
+mod cache;
 mod check;
 #[doc(hidden)]
 pub mod cli;
+mod clock;
 mod config;
 mod entra;
 mod error;
@@ -24,24 +26,24 @@ mod sign_in;
 mod store;
 mod time_limit;
 
-pub use config::{Authority, Cloud, Config, Profile, ProfileName, Server, StoreChoice};
-pub use entra::Account;
+pub use config::{Authority, CacheChoice, Cloud, Config, Profile, ProfileName, Server, StoreChoice};
+pub use entra::{Access, Account};
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};
 pub use paths::Paths;
 pub use session::{Session, SignedIn};
 pub use store::TokenStore;
 
-/// A fresh access token for a profile of the user's configuration, as `refresh-token` prints it.
+/// An access token for a profile of the user's configuration, as `refresh-token` prints it.
 ///
-/// Blocks for one talk with Microsoft, and must not be called from within an async runtime.
+/// Blocks for one talk with Microsoft where none is kept in memory, and must not be called from within an async runtime.
 ///
 /// # Errors
 ///
 /// Those of [`Session::open`] and [`Session::access_token`].
 pub fn get_access_token(profile: &str) -> Result<AccessToken> {
     let config = Config::load(&Paths::from_environment()?.configuration_file())?;
-    Session::open(&config, &profile.parse()?)?.access_token()
+    Session::open(&config, &profile.parse()?)?.access_token().map(|access| access.token)
 }
 
 /// The stored refresh token of a profile, as `get-refresh-token` prints it. No network; no configuration is needed.

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use oauth2::{AccessToken, RefreshToken};
+use oauth2::RefreshToken;
 
+use crate::cache::{self, Cache};
+use crate::clock::now;
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{self, Account, Entra, Tokens, token_is_refused};
+use crate::entra::{self, Access, Account, Entra, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::lock::Lock;
 use crate::paths::Paths;
-use crate::store::{Place, Record, Stored, Stores, now};
+use crate::store::{Place, Record, Stored, Stores};
 
 /// Microsoft lets a refresh token die that was not used for 90 days; whoever only reads ours never uses it.
 const OLD: Duration = Duration::from_secs(75 * DAY);
@@ -25,6 +27,7 @@ pub(crate) const DAY: u64 = 24 * 60 * 60;
 pub struct Session {
     paths: Paths,
     profile: Profile,
+    cache: Cache,
     stores: Stores,
 }
 
@@ -32,12 +35,10 @@ pub struct Session {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SignedIn {
-    /// For the profile's resource.
-    pub access_token: AccessToken,
+    /// For the profile's resource, and by whom.
+    pub access: Access,
     /// As it is stored.
     pub refresh_token: RefreshToken,
-    /// Who signed in.
-    pub account: Option<Account>,
     /// Where the refresh token lives now, for a person.
     pub place: String,
     /// The token is in a file, and not encrypted.
@@ -54,7 +55,8 @@ impl Session {
         let profile = config.profile(profile)?;
         let paths = Paths::from_environment()?;
         let stores = Stores::new(&paths, &profile.name, profile.store);
-        Ok(Self { paths, profile, stores })
+        let cache = Cache::new(&paths, &profile);
+        Ok(Self { paths, profile, cache, stores })
     }
 
     /// The profile of this session.
@@ -70,20 +72,38 @@ impl Session {
         &self.paths
     }
 
-    /// A fresh access token. The refresh token that came with it is saved before this returns.
+    /// An access token that is good for ten minutes or more: the one that is kept in memory, else a new one.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::SignIn`] where a person must sign in, [`ErrorKind::TryLater`] where the network or Microsoft is
     /// down, [`ErrorKind::Unavailable`] where the keychain is closed, [`ErrorKind::Configuration`] where the token
     /// came from another authority or client. The stored token survives every error.
-    pub fn access_token(&self) -> Result<AccessToken> {
-        self.fresh_tokens().map(|tokens| tokens.access_token)
+    pub fn access_token(&self) -> Result<Access> {
+        if let Some(access) = self.cache.look_up() {
+            return Ok(access);
+        }
+        let _lock = self.lock()?;
+        // Whoever held the lock has mostly just filled it.
+        self.cache.look_up().map_or_else(|| self.refresh(), Ok)
     }
 
-    /// What a refresh brings, the refresh token in it already saved.
-    pub(crate) fn fresh_tokens(&self) -> Result<Tokens> {
-        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)?;
+    /// A new access token, whatever is kept. The refresh token that comes with it is saved before this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::access_token`].
+    pub fn fresh_access_token(&self) -> Result<Access> {
+        let _lock = self.lock()?;
+        self.refresh()
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
+    }
+
+    /// With the first stored token that Microsoft does not refuse.
+    fn refresh(&self) -> Result<Access> {
         let mut refused = None;
         for place in self.stores.places() {
             let stored = match self.stores.load(*place) {
@@ -96,7 +116,7 @@ impl Session {
                 }
                 Err(error) => return Err(error),
             };
-            match self.refresh(&stored) {
+            match self.refresh_with(&stored) {
                 Err(error) if error.refusal().is_some_and(token_is_refused) => {
                     refused.get_or_insert(error);
                 }
@@ -106,13 +126,14 @@ impl Session {
         Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
     }
 
-    fn refresh(&self, stored: &Stored) -> Result<Tokens> {
+    fn refresh_with(&self, stored: &Stored) -> Result<Access> {
         self.must_belong_here(stored)?;
         let _held = interrupt::hold();
-        let tokens = self.entra().refresh(&stored.token)?;
-        let known = stored.record.as_ref().and_then(|record| record.account.clone());
-        let mut record = Record::of_new_token(&self.profile, tokens.account.clone().or(known));
-        match &tokens.refresh_token {
+        let Tokens { mut access, refresh_token } = self.entra().refresh(&stored.token)?;
+        let known = || stored.record.as_ref().and_then(|record| record.account.clone());
+        access.account = access.account.or_else(known);
+        let mut record = Record::of_new_token(&self.profile, access.account.clone());
+        match &refresh_token {
             Some(token) => {
                 let was_in_file = stored.place == Place::File;
                 match self.stores.save(token, record) {
@@ -127,8 +148,9 @@ impl Session {
                 self.stores.touch(stored, record);
             }
         }
-        entra::must_be_a_token(&tokens.access_token)?; // and whatever it is, the refresh token is safe
-        Ok(tokens)
+        entra::must_be_a_token(&access.token)?; // and whatever it is, the refresh token is safe
+        self.cache.keep(&access);
+        Ok(access)
     }
 
     /// A refresh token goes to nobody but whom it came from: another authority could keep it, and Microsoft refuses it
@@ -161,25 +183,26 @@ impl Session {
 
     /// Stores what a sign-in brought.
     pub(crate) fn keep(&self, tokens: Tokens) -> Result<SignedIn> {
-        let Tokens { access_token, refresh_token, account, .. } = tokens;
+        let Tokens { access, refresh_token } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
                 .hint("see whether an administrator must consent to offline_access for this client ID")
         })?;
-        entra::must_be_a_token(&access_token)?;
+        entra::must_be_a_token(&access.token)?;
         // Whoever refreshes now holds the old token, and must not save it over the new one. But a person's sign-in is not
         // thrown away for somebody who holds the lock for ever.
-        let _lock = Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
-            .inspect_err(|error| log::warn!("going on without the lock: {error}"));
+        let _lock = self.lock().inspect_err(|error| log::warn!("going on without the lock: {error}"));
         let _held = interrupt::hold();
-        let record = Record::of_new_token(&self.profile, account.clone());
+        let record = Record::of_new_token(&self.profile, access.account.clone());
         let place = self.stores.save(&refresh_token, record).map_err(|error| {
             let hint = error.next_step().unwrap_or_default().to_owned();
             Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
                 .hint(hint)
         })?;
+        cache::forget(&self.paths, &self.profile.name); // it may be of another account, and the new one not fit in
+        self.cache.keep(&access);
         let in_file = place == Place::File;
-        Ok(SignedIn { access_token, refresh_token, account, place: self.stores.place_name(place), in_file })
+        Ok(SignedIn { access, refresh_token, place: self.stores.place_name(place), in_file })
     }
 }
 
@@ -187,6 +210,7 @@ impl Session {
 pub(crate) fn sign_out(profile: &ProfileName, choice: StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
     let paths = Paths::from_environment()?;
     let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    cache::forget(&paths, profile);
     Ok(Stores::new(&paths, profile, choice).forget())
 }
 

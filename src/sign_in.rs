@@ -75,7 +75,7 @@ impl SignIn<'_> {
             let _held = interrupt::hold();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
-            tokens.account = tokens.account.or_else(|| first.account.clone());
+            tokens.access.account = tokens.access.account.or_else(|| first.access.account.clone());
             session.keep(tokens)
         };
         let others =
@@ -85,7 +85,7 @@ impl SignIn<'_> {
 
     /// A browser that is signed in to another account is a common accident.
     fn must_be_the_same_person(&self, tokens: &Tokens) -> Result<()> {
-        let Some(new) = &tokens.account else { return Ok(()) };
+        let Some(new) = &tokens.access.account else { return Ok(()) };
         for session in self.sessions {
             let name = &session.profile().name;
             let Some(old) = session.last_account() else { continue };

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use file::FileStore;
 use keychain::Keychain;
-pub(crate) use record::{Record, now};
+pub(crate) use record::Record;
 
 /// A place for one profile's refresh token.
 ///

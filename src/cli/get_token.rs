@@ -92,7 +92,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
     let outcome = way(&arguments, &sign_in)?;
     report(&sessions[0], &outcome);
-    stdout.print(outcome.first.access_token.secret())
+    stdout.print(outcome.first.access.token.secret())
 }
 
 /// The profiles, each once. One sign-in serves those of one client and one authority.
@@ -167,7 +167,7 @@ fn invite(waiting: &BrowserSignIn<'_>) {
 
 fn report(lead: &Session, outcome: &Outcome) {
     let first = &outcome.first;
-    let account = first.account.as_ref().map_or("an account without a name", |account| &account.name);
+    let account = first.access.account.as_ref().map_or("an account without a name", |account| &account.name);
     say(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
     say(&format!("The refresh token is in {}.", first.place));
     for (name, served) in &outcome.others {

@@ -18,6 +18,9 @@ use crate::session::Session;
 struct Arguments {
     #[command(flatten)]
     profile: ProfileArgument,
+    /// Ask Microsoft for a new token, even if one is kept in memory
+    #[arg(long)]
+    fresh: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -27,13 +30,14 @@ pub fn main() -> ExitCode {
     super::main(|arguments: &Arguments| &arguments.common, run)
 }
 
-fn run(Arguments { profile, common }: Arguments) -> Result<()> {
+fn run(Arguments { profile, fresh, common }: Arguments) -> Result<()> {
     let config = common.load_config()?;
     let session = Session::open(&config, &profile.profile)?;
-    let token = session.access_token().inspect_err(|error| {
+    let access = if fresh { session.fresh_access_token() } else { session.access_token() };
+    let access = access.inspect_err(|error| {
         if error.kind() == ErrorKind::SignIn {
             sign_in_needed::tell(&config, &profile.profile, session.last_account().as_ref(), &error.to_string());
         }
     })?;
-    Stdout::default().print(token.secret())
+    Stdout::default().print(access.token.secret())
 }

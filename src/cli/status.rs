@@ -3,12 +3,13 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::clock::now;
 use crate::config::{Config, ProfileName};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::session::DAY;
-use crate::store::{Stored, Stores, now};
+use crate::store::{Stored, Stores};
 
 /// Microsoft lets a refresh token die after so many days without use.
 const DAYS_UNUSED: u64 = 90;

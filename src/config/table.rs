@@ -9,7 +9,9 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{Authority, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, StoreChoice, redirect_uri};
+use super::values::{
+    Authority, CacheChoice, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, StoreChoice, redirect_uri,
+};
 use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
 
@@ -32,6 +34,7 @@ pub(super) struct Table {
     redirect_uri: Option<Spanned<String>>,
     username: Option<String>,
     pub(super) store: Option<StoreChoice>,
+    cache: Option<CacheChoice>,
     network_timeout: Option<Spanned<u64>>,
     ca_file: Option<PathBuf>,
     imap_host: Option<Spanned<String>>,
@@ -128,6 +131,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
         scopes: scopes(name, section, built_in_scopes(name, cloud))?,
         username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
         store: own.store.or(file.store).unwrap_or_default(),
+        cache: own.cache.or(file.cache).unwrap_or_default(),
         network_timeout: network_timeout(own.network_timeout.as_ref().or(file.network_timeout.as_ref()))?,
         ca_file: own.ca_file.clone().or_else(|| file.ca_file.clone()),
         imap_server: server(own.imap_host.as_ref().or(file.imap_host.as_ref()), IMAPS)?

@@ -56,6 +56,17 @@ pub enum StoreChoice {
     File,
 }
 
+/// Where access tokens are kept between two calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheChoice {
+    /// In the kernel's memory, on Linux; nowhere on other systems.
+    #[default]
+    Memory,
+    /// Nowhere.
+    None,
+}
+
 /// One of Microsoft's clouds, which know nothing of each other (Microsoft: "National clouds").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

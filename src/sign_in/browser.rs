@@ -70,7 +70,9 @@ impl<'a> BrowserSignIn<'a> {
         let redirect = redirect.unwrap_or_else(|_| Err(timed_out(self.sign_in.lead(), timeout)))?;
         let result = self.sign_in.exchange(redirect, self.request);
         self.callback.show(match &result {
-            Ok(outcome) => Ok(outcome.first.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
+            Ok(outcome) => {
+                Ok(outcome.first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone()))
+            }
             Err(error) => Err(Failed {
                 why: error.to_string(),
                 reference: error.refusal().map_or_else(String::new, Refusal::ids),

@@ -3,13 +3,13 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Place, write_private};
+use crate::clock::now;
 use crate::config::{Profile, ProfileName};
 use crate::entra::Account;
 use crate::paths::Paths;
@@ -49,11 +49,6 @@ impl Record {
             None
         }
     }
-}
-
-/// In seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// The file of records of one profile: one for each place.

@@ -11,6 +11,7 @@ mod dovecot;
 mod keychain;
 mod login;
 mod mail;
+mod memory;
 mod process;
 mod readme;
 mod sink;

@@ -58,7 +58,7 @@ fn a_profile_of_ones_own_needs_scopes() {
     let run = home.run("refresh-token", ["--profile", "work"]);
     let stderr = run.fails_with(78);
     assert!(
-        stderr.contains("config.toml:6: the profile \"work\" has no scopes") && stderr.contains("scopes = [\"https://"),
+        stderr.contains("config.toml:7: the profile \"work\" has no scopes") && stderr.contains("scopes = [\"https://"),
         "{stderr}"
     );
 }

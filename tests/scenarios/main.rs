@@ -7,6 +7,7 @@ mod support;
 mod accounts;
 mod configuration;
 mod looking;
+mod memory;
 mod microsoft;
 mod output;
 mod refresh;

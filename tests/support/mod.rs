@@ -48,17 +48,22 @@ impl Home {
         home
     }
 
-    /// The configuration of a new home.
+    /// The configuration of a new home. No access token is kept: most tests are about what Microsoft is asked.
     pub fn configuration(&self) -> String {
         // Elsewhere the keychain is the system's own, and nothing can be put in its place.
         let store = if cfg!(target_os = "linux") { "auto" } else { "file" };
         format!(
             "client_id = '{PUBLIC_CLIENT_ID}'\nauthority = '{}'\nredirect_uri = 'https://localhost:{}/'\n\
-             ca_file = '{}'\nstore = '{store}'\n",
+             ca_file = '{}'\nstore = '{store}'\ncache = 'none'\n",
             self.standin.authority(),
             self.callback_port,
             self.standin.ca_file().display(),
         )
+    }
+
+    /// The configuration that most people have: access tokens are kept in memory.
+    pub fn configuration_with_memory(&self) -> String {
+        self.configuration().replace("cache = 'none'\n", "")
     }
 
     pub fn configure(&self, text: &str) {

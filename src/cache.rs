@@ -1,0 +1,87 @@
+//! Access tokens in memory that outlives the process and is never written to a disk: the user's keyring in the kernel
+//! on Linux (keyrings(7)), nothing elsewhere. Where there is no such memory, or no room in it, every look-up is a miss.
+
+#[cfg_attr(target_os = "linux", path = "cache/kernel.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "cache/none.rs")]
+mod memory;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::clock::now;
+use crate::config::{CacheChoice, Profile, ProfileName};
+use crate::entra::Access;
+use crate::paths::Paths;
+
+/// In seconds. A token is handed out only if whoever gets it can still work with it for so long.
+const MARGIN: u64 = 10 * 60;
+
+/// The memory of one profile.
+pub(crate) struct Cache {
+    choice: CacheChoice,
+    name: String,
+    made_for: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Entry<Access> {
+    /// The configuration that the token was made for: with another one it is not found.
+    made_for: String,
+    access: Access,
+}
+
+impl Cache {
+    pub(crate) fn new(paths: &Paths, profile: &Profile) -> Self {
+        Self { choice: profile.cache, name: name(paths, &profile.name), made_for: digest(profile) }
+    }
+
+    /// The token that is kept, if it is still good for ten minutes.
+    pub(crate) fn look_up(&self) -> Option<Access> {
+        if self.choice == CacheChoice::None {
+            return None;
+        }
+        let entry: Option<Entry<Access>> =
+            memory::look_up(&self.name).and_then(|entry| serde_json::from_slice(&entry).ok());
+        let good = entry
+            .filter(|entry| entry.made_for == self.made_for)
+            .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MARGIN));
+        log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "none" });
+        good.map(|entry| entry.access)
+    }
+
+    /// Keeps a token until ten minutes before it expires. A token of unknown lifetime is not kept.
+    pub(crate) fn keep(&self, access: &Access) {
+        let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MARGIN);
+        if self.choice == CacheChoice::None || seconds == 0 {
+            return;
+        }
+        if let Ok(entry) = serde_json::to_vec(&Entry { made_for: self.made_for.clone(), access })
+            && let Err(why) = memory::keep(&self.name, &entry, seconds)
+        {
+            log::info!("the access token is not kept in kernel memory: {why}");
+        }
+    }
+}
+
+/// Forgets the token of a profile.
+pub(crate) fn forget(paths: &Paths, profile: &ProfileName) {
+    memory::forget(&name(paths, profile));
+}
+
+/// One for each profile of each cache folder, which is where the refresh token would be. A profile's name has no colon.
+fn name(paths: &Paths, profile: &ProfileName) -> String {
+    format!("m365auth:{profile}:{}", paths.cache().display())
+}
+
+/// Of all that a token depends on.
+fn digest(profile: &Profile) -> String {
+    let scopes = profile.scopes.iter().map(|scope| scope.as_str());
+    let [authority, client_id] = [profile.authority.to_string(), profile.client_id.to_string()];
+    let username = profile.username.as_deref().unwrap_or_default();
+    let mut digest = Sha256::new();
+    for part in [&authority, &client_id, username].into_iter().chain(scopes) {
+        digest.update(part);
+        digest.update([0]); // so that no two lists of parts are the same text
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,11 @@
+//! No memory that outlives the process without touching a disk is known here.
+
+pub(super) fn look_up(_: &str) -> Option<Vec<u8>> {
+    None
+}
+
+pub(super) fn keep(_: &str, _: &[u8], _: u64) -> Result<(), &'static str> {
+    Err("this system has none")
+}
+
+pub(super) fn forget(_: &str) {}
