@@ -6,6 +6,7 @@ mod device;
 mod http;
 mod id_token;
 mod refusal;
+mod retry;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,7 @@ use http::Http;
 pub(crate) use http::tls_configuration;
 pub use id_token::Account;
 pub(crate) use refusal::{described, into_error as refused, token_is_refused};
+use retry::Repeatable;
 
 /// 256 bits for `state` and nonce: nobody guesses them within a sign-in.
 const RANDOM_BYTES: u32 = 32;
@@ -140,7 +142,7 @@ impl<'a> Entra<'a> {
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft wants the scopes of one resource named here too; RFC 6749 and the library know none.
             .add_extra_param("scope", self.scopes())
-            .request(&|request| self.http.post(request))
+            .request(&|request| self.http.post(request, Repeatable::UntilAnswered))
             .map_err(into_error)?;
         self.tokens(answer, Some(request.nonce.secret()))
     }
@@ -151,7 +153,7 @@ impl<'a> Entra<'a> {
             .client
             .exchange_refresh_token(refresh_token)
             .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.http.post(request))
+            .request(&|request| self.http.post(request, Repeatable::Always))
             .map_err(into_error)?;
         self.tokens(answer, None)
     }

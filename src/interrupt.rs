@@ -98,11 +98,18 @@ pub(crate) fn is_received() -> bool {
     STATE.get().is_some_and(|state| state.received.load(Ordering::SeqCst) != 0)
 }
 
-/// Comes to its end [`GRACE`] after a signal came; never, where none comes.
-pub(crate) async fn grace_is_over() {
-    let Some(state) = STATE.get() else { return std::future::pending().await };
-    while state.received.load(Ordering::SeqCst) == 0 {
+/// Comes to its end when a signal is held off; never, where none comes.
+pub(crate) async fn received() {
+    if STATE.get().is_none() {
+        return std::future::pending().await;
+    }
+    while !is_received() {
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Comes to its end [`GRACE`] after a signal came.
+pub(crate) async fn grace_is_over() {
+    received().await;
     tokio::time::sleep(GRACE).await;
 }

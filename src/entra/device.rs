@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth2::{HttpRequest, RequestTokenError, Scope, StandardDeviceAuthorizationResponse};
 
-use super::{Entra, Tokens, http, into_error, refusal};
+use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the person is shown, and what the program asks with.
@@ -32,7 +32,7 @@ impl Entra<'_> {
         self.client
             .exchange_device_code()
             .add_scopes(self.profile.scopes.iter().chain(more).cloned())
-            .request(&|request| self.http.post(request))
+            .request(&|request| self.http.post(request, Repeatable::Always))
             .map(DeviceCode)
             .map_err(into_error)
     }

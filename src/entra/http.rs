@@ -1,11 +1,11 @@
-//! One request, with limits on time, size and redirects. Whatever comes back that is no answer of the identity platform
+//! One request, with limits on time, size, redirects and tries. Whatever comes back that is no answer of the identity platform
 //! ends here, and so do refusals: a caller sees tokens or an [`Error`].
 
 use std::cell::OnceCell;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls_platform_verifier::Verifier;
 
 use super::refusal;
+use super::retry::{self, Failure, Repeatable, Tries};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
@@ -40,9 +41,32 @@ impl<'a> Http<'a> {
         Self { profile, client: OnceCell::new() }
     }
 
-    /// Sends the request, and returns the answer if it is a success.
-    pub(super) fn post(&self, request: HttpRequest) -> Result<HttpResponse> {
-        self.ask(request).and_then(|answer| success(answer, self.profile))
+    /// Sends the request, again where that may help, and returns the answer if it is a success.
+    pub(super) fn post(&self, request: HttpRequest, repeatable: Repeatable) -> Result<HttpResponse> {
+        let client = self.client()?;
+        let mut tries = Tries::new(self.profile.network_timeout, repeatable);
+        let result = self.in_time(async {
+            loop {
+                let failure = match send(client, request.clone()).await {
+                    Ok(answer) => {
+                        let retry_after = retry::retry_after(answer.headers());
+                        match success(answer, self.profile) {
+                            Ok(answer) => return Ok(answer),
+                            Err(error) => Failure { retry_after, ..Failure::answered(error) },
+                        }
+                    }
+                    Err(failure) => failure,
+                };
+                let pause = tries.after(failure)?;
+                log::info!("again in {} ms", pause.as_millis());
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = interrupt::received() => return Err(Error::new(ErrorKind::TryLater, "ended by a signal")),
+                }
+            }
+        })?;
+        // What went wrong before the time was over says more than that it was over.
+        result.unwrap_or_else(|| Err(tries.last_error().unwrap_or_else(|| self.timed_out())))
     }
 
     /// One GET, perhaps with a token.
@@ -58,27 +82,45 @@ impl<'a> Http<'a> {
         self.ask(request)
     }
 
-    /// Sends the request, and returns what came back, whatever it says.
+    /// Sends the request once, and returns what came back, whatever it says.
     pub(super) fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
-        let client = match self.client.get() {
-            Some(client) => client,
+        let client = self.client()?;
+        let result = self.in_time(async { send(client, request).await.map_err(|failure| failure.error) })?;
+        result.unwrap_or_else(|| Err(self.timed_out()))
+    }
+
+    fn client(&self) -> Result<&Client> {
+        match self.client.get() {
+            Some(client) => Ok(client),
             None => {
                 let client = self.build_client()?;
-                self.client.get_or_init(|| client)
+                Ok(self.client.get_or_init(|| client))
             }
-        };
-        let (what, begun) = (format!("{} {}", request.method(), request.uri()), Instant::now());
-        let limit = self.profile.network_timeout;
-        let result = in_time(limit, send(client, request)).unwrap_or_else(|| {
-            Err(Error::new(ErrorKind::TryLater, format!("Microsoft did not answer within {} seconds", limit.as_secs()))
-                .hint("try again later; a slow network wants a larger network_timeout"))
+        }
+    }
+
+    /// Runs a talk to its end, or to the limit, or shortly after a signal: a request may already have changed something
+    /// at Microsoft, so the answer gets a last chance. None where the talk did not come to its end.
+    fn in_time<T>(&self, talk: impl Future<Output = T>) -> Result<Option<T>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+            Error::new(ErrorKind::TryLater, format!("the network cannot be used: {error}"))
+                .hint("close some programs or raise the limit of open files (`ulimit -n`), then try again")
+        })?;
+        let result = runtime.block_on(async {
+            tokio::select! {
+                result = tokio::time::timeout(self.profile.network_timeout, talk) => result.ok(),
+                () = interrupt::grace_is_over() => None,
+            }
         });
-        let outcome = match &result {
-            Ok(response) => format!("{}", response.status()),
-            Err(error) => error.to_string(),
-        };
-        log::info!("{what}: {outcome} ({} ms)", begun.elapsed().as_millis());
-        result
+        // A name that is still being looked up must not hold the process.
+        runtime.shutdown_background();
+        Ok(result)
+    }
+
+    fn timed_out(&self) -> Error {
+        let seconds = self.profile.network_timeout.as_secs();
+        Error::new(ErrorKind::TryLater, format!("Microsoft did not answer within {seconds} seconds"))
+            .hint("try again later; a slow network wants a larger network_timeout")
     }
 
     fn build_client(&self) -> Result<Client> {
@@ -142,42 +184,31 @@ pub(super) fn no_answer(why: impl std::fmt::Display) -> Error {
         )
 }
 
-/// Runs a request to its end, or to the limit, or shortly after a signal: the request may already have changed
-/// something at Microsoft, so the answer gets a last chance.
-fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime needs a few file descriptors");
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = tokio::time::timeout(limit, work) => result.ok(),
-            () = interrupt::grace_is_over() => None,
-        }
-    });
-    // A name that is still being looked up must not hold the process.
-    runtime.shutdown_background();
+async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let (what, begun) = (format!("{} {}", request.method(), request.uri()), Instant::now());
+    let result = send_and_read(client, request).await;
+    let outcome = match &result {
+        Ok(answer) => answer.status().to_string(),
+        Err(failure) => failure.error.to_string(),
+    };
+    log::info!("{what}: {outcome} ({} ms)", begun.elapsed().as_millis());
     result
 }
 
-async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse> {
+async fn send_and_read(client: &Client, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let (head, body) = request.into_parts();
-    let mut response = client
-        .request(head.method, head.uri.to_string())
-        .headers(head.headers)
-        .body(body)
-        .send()
-        .await
-        .map_err(|error| unreachable_error(&error))?;
+    let request = client.request(head.method, head.uri.to_string()).headers(head.headers).body(body);
+    let unanswered = |error| Failure { was_answered: false, ..unreachable(&error) };
+    let mut response = request.send().await.map_err(unanswered)?;
     let status = response.status();
     if status.is_redirection() {
-        return Err(no_answer(format!("a redirect ({status})")));
+        return Err(Failure::answered(no_answer(format!("a redirect ({status})"))));
     }
     let headers = response.headers().clone();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(root_cause(&error)))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
         if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(no_answer("it is larger than 1 MiB"));
+            return Err(Failure::answered(no_answer("it is larger than 1 MiB")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -210,15 +241,17 @@ fn busy(status: StatusCode) -> Error {
 }
 
 /// The request did not get through: name, route, TLS, proxy.
-fn unreachable_error(error: &reqwest::Error) -> Error {
+fn unreachable(error: &reqwest::Error) -> Failure {
     let cause = root_cause(error);
-    let hint = if cause.contains("certificate") {
+    let untrusted = cause.contains("certificate");
+    let hint = if untrusted {
         "a company's proxy may show its own certificate: name its authority in ca_file or SSL_CERT_FILE"
     } else {
         "see whether the network is up (and the proxy, if HTTPS_PROXY is set), then try again; \
          the stored token is still good"
     };
-    Error::new(ErrorKind::TryLater, format!("Microsoft cannot be reached: {cause}")).hint(hint)
+    let error = Error::new(ErrorKind::TryLater, format!("Microsoft cannot be reached: {cause}")).hint(hint);
+    Failure { passes: !untrusted, ..Failure::answered(error) }
 }
 
 /// The innermost error says what happened; the outer ones say that something did, with the address.

@@ -135,12 +135,13 @@ fn the_persons_program_is_run_once_an_hour_when_a_person_must_act() {
     )
     .unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    home.configure_with(&format!("on_sign_in_needed = ['{}', 'an argument']", program.display()));
+    home.configure_with(&format!("network_timeout = 2\non_sign_in_needed = ['{}', 'an argument']", program.display()));
     home.sign_in().token();
     home.refresh().token();
-    home.standin.order(Fault::aadsts(50_196));
+    home.standin.order_times(Fault::aadsts(50_196), 5);
     home.refresh().fails_with(75);
     assert!(!told.exists(), "nobody must act");
+    home.standin.clear_orders();
 
     home.standin.revoke_all(50_173);
     home.refresh().fails_with(77);

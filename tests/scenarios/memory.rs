@@ -67,8 +67,8 @@ fn a_fresh_token_that_microsoft_refuses_leaves_the_kept_one() {
     let home = home_with_memory();
     home.store_token("mail");
     let kept = home.refresh().token().to_owned();
-    home.standin.order(Fault::Status { status: 503, retry_after: None });
-    home.run("refresh-token", ["--fresh"]).fails_with(75);
+    home.standin.order(Fault::aadsts(53_003));
+    home.run("refresh-token", ["--fresh"]).fails_with(77);
     assert_eq!(home.refresh().token(), kept);
 }
 

@@ -4,33 +4,29 @@ use standin::Fault;
 
 use crate::support::Home;
 
-/// Orders a fault for a refresh, and asserts the exit code and these words; the stored token survives.
+/// Orders a fault for a refresh and for whatever is tried after it, and asserts the exit code and these words; the stored token survives.
 #[track_caller]
 fn fault(fault: Fault, code: i32, words: &[&str]) {
     let home = Home::new();
     let token = home.store_token("mail");
-    home.configure_with("network_timeout = 2");
-    home.standin.order(fault);
+    home.configure_with("network_timeout = 1");
+    home.standin.order_times(fault, 5);
     let run = home.refresh();
     let stderr = run.fails_with(code);
     for word in words {
         assert!(stderr.contains(word), "{word} in {stderr}");
     }
     assert_eq!(home.token_in_file("mail"), Some(token));
+    if code != 75 {
+        assert_eq!(home.standin.token_requests(), 1, "what does not pass is not tried again");
+    }
+    home.standin.clear_orders();
     home.refresh().token();
 }
 
 #[test]
 fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
-    let faults = [
-        Fault::Html,
-        Fault::Empty,
-        Fault::NotJson,
-        Fault::Truncated,
-        Fault::Huge,
-        Fault::Redirect,
-        Fault::NoAccessToken,
-    ];
+    let faults = [Fault::Html, Fault::Empty, Fault::NotJson, Fault::Huge, Fault::Redirect, Fault::NoAccessToken];
     std::thread::scope(|scope| {
         for order in faults {
             scope.spawn(move || fault(order, 76, &["no answer of the Microsoft identity platform", "captive portal"]));
@@ -63,12 +59,63 @@ fn an_odd_id_token_costs_a_refresh_nothing_but_the_accounts_name() {
 
 #[test]
 fn what_passes_is_75() {
-    fault(Fault::Hang, 75, &["did not answer within 2 seconds", "network_timeout"]);
+    fault(Fault::Hang, 75, &["did not answer within 1 seconds", "network_timeout"]);
     fault(Fault::Reset, 75, &["cannot be reached", "still good"]);
     for status in [408, 429, 500, 503] {
         fault(Fault::Status { status, retry_after: None }, 75, &["cannot answer now", "still good"]);
     }
+    fault(Fault::Truncated, 75, &["cannot be reached", "still good"]);
     fault(Fault::aadsts(50_196), 75, &["AADSTS50196", "try again later"]);
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    for order in [
+        Fault::Reset,
+        Fault::AnswerLost,
+        Fault::Truncated,
+        Fault::Status { status: 408, retry_after: None },
+        Fault::Status { status: 429, retry_after: None },
+        Fault::Status { status: 503, retry_after: Some("0".to_owned()) },
+        Fault::aadsts(50_196),
+        Fault::aadsts(90_033),
+        Fault::Aadsts { code: 0, error: "temporarily_unavailable".to_owned(), suberror: None, status: 400 },
+    ] {
+        let home = Home::new();
+        home.store_token("mail");
+        home.standin.order(order.clone());
+        assert!(home.standin.is_valid_access_token(home.refresh().token()), "{order:?}");
+        assert_eq!(home.standin.token_requests(), 2, "{order:?}");
+        assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()), "{order:?}");
+    }
+}
+
+#[test]
+fn microsoft_is_left_alone_for_as_long_as_it_wants() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::Status { status: 429, retry_after: Some("1".to_owned()) });
+    let begun = std::time::Instant::now();
+    home.refresh().token();
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+
+    // Longer than we may take: it is said, and not waited.
+    home.standin.order(Fault::Status { status: 503, retry_after: Some("31".to_owned()) });
+    let asked = home.standin.token_requests();
+    assert!(home.refresh().fails_with(75).contains("try again in 31 seconds"));
+    assert_eq!(home.standin.token_requests(), asked + 1);
+}
+
+#[test]
+fn a_code_is_sent_again_only_where_nobody_answered() {
+    let home = Home::new();
+    home.standin.order(Fault::Reset);
+    home.sign_in().token();
+
+    let home = Home::new();
+    home.standin.order(Fault::Status { status: 503, retry_after: None });
+    home.sign_in().fails_with(75);
+    assert_eq!(home.standin.token_requests(), 1);
 }
 
 #[test]
@@ -161,8 +208,10 @@ fn every_code_of_the_table_shows_cause_and_next_step_and_keeps_the_token() {
     let token = home.store_token("mail");
     let table = table();
     assert!(table.len() > 70);
+    home.configure_with("network_timeout = 1");
     for (code, cause) in table {
-        home.standin.order(Fault::aadsts(code));
+        home.standin.clear_orders();
+        home.standin.order_times(Fault::aadsts(code), 5);
         let run = home.refresh();
         assert!([75, 77, 78].contains(&run.code.unwrap()), "{code}: {run:?}");
         let stderr = run.fails_with(run.code.unwrap());
@@ -170,6 +219,7 @@ fn every_code_of_the_table_shows_cause_and_next_step_and_keeps_the_token() {
         assert!(stderr.contains(&format!("AADSTS{code}, trace ")), "{code}: {stderr}");
         assert_eq!(home.token_in_file("mail").as_ref(), Some(&token), "{code}");
     }
+    home.standin.clear_orders();
     home.refresh().token();
 }
 
