@@ -14,9 +14,9 @@ use crate::config::{Config, ProfileName};
 use crate::entra::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
+use crate::private;
 use crate::session::{DAY, Session};
 use crate::sign_in;
-use crate::store::private_folder;
 use mail_server::Login;
 
 /// Microsoft takes no more than five minutes' difference where a clock matters.
@@ -107,7 +107,7 @@ fn folders(session: &Session, configuration: &Path) -> Finding {
                 .hint("see who owns the folder, and whether the disk is full"),
         )
     };
-    if let Err(error) = private_folder(cache).and_then(|()| tempfile::tempfile_in(cache).map(drop)) {
+    if let Err(error) = private::folder(cache).and_then(|()| tempfile::tempfile_in(cache).map(drop)) {
         return unwritable(error);
     }
     #[cfg(unix)]

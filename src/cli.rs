@@ -48,6 +48,7 @@ fn main<Arguments: Parser>(
     run: impl FnOnce(Arguments) -> Result<()>,
 ) -> ExitCode {
     stderr::show_no_panic();
+    show_no_memory();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
@@ -61,6 +62,12 @@ fn main<Arguments: Parser>(
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// No core dump holds our tokens, and no other program of this user can look into our memory (PR_SET_DUMPABLE(2const)).
+fn show_no_memory() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Help and version are answers; everything else is a wrong call.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::private;
 use table::Table;
 pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server, StoreChoice};
 pub(crate) use values::{SUBMISSION, redirect_uri};
@@ -99,6 +100,13 @@ impl Config {
             }
             _ => Error::new(ErrorKind::Storage, format!("cannot read {}: {error}", file.display()))
                 .hint("see who owns the file, and whether it is text"),
+        })?;
+        // It names programs to run, and whom to trust with tokens.
+        private::is_trustworthy(file).map_err(|why| {
+            Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display())).hint(
+                "look whether it says what you wrote; then make it yours alone: \
+                 `chmod go-w` (and `chown`) for the file and its folder",
+            )
         })?;
         let table = table::parse(&text).map_err(|mistake| mistake.in_file(file, &text))?;
         Ok(Self { file: file.to_owned(), text, table })

@@ -21,6 +21,7 @@ mod foreign;
 mod interrupt;
 mod lock;
 mod paths;
+mod private;
 mod session;
 mod sign_in;
 mod store;

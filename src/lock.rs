@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::store::private_folder;
+use crate::private;
 use crate::time_limit::within;
 
 /// Held until it is dropped.
@@ -20,7 +20,7 @@ impl Lock {
     /// time cost a request, no token.
     pub(crate) fn acquire(paths: &Paths, profile: &ProfileName, limit: Duration) -> Result<Self> {
         let path = paths.lock(profile);
-        let file = match private_folder(paths.cache()).and_then(|()| open(&path)) {
+        let file = match private::folder(paths.cache()).and_then(|()| open(&path)) {
             Ok(file) => file,
             Err(error) => {
                 log::warn!("going on without a lock: {}: {error}", path.display());

@@ -4,9 +4,6 @@ mod file;
 mod keychain;
 mod record;
 
-use std::io;
-use std::path::Path;
-
 use oauth2::RefreshToken;
 
 use crate::config::{ProfileName, StoreChoice};
@@ -204,31 +201,4 @@ impl Stores {
 fn neither(keychain: &Error, file: &Error) -> Error {
     Error::new(ErrorKind::Storage, format!("neither the keychain nor a file takes the token: {keychain}; {file}"))
         .hint("unlock or start the keychain, or make the file writable; then run `get-token` again")
-}
-
-/// Makes the folder, with mode 700 where it did not exist.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Writes a file that only its owner can read, at no moment half: a temporary file beside it (created with mode 600)
-/// is filled, synced to the disk, and renamed.
-pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    private_folder(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".m365auth-").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The rename too must survive a power cut. Some file systems cannot sync a folder; the file is there all the same.
-    #[cfg(unix)]
-    if let Ok(folder) = std::fs::File::open(folder) {
-        _ = folder.sync_all();
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use super::python_config::PythonConfig;
 use super::stderr::{answer, say, secret};
 use crate::config::{self, Authority, Cloud, redirect_uri};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::write_private;
+use crate::private;
 
 /// What the person answered.
 #[derive(Default)]
@@ -107,7 +107,7 @@ fn is_client_id(text: &str) -> bool {
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    write_private(file, text.as_bytes()).map_err(|error| {
+    private::write(file, text.as_bytes()).map_err(|error| {
         Error::new(ErrorKind::Storage, format!("cannot write {}: {error}", file.display()))
             .hint("name another file with --config")
     })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{Config, ProfileName};
 use crate::entra::Account;
 use crate::paths::Paths;
-use crate::store::write_private;
+use crate::private;
 
 /// A mail program tries every few minutes; a person wants to read it once.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
@@ -21,7 +21,7 @@ pub(super) fn tell(config: &Config, profile: &ProfileName, account: Option<&Acco
         return;
     }
     // First the stamp: where it cannot be kept, the program would run at every mail that is fetched.
-    if let Err(error) = write_private(&told, b"") {
+    if let Err(error) = private::write(&told, b"") {
         log::warn!("on_sign_in_needed: not run, since {} cannot be written: {error}", told.display());
         return;
     }

@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::store::write_private;
+use crate::private;
 
 /// Browsers refuse certificates that are valid for longer than 398 days.
 const VALIDITY: Duration = Duration::days(396);
@@ -42,8 +42,8 @@ impl Certificate {
         let (certificate, key) = generate().map_err(|error| {
             Error::new(ErrorKind::Defect, format!("cannot make a certificate for the callback: {error}"))
         })?;
-        let kept = write_private(&key_file, key.as_bytes())
-            .and_then(|()| write_private(&certificate_file, certificate.as_bytes()));
+        let kept = private::write(&key_file, key.as_bytes())
+            .and_then(|()| private::write(&certificate_file, certificate.as_bytes()));
         if let Err(error) = kept {
             log::warn!("cannot keep the callback's certificate in {}: {error}", certificate_file.display());
         }

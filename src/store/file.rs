@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use oauth2::RefreshToken;
 
-use super::{TokenStore, write_private};
+use super::TokenStore;
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
+use crate::private;
 
 pub(super) struct FileStore(PathBuf);
 
@@ -25,7 +26,7 @@ impl FileStore {
 
 impl TokenStore for FileStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
-        let text = match std::fs::read_to_string(&self.0) {
+        let text = match private::read_secret(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| self.failed("read", &error))?,
         };
@@ -38,7 +39,7 @@ impl TokenStore for FileStore {
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
-        write_private(&self.0, token.secret().as_bytes()).map_err(|error| self.failed("write", &error))
+        private::write_secret(&self.0, token.secret()).map_err(|error| self.failed("write", &error))
     }
 
     fn delete(&self) -> Result<()> {

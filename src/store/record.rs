@@ -8,11 +8,12 @@ use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Place, write_private};
+use super::Place;
 use crate::clock::now;
 use crate::config::{Profile, ProfileName};
 use crate::entra::Account;
 use crate::paths::Paths;
+use crate::private;
 
 /// What is known of a token.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -143,7 +144,7 @@ impl Records {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             },
-            known => write_private(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes()),
+            known => private::write(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes()),
         }
     }
 }

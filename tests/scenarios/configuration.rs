@@ -181,3 +181,37 @@ fn the_cloud_sets_login_host_and_built_in_scopes() {
     mistake("cloud = 'moon'", 2, &["unknown variant `moon`", "`us-gov`"]);
     mistake("authority = 'https://example.com/t/'\ncloud = 'china'", 2, &["authority says what tenant and cloud say"]);
 }
+
+#[test]
+#[cfg(unix)]
+fn a_configuration_that_others_may_write_is_not_used() {
+    let home = Home::new();
+    home.store_token("mail");
+    let set_mode = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let (file, folder) = (home.config_file(), home.config_file().parent().unwrap().to_owned());
+    for path in [&file, &folder] {
+        let usual = if path.is_dir() { 0o700 } else { 0o600 };
+        set_mode(path, usual | 0o002);
+        for (command, arguments) in
+            [("refresh-token", &[][..]), ("get-refresh-token", &[]), ("get-token", &["--browser", "never"])]
+        {
+            let run = home.run(command, arguments);
+            let stderr = run.fails_with(78);
+            assert!(stderr.contains("others may write") && stderr.contains("chmod go-w"), "{stderr}");
+        }
+        set_mode(path, usual);
+        home.refresh().token();
+    }
+    // Where nobody can rename another's file it may lie.
+    set_mode(&folder, 0o1777);
+    home.refresh().token();
+    // A link to a file that nobody may write, as Nix and home-manager make it.
+    let store = home.path().join("store.toml");
+    std::fs::rename(&file, &store).unwrap();
+    set_mode(&store, 0o444);
+    std::os::unix::fs::symlink(&store, &file).unwrap();
+    set_mode(&folder, 0o700);
+    home.refresh().token();
+}

@@ -68,3 +68,57 @@ fn a_lock_of_a_dead_process_blocks_nobody_and_a_living_one_no_longer_than_the_li
     drop(lock);
     home.refresh().token();
 }
+
+#[cfg(unix)]
+fn set_mode(path: &std::path::Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn what_others_could_read_or_write_is_tightened_and_the_person_is_told() {
+    let home = Home::new();
+    home.store_token("mail");
+    for (path, wide, tight) in [(home.token_file("mail"), 0o644, 0o600), (home.cache(), 0o777, 0o700)] {
+        for command in ["refresh-token", "get-refresh-token"] {
+            set_mode(&path, wide);
+            let run = home.run(command, [""; 0]);
+            run.token();
+            let told = format!("{} (mode {wide:o}); it now has mode {tight:o}", path.display());
+            assert!(run.stderr.contains("warning: others could") && run.stderr.contains(&told), "{}", run.stderr);
+            assert_eq!(mode(&path), tight);
+            assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
+        }
+    }
+    set_mode(&home.cache(), 0o755); // as the Python original leaves it: others see names, and change nothing
+    assert_eq!(home.refresh().stderr, "");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_in_the_files_place_is_read_and_then_replaced() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    let elsewhere = home.path().join("elsewhere");
+    std::fs::rename(home.token_file("mail"), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, home.token_file("mail")).unwrap();
+    home.refresh().token();
+    assert!(home.token_file("mail").symlink_metadata().unwrap().is_file());
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), token, "what it led to is not written");
+    home.refresh().token();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.token_file("mail")).unwrap();
+    set_mode(&home.cache(), 0o700);
+    home.refresh().fails_with(74);
+    std::fs::remove_dir(home.token_file("mail")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(home.token_file("mail")).status().unwrap();
+    assert!(made.success());
+    for command in ["refresh-token", "get-refresh-token"] {
+        assert!(home.run(command, [""; 0]).fails_with(74).contains("it is no file"));
+    }
+}

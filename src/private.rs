@@ -1,0 +1,118 @@
+//! What is one user's alone on the disk: files that nobody else may read, folders that nobody else may write, and what is
+//! believed of those that are already there.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+/// A token or a record is a few kilobytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Makes the folder, with mode 700 where it did not exist.
+pub(crate) fn folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Writes a file that only its owner can read, at no moment half: a temporary file beside it (created with mode 600)
+/// is filled, synced to the disk, and renamed. A link in its place is replaced, not followed.
+pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    folder(parent)?;
+    let mut file = tempfile::Builder::new().prefix(".m365auth-").tempfile_in(parent)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename too must survive a power cut. Some file systems cannot sync a folder; the file is there all the same.
+    #[cfg(unix)]
+    if let Ok(parent) = File::open(parent) {
+        _ = parent.sync_all();
+    }
+    Ok(())
+}
+
+/// Writes a secret into a folder of ours.
+pub(crate) fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        folder(parent)?;
+        tighten(parent, 0o700)?;
+    }
+    write(path, secret.as_bytes())
+}
+
+/// Reads a secret from a folder of ours. What others may read or write is ours alone from then on, and the owner is told.
+pub(crate) fn read_secret(path: &Path) -> io::Result<String> {
+    let metadata = fs::metadata(path)?;
+    if let Some(parent) = path.parent() {
+        tighten(parent, 0o700)?;
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no file")); // and to open a pipe would wait for ever
+    }
+    tighten(path, 0o600)?;
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Takes from others what the mode lets them do with a file of ours; a folder they may list, as ever. What is another
+/// user's is refused: that one could put a token of his own there.
+#[cfg(unix)]
+fn tighten(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let metadata = fs::metadata(path)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    let others_may = if metadata.is_dir() { 0o022 } else { 0o077 };
+    if metadata.mode() & others_may != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        let could = if metadata.is_dir() { "write in" } else { "read" };
+        log::warn!(
+            "others could {could} {} (mode {:o}); it now has mode {mode:o}",
+            path.display(),
+            metadata.mode() & 0o777
+        );
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn tighten(_: &Path, _: u32) -> io::Result<()> {
+    Ok(()) // the folder is in the user's own profile, whose access list says the same
+}
+
+/// Whether nobody else can have written a file: neither it nor the folder in which it, or the link to it, lies.
+/// What root owns is as good as ours, as a system's configuration and Nix's store.
+#[cfg(unix)]
+pub(crate) fn is_trustworthy(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let own = |what: &Path, metadata: &Metadata, sticky: bool| {
+        let mode = metadata.mode();
+        if metadata.uid() != user && metadata.uid() != 0 {
+            return Err(format!("{} belongs to another user", what.display()));
+        }
+        let by_others = mode & 0o002 != 0 || mode & 0o020 != 0 && metadata.gid() != group && metadata.gid() != 0;
+        if by_others && !sticky {
+            return Err(format!("others may write {} (mode {:o})", what.display(), mode & 0o777));
+        }
+        Ok(())
+    };
+    let Ok(metadata) = fs::metadata(path) else { return Ok(()) }; // whoever reads it says why it cannot be read
+    own(path, &metadata, false)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::metadata(parent) {
+        // In a folder such as /tmp nobody renames another's file (the sticky bit).
+        Ok(metadata) => own(parent, &metadata, metadata.mode() & 0o1000 != 0),
+        Err(_) => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_trustworthy(_: &Path) -> Result<(), String> {
+    Ok(())
+}
