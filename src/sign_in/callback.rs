@@ -1,8 +1,8 @@
 //! The one-shot listener that the browser comes back to (RFC 8252, 7.3), over HTTPS or, on localhost, over HTTP.
 //!
 //! It may be asked by anybody on this machine and by any page in the browser. It takes only the redirect that carries
-//! our `state`; everything else gets a short refusal, and it goes on waiting. The order of the checks is: path, method,
-//! state, error, code.
+//! our `state`; everything else gets a short refusal, and it goes on waiting. The order of the checks is: host, path,
+//! method, state, error, code.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -175,8 +175,20 @@ fn taken(port: u16, error: &io::Error) -> Error {
     ))
 }
 
+/// Whoever on this machine opens connections and says nothing must not take the last descriptor from the browser.
+fn allow_many_connections() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
 fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: Router, stop: &Notify) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    allow_many_connections();
     runtime.block_on(async {
         let handle = Handle::new();
         let mut servers = tokio::task::JoinSet::new();
@@ -218,7 +230,9 @@ fn spawn(
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let begun = Instant::now();
     let path = request.uri().path().to_owned();
-    let response = if path == shared.page_path {
+    let response = if !names_this_machine(&request) {
+        refuse(StatusCode::MISDIRECTED_REQUEST, "This is no page of that site.")
+    } else if path == shared.page_path {
         last_page(&shared).await
     } else if path != shared.redirect_path {
         refuse(StatusCode::NOT_FOUND, "There is nothing here.")
@@ -230,6 +244,14 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let what = if path == shared.redirect_path { "redirect" } else { "page" };
     log::info!("callback: {} for a {what} ({} ms)", response.status(), begun.elapsed().as_millis());
     response
+}
+
+/// A page whose name was made to lead here asks for its own host (DNS rebinding). HTTP/1.0 may name none.
+fn names_this_machine(request: &Request) -> bool {
+    let Some(host) = request.headers().get(header::HOST) else { return true };
+    let host = host.to_str().unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
 }
 
 /// Takes the redirect that is ours, and sends the browser on to an address without the code.

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod configuration;
+mod listener;
 mod looking;
 mod memory;
 mod microsoft;
