@@ -27,10 +27,10 @@ fn space_if_control(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }
 
-/// Unicode's explicit directional marks, with which a text can show itself in another order than it has ("Trojan
+/// Unicode's directional marks (the property `Bidi_Control`), with which a text can show itself in another order than it has ("Trojan
 /// Source", CVE-2021-42574).
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+pub(crate) fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn what_steers_a_terminal_is_taken_out() {
-        assert_eq!(printable("red \u{1b}[31malarm\r\nTrace\u{202e}ID\u{9b}0m"), "red [31malarm TraceID 0m");
+        assert_eq!(printable("\u{61c}red \u{1b}[31malarm\r\nTrace\u{202e}ID\u{9b}0m"), "red [31malarm TraceID 0m");
     }
 
     #[test]
