@@ -1,12 +1,11 @@
 //! The configuration's values: text that became a type, so that nobody has to check it again.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use oauth2::RedirectUrl;
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::{Error, ErrorKind};
 
@@ -220,6 +219,9 @@ impl fmt::Display for Authority {
     }
 }
 
+/// The addresses on which the callback listens.
+const HERE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// An address on this machine that the browser can come back to: `https`, or `http`, which Microsoft allows for
 /// localhost alone.
 pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
@@ -228,21 +230,20 @@ pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
     let redirect =
         RedirectUrl::new(text.to_owned()).map_err(|error| format!("redirect_uri is no address ({error}); {right}"))?;
     let url = redirect.url();
-    // As it is written, since it is sent so: a parser forgives `http:/localhost`.
+    // As it is written, since it is sent so: a parser forgives `http:/localhost`, white space, `\`, and a port that is
+    // not there.
     if !["https://", "http://"].iter().any(|start| text.starts_with(start)) {
         return Err(format!("redirect_uri must start with https:// or http://; {right}"));
     }
-    // The two addresses on which the callback listens.
-    let here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
-        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
-        None => false,
-    };
-    if !here || !url.username().is_empty() || url.password().is_some() {
+    if !text.chars().all(|c| c.is_ascii_graphic() && c != '\\') {
+        return Err(format!("redirect_uri holds what no address holds, such as white space; {right}"));
+    }
+    let server = text.split('/').nth(2).unwrap_or_default();
+    let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
+    if !HERE.iter().any(|host| server == *host || server == format!("{host}{port}")) {
         return Err(format!("redirect_uri must be on this machine, where the browser comes back to us; {right}"));
     }
-    if url.scheme() == "http" && url.port().is_none() && text["http://".len()..].contains(":80") {
+    if url.scheme() == "http" && server.ends_with(":80") {
         return Err("redirect_uri cannot have port 80; leave the port out, and any free one is taken".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
