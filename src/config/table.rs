@@ -14,6 +14,7 @@ use super::values::{
 };
 use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
+use crate::foreign::printable;
 
 /// The default of `redirect_uri`, the address that the Python original registered.
 const REDIRECT_URI: &str = "https://localhost:7598/";
@@ -106,7 +107,7 @@ fn parser_message(error: &toml::de::Error, text: &str, span: Option<Range<usize>
     if line.contains("client_secret") {
         return "client_secret must be a text in quotes".to_owned();
     }
-    error.message().to_owned()
+    printable(error.message())
 }
 
 /// A profile's own keys, else the file's, else the defaults.

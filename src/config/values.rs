@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
+use crate::foreign::printable;
 
 /// A profile's name. It is part of file names and of the keychain entry's, and can lead out of neither.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl FromStr for ProfileName {
         if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("\"{}\" cannot be a profile's name", crate::foreign::printable(name)),
+                format!("\"{}\" cannot be a profile's name", printable(name)),
             )
             .hint("use letters, digits, and - _ . @ +"));
         }
@@ -157,7 +158,9 @@ impl Server {
     pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let right = "it should look like outlook.office365.com or localhost:1993";
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| format!("\"{port}\" is no port; {right}"))?),
+            Some((host, port)) => {
+                (host, port.parse().map_err(|_| format!("\"{}\" is no port; {right}", printable(port)))?)
+            }
             None => (text, default_port),
         };
         if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
@@ -203,7 +206,8 @@ impl FromStr for Authority {
             return Err(format!("authority must start with https://, since it is sent your tokens; {right}"));
         }
         let segments = url.path_segments().map_or(0, |segments| segments.filter(|segment| !segment.is_empty()).count());
-        if segments != 1 || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        let more = url.query().is_some() || url.fragment().is_some();
+        if segments != 1 || more || !url.username().is_empty() || url.password().is_some() {
             return Err(format!("authority must be a login host and one tenant; {right}"));
         }
         if !url.path().ends_with('/') {
