@@ -69,8 +69,10 @@ impl PythonConfig {
 
     /// The profiles that are not built in, as lines for `config.toml`.
     pub(super) fn lines_of_other_profiles(&self) -> String {
-        let others = self.profiles.iter().filter(|(name, scopes)| !is_built_in(name, scopes));
-        others.map(|(name, scopes)| section(name, scopes)).collect()
+        // A name that ours cannot have would spoil the whole file.
+        let profiles = self.profiles.iter().filter_map(|(name, scopes)| Some((name.parse().ok()?, scopes)));
+        let others = profiles.filter(|(name, scopes)| !is_built_in(name, scopes));
+        others.map(|(name, scopes)| section(&name, scopes)).collect()
     }
 }
 
@@ -83,7 +85,10 @@ fn profiles(value: &[Token]) -> Vec<(String, Vec<String>)> {
         match token {
             Token::Mark('{' | '[' | '(') => depth += 1,
             Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
-            Token::Text(name) if depth == 1 && is_key => profiles.push((name.clone(), Vec::new())),
+            Token::Text(name) if depth == 1 && is_key => {
+                profiles.retain(|(other, _)| other != name); // the last one counts, as in Python
+                profiles.push((name.clone(), Vec::new()));
+            }
             Token::Text(name) if depth == 2 && is_key => key = name,
             Token::Text(scope) if depth == 3 && key == "scopes" => {
                 if let Some((_, scopes)) = profiles.last_mut() {
@@ -97,15 +102,14 @@ fn profiles(value: &[Token]) -> Vec<(String, Vec<String>)> {
     profiles
 }
 
-fn is_built_in(name: &str, scopes: &[String]) -> bool {
-    let name = name.parse::<ProfileName>().ok();
-    name.and_then(|name| built_in_scopes(&name, Cloud::Global)).is_some_and(|built_in| built_in == scopes)
+fn is_built_in(name: &ProfileName, scopes: &[String]) -> bool {
+    built_in_scopes(name, Cloud::Global).is_some_and(|built_in| built_in == scopes)
 }
 
-fn section(name: &str, scopes: &[String]) -> String {
+fn section(name: &ProfileName, scopes: &[String]) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-    let name = if plain { name.to_owned() } else { quoted(name) };
+    let is_bare = name.as_str().chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    let name = if is_bare { name.to_string() } else { format!("\"{name}\"") }; // it has nothing to be escaped
     let lines: String = scopes.iter().map(|scope| format!("    {},\n", quoted(scope))).collect();
     format!("[profiles.{name}]\nscopes = [\n{lines}]\n")
 }
