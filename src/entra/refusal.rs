@@ -67,8 +67,10 @@ pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile
         Some(advice) => advice.cause.to_owned(),
         None if refusal.error == "expired_token" => "The code has expired".to_owned(),
         None if refusal.error == "authorization_declined" => "The sign-in was declined".to_owned(),
-        None if refusal.description.is_empty() => format!("Microsoft refused: {}", refusal.error),
-        None => format!("Microsoft refused: {}", refusal.description),
+        None => match [&refusal.description, &refusal.error].into_iter().find(|words| !words.is_empty()) {
+            Some(words) => format!("Microsoft refused: {words}"),
+            None => "Microsoft refused, and did not say why".to_owned(),
+        },
     };
     log::info!("Microsoft's words: {}: {}", refusal.error, refusal.description);
     Error::new(kind, message).hint(hint(kind, advice.map(|advice| advice.next), profile)).because(refusal)
