@@ -55,9 +55,13 @@ pub(super) fn account(id_token: Option<&str>, client_id: &ClientId, nonce: Optio
     if claims.aud != client_id.as_str() {
         return Err(other_sign_in("it was issued to another client"));
     }
+    let (tenant_id, object_id) = (printable(&claims.tid), printable(&claims.oid));
+    if tenant_id.is_empty() || object_id.is_empty() {
+        return Err(no_answer("the id_token in it names no account"));
+    }
     Ok(Some(Account {
-        tenant_id: printable(&claims.tid),
-        object_id: printable(&claims.oid),
+        tenant_id,
+        object_id,
         name: printable(&claims.preferred_username.or(claims.name).unwrap_or_default()),
     }))
 }
@@ -103,7 +107,8 @@ mod tests {
 
     #[test]
     fn what_is_no_id_token_is_no_answer() {
-        for text in ["", ".", "a.b.c", "a.e30.c", "a.\u{fffd}.c"] {
+        let nobody = id_token(&ADA.replace(r#""oid":"o""#, r#""oid":"""#));
+        for text in ["", ".", "a.b.c", "a.e30.c", "a.\u{fffd}.c", &nobody] {
             let read = account(Some(text), &ClientId::new("client".to_owned()), None);
             assert_eq!(read.expect_err(text).kind(), ErrorKind::Protocol);
         }
