@@ -24,6 +24,7 @@ use url::Url;
 use crate::clock::now;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
+use crate::foreign::is_token;
 pub(crate) use device::DeviceCode;
 use http::Http;
 pub(crate) use http::tls_configuration;
@@ -200,16 +201,17 @@ impl<'a> Entra<'a> {
             scopes: answer.scopes().cloned().unwrap_or_default(),
             account,
         };
-        let refresh_token = answer.refresh_token().filter(|token| !token.secret().is_empty()).cloned();
+        // What would not be loaded again must not replace one that is.
+        let refresh_token = answer.refresh_token().filter(|token| is_token(token.secret())).cloned();
         Ok(Tokens { access, refresh_token })
     }
 }
 
 /// Whether a program that reads one line, or a header, takes it.
 pub(crate) fn must_be_a_token(token: &AccessToken) -> Result<()> {
-    match token.secret() {
-        secret if !secret.is_empty() && secret.chars().all(|c| c.is_ascii_graphic()) => Ok(()),
-        _ => Err(http::no_answer("the access token in it is none")),
+    match is_token(token.secret()) {
+        true => Ok(()),
+        false => Err(http::no_answer("the access token in it is none")),
     }
 }
 

@@ -7,6 +7,11 @@ pub(crate) fn printable(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether the text has the form of a token: characters that a line, a header and a keychain take as they are.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
+}
+
 /// The text as HTML that shows it.
 pub(crate) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

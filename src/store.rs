@@ -9,6 +9,7 @@ use oauth2::RefreshToken;
 use crate::config::{ProfileName, StoreChoice};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
+use crate::foreign::is_token;
 use crate::paths::Paths;
 use file::FileStore;
 use keychain::Keychain;
@@ -195,6 +196,18 @@ impl Stores {
             && !self.keychain.is_there()
             && self.choice == StoreChoice::Auto
             && !self.records.has(Place::Keychain)
+    }
+}
+
+/// What a place holds is something else.
+struct NoToken;
+
+/// The token in what a place holds, white space around it apart; None where there is nothing else.
+fn token_in(text: &str) -> Result<Option<RefreshToken>, NoToken> {
+    match text.trim() {
+        "" => Ok(None),
+        token if is_token(token) => Ok(Some(RefreshToken::new(token.to_owned()))),
+        _ => Err(NoToken),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use oauth2::RefreshToken;
 
-use super::TokenStore;
+use super::{NoToken, TokenStore, token_in};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
@@ -30,12 +30,10 @@ impl TokenStore for FileStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| self.failed("read", &error))?,
         };
-        let token = text.trim();
-        if !token.chars().all(|c| c.is_ascii_graphic()) {
+        token_in(&text).map_err(|NoToken| {
             let message = format!("{} holds no token", self.0.display());
-            return Err(Error::new(ErrorKind::Storage, message).hint("run `get-token` to replace it"));
-        }
-        Ok((!token.is_empty()).then(|| RefreshToken::new(token.to_owned())))
+            Error::new(ErrorKind::Storage, message).hint("run `get-token` to replace it")
+        })
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {

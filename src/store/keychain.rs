@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use oauth2::RefreshToken;
 
-use super::TokenStore;
+use super::{TokenStore, token_in};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
@@ -146,13 +146,7 @@ impl TokenStore for Keychain {
             found => Ok(found),
         };
         let blob = self.ask(load).map_err(Failure::into_error)?;
-        let Some(blob) = blob else { return Ok(None) };
-        let text = decode(blob).ok_or_else(|| Failure::Garbled.into_error())?;
-        let token = text.trim();
-        if !token.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(Failure::Garbled.into_error());
-        }
-        Ok((!token.is_empty()).then(|| RefreshToken::new(token.to_owned())))
+        blob.map_or(Ok(None), token)
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
@@ -172,6 +166,11 @@ impl TokenStore for Keychain {
     fn place(&self) -> String {
         format!("the keychain ({})", self.service)
     }
+}
+
+/// The token in an entry; None where the entry is blank.
+pub(super) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
+    decode(blob).and_then(|text| token_in(&text).ok()).ok_or_else(|| Failure::Garbled.into_error())
 }
 
 /// A blob as text: UTF-8, or the UTF-16 that Python writes on Windows.
