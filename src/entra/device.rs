@@ -7,18 +7,33 @@ use oauth2::{HttpRequest, RequestTokenError, Scope, StandardDeviceAuthorizationR
 
 use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Result};
+use crate::foreign::printable;
+
+/// Of a device code; Microsoft's live for 15 minutes.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two questions whether the person has decided; Microsoft's is 5 seconds.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the person is shown, and what the program asks with.
 pub(crate) struct DeviceCode(StandardDeviceAuthorizationResponse);
 
 impl DeviceCode {
-    /// Where the person enters the code.
-    pub(crate) fn address(&self) -> &str {
-        self.0.verification_uri()
+    /// The library waits for as long as the answer says, and asks without a pause where it says so.
+    pub(super) fn usable(code: StandardDeviceAuthorizationResponse) -> Result<Self> {
+        let interval = code.interval();
+        if code.expires_in() > LONGEST_LIFE || interval.is_zero() || interval > LONGEST_INTERVAL {
+            return Err(http::no_answer("a device code of such a lifetime or interval is none"));
+        }
+        Ok(Self(code))
     }
 
-    pub(crate) fn user_code(&self) -> &str {
-        self.0.user_code().secret()
+    /// Where the person enters the code.
+    pub(crate) fn address(&self) -> String {
+        printable(self.0.verification_uri())
+    }
+
+    pub(crate) fn user_code(&self) -> String {
+        printable(self.0.user_code().secret())
     }
 
     pub(crate) fn expires_in(&self) -> Duration {
@@ -33,8 +48,8 @@ impl Entra<'_> {
             .exchange_device_code()
             .add_scopes(self.profile.scopes.iter().chain(more).cloned())
             .request(&|request| self.http.post(request, Repeatable::Always))
-            .map(DeviceCode)
             .map_err(into_error)
+            .and_then(DeviceCode::usable)
     }
 
     /// Asks until the person has decided, or the code has expired. The library keeps the pace: the interval, `slow_down`,
