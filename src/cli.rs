@@ -4,6 +4,8 @@ mod check;
 mod first_run;
 pub mod get_refresh_token;
 pub mod get_token;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod python_config;
 pub mod refresh_token;
 mod sign_in_needed;

@@ -1,5 +1,7 @@
 //! The configuration: `config.toml` parsed into types, each mistake named with its file and line.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod table;
 mod values;
 
@@ -108,6 +110,10 @@ impl Config {
                  `chmod go-w` (and `chown`) for the file and its folder",
             )
         })?;
+        Self::parse(file, text)
+    }
+
+    fn parse(file: &Path, text: String) -> Result<Self> {
         let table = table::parse(&text).map_err(|mistake| mistake.in_file(file, &text))?;
         Ok(Self { file: file.to_owned(), text, table })
     }

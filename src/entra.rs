@@ -3,6 +3,8 @@
 
 mod aadsts;
 mod device;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod http;
 mod id_token;
 mod refusal;

@@ -18,6 +18,9 @@ mod config;
 mod entra;
 mod error;
 mod foreign;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod hostile;
 mod interrupt;
 mod lock;
 mod paths;

@@ -7,6 +7,8 @@ pub(crate) mod browser;
 mod callback;
 mod certificate;
 pub(crate) mod device;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod page;
 pub(crate) mod paste;
 mod redirect;

@@ -1,6 +1,8 @@
 //! Where refresh tokens live, and in what order the places are asked.
 
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod keychain;
 mod record;
 

@@ -13,7 +13,7 @@ pub(super) struct PythonConfig {
     pub(super) authority: String,
     pub(super) redirect_uri: String,
     /// Names and scopes.
-    profiles: Vec<(String, Vec<String>)>,
+    pub(super) profiles: Vec<(String, Vec<String>)>,
 }
 
 /// The placeholder of the original's first configurations.
@@ -34,7 +34,7 @@ impl PythonConfig {
         Some(Self::parse(&text))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut config = Self::default();
         // An assignment at the top level begins its line, and ends where its brackets are closed.
         let is_top_level = |line: &str| line.starts_with(|c: char| c.is_alphabetic());

@@ -21,7 +21,7 @@ pub(super) fn say(text: &str) {
 }
 
 /// A line in lines of 80 columns. A command between backticks stays whole: half of it may be another command.
-fn wrap(line: &str) -> String {
+pub(super) fn wrap(line: &str) -> String {
     const KEPT: &str = "\u{a0}";
     let parts = line.split('`').enumerate();
     let kept: Vec<String> =
@@ -126,6 +126,6 @@ impl Log for Logger {
 }
 
 /// Our own line ends stay; other control characters, wherever they came from, do not reach the terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', " ")
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use oauth2::{HttpRequest, RequestTokenError, Scope, StandardDeviceAuthorizationResponse};
+use oauth2::{HttpRequest, HttpResponse, RequestTokenError, Scope, StandardDeviceAuthorizationResponse};
 
 use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Result};
@@ -55,11 +55,20 @@ impl Entra<'_> {
     /// Asks until the person has decided, or the code has expired. The library keeps the pace: the interval, `slow_down`,
     /// and longer pauses while the network is down. `pause` is called for each.
     pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
+        self.poll(code, pause, |request| self.http.ask(request))
+    }
+
+    pub(super) fn poll(
+        &self,
+        code: &DeviceCode,
+        pause: impl Fn(Duration),
+        send: impl Fn(HttpRequest) -> Result<HttpResponse>,
+    ) -> Result<Tokens> {
         // The library's own errors know neither Microsoft's code nor our hints; and what stood in the way when the time
         // ran out is worth more than that it ran out.
         let last: RefCell<Option<Error>> = RefCell::default();
         let ask = |request: HttpRequest| {
-            let asked = self.http.ask(request);
+            let asked = send(request);
             last.replace(asked.as_ref().err().cloned());
             let answer = asked?;
             let waits = refusal::parse(answer.body())

@@ -136,7 +136,7 @@ impl Callback {
 }
 
 /// The address with the port after its host, and otherwise to the letter: `http://localhost` has no slash at its end.
-fn with_port(address: &str, port: u16) -> RedirectUrl {
+pub(super) fn with_port(address: &str, port: u16) -> RedirectUrl {
     let host = address.find("://").map_or(0, |end| end + 3);
     let path = address[host..].find('/').map_or(address.len(), |start| host + start);
     let (before, after) = address.split_at(path);

@@ -1,7 +1,7 @@
 //! The address that the browser comes back with (RFC 6749, 4.1.2), from the browser itself or from a person's clipboard.
 
 /// What it says.
-#[cfg_attr(test, derive(Debug, PartialEq, Eq))] // a code has no business in a message
+#[cfg_attr(any(test, fuzzing), derive(Debug, PartialEq, Eq))] // a code has no business in a message
 pub(super) enum Redirect {
     Code(String),
     Refused { error: String, description: String },

@@ -162,3 +162,12 @@ impl Sections {
 fn digest(token: &RefreshToken) -> String {
     Sha256::digest(token.secret()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// What is understood of a file of records is written so that it is understood again.
+#[cfg(any(test, fuzzing))]
+pub(super) fn must_come_back(text: &str) {
+    let Ok(sections) = toml::from_str::<Sections>(text) else { return };
+    let written = toml::to_string(&sections).expect("what was read can be written");
+    let again: Sections = toml::from_str(&written).expect("what was written can be read");
+    assert_eq!(toml::to_string(&again).ok(), Some(written));
+}
