@@ -4,9 +4,14 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 /// A token or a record is a few kilobytes.
 const LARGEST: u64 = 1024 * 1024;
+/// The start of the names of files that are being written.
+const UNFINISHED: &str = ".m365auth-";
+/// Whoever has not finished a file for so long was killed.
+const STALE: Duration = Duration::from_secs(60);
 
 /// Makes the folder, with mode 700 where it did not exist.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
@@ -20,18 +25,39 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 /// Writes a file that only its owner can read, at no moment half: a temporary file beside it (created with mode 600)
 /// is filled, synced to the disk, and renamed. A link in its place is replaced, not followed.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    folder(parent)?;
-    let mut file = tempfile::Builder::new().prefix(".m365auth-").tempfile_in(parent)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    let parent = fill(path, content, File::sync_all)?;
     // The rename too must survive a power cut. Some file systems cannot sync a folder; the file is there all the same.
     #[cfg(unix)]
     if let Ok(parent) = File::open(parent) {
         _ = parent.sync_all();
     }
+    remove_stale(parent);
     Ok(())
+}
+
+/// As [`write`], for what may be lost in a power cut: it does not wait for the disk.
+pub(crate) fn write_quickly(path: &Path, content: &[u8]) -> io::Result<()> {
+    fill(path, content, |_| Ok(())).map(drop)
+}
+
+fn fill<'a>(path: &'a Path, content: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<&'a Path> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    folder(parent)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(parent)?;
+    file.write_all(content)?;
+    sync(file.as_file())?;
+    file.persist(path)?;
+    Ok(parent)
+}
+
+/// Removes what killed processes left.
+fn remove_stale(folder: &Path) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let is_stale = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > STALE);
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_stale() == Some(true) {
+            _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Writes a secret into a folder of ours.

@@ -244,7 +244,9 @@ fn busy(status: StatusCode) -> Error {
 fn unreachable(error: &reqwest::Error) -> Failure {
     let cause = root_cause(error);
     let untrusted = cause.contains("certificate");
-    let hint = if untrusted {
+    let hint = if cause.contains("expired") || cause.contains("not valid yet") {
+        "see whether the clock of this machine is right, such as with `date` and `timedatectl set-ntp true`"
+    } else if untrusted {
         "a company's proxy may show its own certificate: name its authority in ca_file or SSL_CERT_FILE"
     } else {
         "see whether the network is up (and the proxy, if HTTPS_PROXY is set), then try again; \

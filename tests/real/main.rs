@@ -7,13 +7,17 @@ mod support;
 
 mod check;
 mod chromium;
+mod crash;
 mod dovecot;
+mod faults;
 mod keychain;
+mod load;
 mod login;
 mod mail;
 mod memory;
 mod process;
 mod readme;
+mod secrets;
 mod sink;
 mod ssh;
 mod terminal;

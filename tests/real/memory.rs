@@ -7,7 +7,7 @@ use crate::login::program;
 use crate::support::{Home, Run, binary, finish};
 
 /// A plain user. Root's quota of keys is a thousand times larger.
-const PLAIN_USER: u32 = 54_321;
+pub const PLAIN_USER: u32 = 54_321;
 
 fn home_with_memory() -> Home {
     let home = Home::new();
@@ -119,7 +119,7 @@ fn a_full_quota_is_a_miss_and_no_error() {
     assert!(said.contains("not kept in kernel memory: this user's quota of keys is full"), "{said}");
 }
 
-fn give(path: &std::path::Path, user: u32) {
+pub fn give(path: &std::path::Path, user: u32) {
     chown(path, Some(user), None).unwrap();
     for entry in path.read_dir().into_iter().flatten() {
         let path = entry.unwrap().path();

@@ -122,3 +122,18 @@ fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
         assert!(home.run(command, [""; 0]).fails_with(74).contains("it is no file"));
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn what_a_killed_process_left_half_written_is_removed_and_what_others_write_now_is_not() {
+    let home = Home::new();
+    home.store_token("mail");
+    let (old, new) = (home.cache().join(".m365auth-abcdef"), home.cache().join(".m365auth-ghijkl"));
+    for file in [&old, &new] {
+        std::fs::write(file, "half a token").unwrap();
+    }
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
+    std::fs::File::open(&old).unwrap().set_modified(before).unwrap();
+    home.refresh().token();
+    assert!(!old.exists() && new.exists());
+}

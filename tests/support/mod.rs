@@ -331,3 +331,8 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 fn path_variable() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
+
+/// How many rounds a campaign has: few in a usual run, as many as `M365AUTH_TEST_ROUNDS` says in a long one.
+pub fn rounds(usual: usize) -> usize {
+    std::env::var("M365AUTH_TEST_ROUNDS").map_or(usual, |rounds| rounds.parse().expect("a number"))
+}

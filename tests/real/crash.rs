@@ -1,0 +1,96 @@
+//! Killed at any moment: whatever is stored afterwards is whole, and works.
+//!
+//! `M365AUTH_TEST_ROUNDS` says how many kills each of the four ways gets; without it there are few.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use standin::{ADA, PUBLIC_CLIENT_ID};
+
+use crate::login::{Keyring, Login};
+use crate::support::{Home, rounds};
+
+/// What the kills of one way of storing did.
+#[derive(Debug, Default)]
+struct Kills {
+    /// Before the command had ended.
+    in_time: usize,
+    /// After Microsoft had rotated the token, and before it was stored.
+    lost: usize,
+}
+
+/// Kills refreshes at random moments. For single-use tokens one window cannot be closed: Microsoft has answered, and the
+/// token is not stored yet. The next call then says so, and a sign-in helps.
+fn kill(keychain: bool, single_use: bool) -> Kills {
+    let mut home = Home::new();
+    let _login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
+    home.standin.set_single_use_refresh_tokens(single_use);
+    home.sign_in().token();
+    let begun = Instant::now();
+    home.refresh().token();
+    let usual = begun.elapsed();
+    let mut kills = Kills::default();
+    for _ in 0..rounds(12) {
+        let asked = home.standin.token_requests();
+        let mut child = home.command("refresh-token").stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(random_part_of(usual));
+        child.kill().unwrap();
+        let ended = child.wait().unwrap();
+        kills.in_time += usize::from(ended.code().is_none());
+        let was_answered = home.standin.token_requests() > asked;
+        let stored = home.run("get-refresh-token", [""; 0]).token().to_owned();
+        if home.standin.is_valid_refresh_token(&stored) {
+            continue;
+        }
+        assert!(single_use && was_answered, "a token that does not work: {stored}");
+        kills.lost += 1;
+        home.refresh().fails_with(77);
+        home.sign_in().token();
+    }
+    if keychain {
+        assert_eq!(home.token_in_file("mail"), None);
+    }
+    // What was half written is gone after a minute, with the next save.
+    for file in unfinished(&home) {
+        let before = std::time::SystemTime::now() - Duration::from_secs(120);
+        std::fs::File::open(file).unwrap().set_modified(before).unwrap();
+    }
+    home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+    home.configure(&home.configuration_without_keychain());
+    home.refresh().token();
+    assert_eq!(unfinished(&home), Vec::<PathBuf>::new());
+    kills
+}
+
+fn random_part_of(time: Duration) -> Duration {
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0);
+    time.mul_f64(random as f64 / u64::MAX as f64)
+}
+
+fn unfinished(home: &Home) -> Vec<PathBuf> {
+    let files = home.cache().read_dir().unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with(".m365auth-")).collect()
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+#[allow(clippy::disallowed_macros, reason = "the figures of a campaign")]
+fn whoever_is_killed_leaves_a_token_that_works() {
+    for keychain in [false, true] {
+        let kills = kill(keychain, false);
+        eprintln!("multi-use tokens, keychain {keychain}: {kills:?}");
+        assert_eq!(kills.lost, 0);
+        assert!(kills.in_time > 0);
+    }
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+#[allow(clippy::disallowed_macros, reason = "the figures of a campaign")]
+fn with_single_use_tokens_the_window_is_small() {
+    for keychain in [false, true] {
+        let kills = kill(keychain, true);
+        eprintln!("single-use tokens, keychain {keychain}: {kills:?}");
+        assert!(kills.in_time > 0);
+    }
+}

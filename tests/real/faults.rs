@@ -1,0 +1,277 @@
+//! What can fail, by the table of `docs/reliability.md`: each line of it is provoked, and seen to be as it says.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::chown;
+use std::process::{Command, Stdio};
+
+use standin::Fault;
+
+use crate::login::{Keyring, Login, program};
+use crate::support::{Home, Run, binary, finish, free_port};
+
+const TABLE: &str = include_str!("../../docs/reliability.md");
+/// Any user but the one who runs the tests.
+const ANOTHER_USER: u32 = 54_321;
+
+struct Row {
+    fault: &'static str,
+    exit: i32,
+    words: Vec<&'static str>,
+}
+
+fn rows() -> Vec<Row> {
+    let table = TABLE.split_once("| fault | exit |").unwrap().1.split("\n\n").next().unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.trim_end_matches('|').split(" | ");
+        let (fault, exit, said) = (cells.next()?.trim(), cells.next()?.trim(), cells.next().unwrap_or_default());
+        Some(Row { fault, exit: exit.parse().unwrap(), words: said.split('`').skip(1).step_by(2).collect() })
+    });
+    rows.collect()
+}
+
+#[test]
+#[ignore = "tests/run: root, gnome-keyring, faketime, strace, util-linux"]
+fn every_line_of_the_table_is_as_it_says() {
+    let rows = rows();
+    assert!(rows.len() > 40);
+    let failed: Vec<&str> = rows
+        .into_iter()
+        .filter(|row| std::panic::catch_unwind(|| is_as_it_says(row)).is_err())
+        .map(|row| row.fault)
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+fn is_as_it_says(Row { fault, exit, words }: &Row) {
+    let mut home = Home::new();
+    home.configure_with("network_timeout = 1");
+    let stored = home.store_token("mail");
+    let mut login = None; // of a keychain, until the next call
+    let run = provoke(fault, &mut home, &mut login);
+    assert_eq!(run.code, Some(*exit), "{fault}: {run:?}");
+    match exit {
+        0 if run.stdout.is_empty() => assert!(fault.contains("nobody"), "{fault}: {run:?}"),
+        0 => assert!(home.standin.is_valid_access_token(run.token()), "{fault}"),
+        _ => _ = run.fails_with(*exit),
+    }
+    for word in words {
+        assert!(run.stderr.contains(word), "{fault}: {word} in {}", run.stderr);
+    }
+    if [75, 77, 78].contains(exit) {
+        assert_eq!(home.token_in_file("mail"), Some(stored), "{fault}");
+    }
+    for secret in home.standin.issued_secrets() {
+        assert!(!run.stderr.contains(&secret), "{fault}: a secret in {}", run.stderr);
+    }
+    home.standin.clear_orders();
+    assert!(home.standin.is_valid_access_token(home.refresh().token()), "{fault}: the next call");
+}
+
+/// Runs `refresh-token` while this happens, and then mends it.
+fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
+    if let Some(orders) = orders(fault) {
+        for order in orders {
+            home.standin.order(order);
+        }
+        return verbose(home);
+    }
+    match fault {
+        "a name that no server knows" => with_authority(home, "login.invalid", None),
+        "a port where nobody listens" => with_authority(home, "localhost", Some(free_port())),
+        "a certificate of an unknown authority" => configured(home, |text| {
+            text.lines().filter(|line| !line.starts_with("ca_file")).collect::<Vec<_>>().join("\n")
+        }),
+        "a certificate for another name" => {
+            let port = relay(home.standin.port());
+            with_authority(home, "127.0.0.2", Some(port))
+        }
+        "a certificate that has expired" => at_time(home, "+60d"),
+        "the clock is two days behind" => at_time(home, "-2d"),
+        "a proxy that refuses" => {
+            let proxy = proxy_that_refuses();
+            finish(command(home).env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}")))
+        }
+        "the cache folder's disk is full" => on_a_small_disk(home, "cat /dev/zero >\"$CACHE/filler\" 2>/dev/null"),
+        "the cache folder can only be read" => on_a_small_disk(home, "mount -o remount,ro \"$CACHE\""),
+        "the cache folder belongs to another user" => owned_by_another(home, &home.cache()),
+        "the token's file belongs to another user" => owned_by_another(home, &home.token_file("mail")),
+        "the configuration belongs to another user" => owned_by_another(home, &home.config_file()),
+        // The shell's way to say that no file may grow; the signal that comes with it is ignored.
+        "the token's file cannot be written (EIO)" => in_shell(home, "trap '' XFSZ; ulimit -f 0; exec"),
+        "the token's file cannot be synced" => injected(home, "fsync:error=EIO"),
+        "the token's file cannot be renamed" => injected(home, "rename,renameat,renameat2:error=EIO"),
+        "the file system knows no locks" => injected(home, "flock:error=ENOLCK"),
+        "another process holds the lock for ever" => {
+            let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
+            lock.lock().unwrap();
+            verbose(home)
+        }
+        "HOME is not set" => {
+            let (config, cache) = (home.path().join(".config"), home.path().join(".cache"));
+            let mut refresh = command(home);
+            finish(refresh.env_remove("HOME").env("XDG_CONFIG_HOME", config).env("XDG_CACHE_HOME", cache))
+        }
+        "no file descriptor is left" => in_shell(home, "ulimit -n 5; exec"),
+        "the keychain is locked" => with_keychain(home, login, |login| login.lock()),
+        "the keychain does not answer" => with_keychain(home, login, |login| login.stop_answering()),
+        "the keychain has gone away" => with_keychain(home, login, Login::end_keyring),
+        "stdout is closed (nobody wants the token)" => in_shell(home, "exec >&-; exec"),
+        "stdout is full" => in_shell(home, "exec >/dev/full; exec"),
+        "stdout is a pipe that nobody reads" => {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let child = command(home).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            Run { code: output.status.code(), stdout: String::new(), stderr }
+        }
+        unknown => panic!("nobody knows how to provoke \"{unknown}\""),
+    }
+}
+
+/// With all that can be said, so that a secret in it would be seen.
+fn command(home: &Home) -> Command {
+    let mut command = home.command("refresh-token");
+    command.arg("-v");
+    command
+}
+
+fn verbose(home: &Home) -> Run {
+    finish(&mut command(home))
+}
+
+/// The answers that the stand-in gives, where the fault is one of Microsoft's.
+fn orders(fault: &str) -> Option<Vec<Fault>> {
+    let status =
+        |status, retry_after: Option<&str>| Fault::Status { status, retry_after: retry_after.map(str::to_owned) };
+    let unavailable =
+        || Fault::Aadsts { code: 0, error: "temporarily_unavailable".to_owned(), suberror: None, status: 400 };
+    let five = |fault: Fault| vec![fault; 5];
+    Some(match fault {
+        "the server resets the connection once" => vec![Fault::Reset],
+        "the answer is lost once, after Microsoft granted the request" => vec![Fault::AnswerLost],
+        "the answer ends in the middle once" => vec![Fault::Truncated],
+        "the answer comes byte by byte" => vec![Fault::ByteByByte],
+        "503 once, with Retry-After" => vec![status(503, Some("0"))],
+        "AADSTS50196 (throttled) once" => vec![Fault::aadsts(50_196)],
+        "the answer has no refresh token" => vec![Fault::NoRefreshToken],
+        "the answer has no id_token, or a broken one" => vec![Fault::BrokenIdToken],
+        "the answer has no lifetime" => vec![Fault::NoExpiresIn],
+        "the server never answers" => vec![Fault::Hang],
+        "the server resets every connection" => five(Fault::Reset),
+        "500, 502, 503, 504, 408 or 429, again and again" => {
+            [500, 502, 503, 504, 408, 429].map(|code| status(code, None)).to_vec()
+        }
+        "503 with a Retry-After longer than the time that is left" => vec![status(503, Some("3600"))],
+        "a temporarily_unavailable that stays" => five(unavailable()),
+        "a captive portal's page" => vec![Fault::Html],
+        "a redirect to somewhere else" => vec![Fault::Redirect],
+        "an empty answer" => vec![Fault::Empty],
+        "an answer that is no JSON" => vec![Fault::NotJson],
+        "an answer of 8 MiB" => vec![Fault::Huge],
+        "an answer without an access token" => vec![Fault::NoAccessToken],
+        "an access token of two lines" => vec![Fault::AccessToken("two\nlines".to_owned())],
+        "Conditional Access forbids it" => vec![Fault::aadsts(53_003)],
+        "a refusal full of control characters" => vec![Fault::HostileText],
+        _ => return None,
+    })
+}
+
+/// Runs the command with another configuration, and puts the usual one back.
+fn configured(home: &Home, change: impl FnOnce(&str) -> String) -> Run {
+    let usual = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&change(&usual));
+    let run = verbose(home);
+    home.configure(&usual);
+    run
+}
+
+fn with_authority(home: &Home, host: &str, port: Option<u16>) -> Run {
+    let authority = match port {
+        Some(port) => format!("https://{host}:{port}/common/"),
+        None => format!("https://{host}/common/"),
+    };
+    configured(home, |text| text.replace(&home.standin.authority(), &authority))
+}
+
+/// A way to the stand-in by another address of this machine.
+fn relay(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.2:0").unwrap();
+    let own = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let (mut back, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut back, &mut to));
+            _ = std::io::copy(&mut client, &mut server);
+        }
+    });
+    own
+}
+
+fn proxy_that_refuses() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            _ = client.read(&mut [0; 4096]);
+            _ = client.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    port
+}
+
+fn at_time(home: &Home, offset: &str) -> Run {
+    let mut faketime = program("faketime", "faketime");
+    home.prepare(&mut faketime);
+    finish(faketime.args(["-f", offset]).arg(binary("refresh-token")).arg("-v"))
+}
+
+/// The cache folder on a file system of its own with 64 KiB, seen by this call alone; the token in it must stay.
+fn on_a_small_disk(home: &Home, spoil: &str) -> Run {
+    let mut unshare = program("unshare", "util-linux");
+    home.prepare(&mut unshare);
+    let script = format!(
+        "set -e; token=$(cat \"$CACHE/refresh_token_mail\"); mount -t tmpfs -o size=64k,mode=700 tmpfs \"$CACHE\"
+         (umask 077; printf %s \"$token\" >\"$CACHE/refresh_token_mail\"); {spoil} || true
+         '{}' -v || exit
+         [ \"$(cat \"$CACHE/refresh_token_mail\")\" = \"$token\" ]",
+        binary("refresh-token").display()
+    );
+    finish(unshare.env("CACHE", home.cache()).args(["--mount", "sh", "-c", &script]))
+}
+
+fn owned_by_another(home: &Home, path: &std::path::Path) -> Run {
+    let own = std::os::unix::fs::MetadataExt::uid(&path.metadata().unwrap());
+    chown(path, Some(ANOTHER_USER), None).expect("only root can give a file away");
+    let run = verbose(home);
+    chown(path, Some(own), None).unwrap();
+    run
+}
+
+fn in_shell(home: &Home, before: &str) -> Run {
+    let mut shell = Command::new("sh");
+    home.prepare(&mut shell);
+    finish(shell.args(["-c", &format!("{before} '{}' -v", binary("refresh-token").display())]))
+}
+
+fn injected(home: &Home, what: &str) -> Run {
+    let mut strace = program("strace", "strace");
+    home.prepare(&mut strace);
+    finish(
+        strace.args(["-f", "-o", "/dev/null", "-e", &format!("inject={what}")]).arg(binary("refresh-token")).arg("-v"),
+    )
+}
+
+/// The token moves into the real keychain first; a login in which it is open again follows.
+fn with_keychain(home: &mut Home, next: &mut Option<Login>, spoil: impl FnOnce(&mut Login)) -> Run {
+    let mut login = Login::start(home, Keyring::Unlocked);
+    home.refresh().token();
+    assert_eq!(home.token_in_file("mail"), None, "the keychain took the token");
+    spoil(&mut login);
+    let run = verbose(home);
+    drop(login);
+    *next = Some(Login::start(home, Keyring::Unlocked));
+    run
+}

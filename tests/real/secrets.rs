@@ -1,0 +1,152 @@
+//! Secrets that are known to the test, looked for in all that the commands write and show.
+
+use std::path::{Path, PathBuf};
+
+use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC_CLIENT_ID};
+
+use crate::login::program;
+use crate::support::{Home, Run, binary, eventually};
+
+/// A home with a client secret, and a signed-in person.
+fn home() -> Home {
+    let home = Home::new();
+    home.configure(
+        &home
+            .configuration()
+            .replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID)
+            .replace("ca_file", &format!("client_secret = '{CLIENT_SECRET}'\nnetwork_timeout = 1\nca_file")),
+    );
+    home.sign_in().token();
+    home
+}
+
+/// What nobody may see but the store and, of the token that was asked for, stdout.
+fn secrets(home: &Home) -> Vec<String> {
+    home.standin.issued_secrets().into_iter().chain([CLIENT_SECRET.to_owned()]).collect()
+}
+
+#[track_caller]
+fn keeps_its_secrets(home: &Home, what: &str, run: &Run) {
+    let secrets = secrets(home);
+    for secret in &secrets {
+        assert!(!run.stderr.contains(secret), "{what}: {}", run.stderr);
+    }
+    if run.code != Some(0) {
+        assert_eq!(run.stdout, "", "{what}");
+    }
+    for file in files(home.path()) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+        let may = |secret: &str| match name {
+            "refresh_token_mail" => text == secret,
+            "config.toml" => secret == CLIENT_SECRET,
+            _ => false,
+        };
+        assert!(!secrets.iter().any(|secret| text.contains(secret) && !may(secret)), "{what}: {name}");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn faults() -> Vec<Fault> {
+    let mut faults = vec![
+        Fault::Reset,
+        Fault::AnswerLost,
+        Fault::Html,
+        Fault::Empty,
+        Fault::NotJson,
+        Fault::Truncated,
+        Fault::Huge,
+        Fault::Redirect,
+        Fault::HostileText,
+        Fault::NoRefreshToken,
+        Fault::NoIdToken,
+        Fault::NoAccessToken,
+        Fault::AccessToken("two\nlines".to_owned()),
+        Fault::TokenType("Unheard-Of".to_owned()),
+        Fault::BrokenIdToken,
+        Fault::WrongNonce,
+        Fault::WrongAudience,
+        Fault::Status { status: 503, retry_after: None },
+    ];
+    faults.extend([53_003, 65_001, 90_094, 7_000_215, 50_196, 50_173].map(Fault::aadsts));
+    faults
+}
+
+#[test]
+#[ignore = "tests/run: a hundred runs"]
+fn no_command_shows_or_leaves_a_secret_whatever_fails() {
+    for fault in faults() {
+        let home = home();
+        for (command, arguments) in [
+            ("refresh-token", &["-v"][..]),
+            ("get-token", &["-v", "--check"]),
+            ("get-token", &["-v", "--status", "--json"]),
+        ] {
+            home.standin.order_times(fault.clone(), 5);
+            let run = home.run(command, arguments);
+            home.standin.clear_orders();
+            keeps_its_secrets(&home, &format!("{command} {arguments:?} {fault:?}"), &run);
+        }
+        home.standin.order_times(fault.clone(), 5);
+        let sign_in = home.begin_sign_in(&["-v"]);
+        let page = sign_in.approve(ADA);
+        let run = sign_in.finish();
+        home.standin.clear_orders();
+        keeps_its_secrets(&home, &format!("get-token {fault:?}"), &run);
+        assert!(!secrets(&home).iter().any(|secret| page.body.contains(secret) || page.url.contains(secret)));
+    }
+}
+
+#[test]
+#[ignore = "tests/run: /proc"]
+fn what_a_running_command_shows_of_itself_holds_no_secret() {
+    let home = home();
+    home.standin.order(Fault::Hang);
+    let asked = home.standin.token_requests();
+    let mut refresh = home.command("refresh-token").stdout(std::process::Stdio::null()).spawn().unwrap();
+    eventually("Microsoft is asked", || home.standin.token_requests() > asked);
+    shows_no_secret(&home, refresh.id());
+    refresh.kill().unwrap();
+    refresh.wait().unwrap();
+
+    let mut sign_in = home.begin_paste(&[]);
+    shows_no_secret(&home, sign_in.process_id());
+    let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+    sign_in.paste(&address);
+    let run = sign_in.finish();
+    run.token();
+    let code = address.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    assert!(!run.stderr.contains(code), "a pasted address is not repeated");
+}
+
+fn shows_no_secret(home: &Home, process: u32) {
+    for file in ["cmdline", "environ", "comm", "status"] {
+        let shown = std::fs::read(format!("/proc/{process}/{file}")).unwrap();
+        let shown = String::from_utf8_lossy(&shown);
+        assert!(!secrets(home).iter().any(|secret| shown.contains(secret)), "{file}: {shown}");
+    }
+}
+
+#[test]
+#[ignore = "tests/run: root, to become a plain user"]
+fn no_other_program_of_the_user_reads_its_memory_and_no_core_is_dumped() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(Fault::Hang);
+    std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap();
+    crate::memory::give(home.path(), crate::memory::PLAIN_USER);
+    let mut setpriv = program("setpriv", "util-linux");
+    home.prepare(&mut setpriv);
+    setpriv.args([&format!("--reuid={}", crate::memory::PLAIN_USER), "--clear-groups"]);
+    let mut refresh = setpriv.arg(home.path().join("refresh-token")).spawn().unwrap();
+    eventually("Microsoft is asked", || home.standin.connections() == 1);
+    // proc(5): what belongs to root there is of a process that is not dumpable.
+    let owner = std::fs::metadata(format!("/proc/{}/mem", refresh.id())).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&owner), 0);
+    refresh.kill().unwrap();
+    refresh.wait().unwrap();
+}
