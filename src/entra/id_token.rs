@@ -33,6 +33,7 @@ impl Account {
 #[derive(Deserialize)]
 struct Claims {
     aud: String,
+    iss: Option<String>,
     tid: String,
     oid: String,
     preferred_username: Option<String>,
@@ -54,6 +55,10 @@ pub(super) fn account(id_token: Option<&str>, client_id: &ClientId, nonce: Optio
     }
     if claims.aud != client_id.as_str() {
         return Err(other_sign_in("it was issued to another client"));
+    }
+    // "The issuer's tenant must be the token's" (Microsoft: "Secure applications and APIs by validating claims").
+    if claims.iss.as_ref().is_some_and(|issuer| !issuer.contains(&claims.tid)) {
+        return Err(other_sign_in("its issuer is of another tenant"));
     }
     let (tenant_id, object_id) = (printable(&claims.tid), printable(&claims.oid));
     if tenant_id.is_empty() || object_id.is_empty() {
@@ -89,17 +94,21 @@ mod tests {
         account(Some(&id_token(claims)), &ClientId::new("client".to_owned()), nonce)
     }
 
-    const ADA: &str = r#"{"aud":"client","tid":"t","oid":"o","preferred_username":"ada@example.com","nonce":"n"}"#;
+    const ADA: &str = r#"{"aud":"client","iss":"https://login.example/tenant/v2.0","tid":"tenant","oid":"o","preferred_username":"ada@example.com","nonce":"n"}"#;
 
     #[test]
     fn the_account_is_tenant_and_object_with_a_name_for_display() {
         let account = read(ADA, Some("n")).expect("good claims").expect("an account");
-        assert_eq!((&*account.tenant_id, &*account.object_id, &*account.name), ("t", "o", "ada@example.com"));
+        assert_eq!((&*account.tenant_id, &*account.object_id, &*account.name), ("tenant", "o", "ada@example.com"));
     }
 
     #[test]
     fn another_nonce_or_audience_is_another_sign_in() {
-        for (claims, nonce) in [(ADA.to_owned(), "other"), (ADA.replace("client", "mallory"), "n")] {
+        for (claims, nonce) in [
+            (ADA.to_owned(), "other"),
+            (ADA.replace("client", "mallory"), "n"),
+            (ADA.replace("/tenant/", "/another/"), "n"),
+        ] {
             let error = read(&claims, Some(nonce)).expect_err("must be refused");
             assert_eq!(error.kind(), ErrorKind::Protocol);
         }

@@ -6,6 +6,7 @@ mod support;
 
 mod accounts;
 mod configuration;
+mod documents;
 mod listener;
 mod looking;
 mod memory;

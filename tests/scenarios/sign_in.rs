@@ -89,7 +89,7 @@ fn a_refused_exchange_is_shown_on_the_page_and_in_the_terminal() {
 
 #[test]
 fn another_sign_ins_answer_is_refused() {
-    for order in [Fault::WrongNonce, Fault::NoNonce, Fault::NoIdToken, Fault::WrongAudience] {
+    for order in [Fault::WrongNonce, Fault::NoNonce, Fault::NoIdToken, Fault::WrongAudience, Fault::WrongIssuer] {
         let home = Home::new();
         home.standin.order(order);
         let sign_in = home.begin_sign_in(&[]);
