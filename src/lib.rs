@@ -29,6 +29,7 @@ mod session;
 mod sign_in;
 mod store;
 mod time_limit;
+mod xoauth2;
 
 pub use config::{Authority, CacheChoice, Cloud, Config, Profile, ProfileName, Server, StoreChoice};
 pub use entra::{Access, Account};

@@ -6,8 +6,6 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use oauth2::AccessToken;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -17,6 +15,7 @@ use crate::config::{Profile, SUBMISSION, Server};
 use crate::entra::tls_configuration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
+use crate::xoauth2::initial_response;
 
 /// SMTP over TLS from the first byte (RFC 8314); on every other port STARTTLS is demanded.
 const SMTPS: u16 = 465;
@@ -40,7 +39,7 @@ pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     if !talk.tagged("a1")?.starts_with('+') {
         return Err(refused(server, "it does not know XOAUTH2"));
     }
-    talk.say(&login.initial_response())?;
+    talk.say(&initial_response(login.user, login.token))?;
     let mut answer = talk.tagged("a1")?;
     if answer.starts_with('+') {
         // The reason, in JSON; the client owes an empty line, and then comes the NO.
@@ -89,7 +88,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     talk.say("AUTH XOAUTH2")?;
     let mut answer = talk.reply()?;
     if answer.starts_with("334") {
-        talk.say(&login.initial_response())?;
+        talk.say(&initial_response(login.user, login.token))?;
         answer = talk.reply()?;
     }
     if answer.starts_with("334") {
@@ -100,13 +99,6 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     match answer.starts_with("235") {
         true => Ok(format!("{server} lets {} in", login.user)),
         false => Err(explained(server, &answer)),
-    }
-}
-
-impl Login<'_> {
-    /// Google's and Microsoft's XOAUTH2: `user=` … `auth=Bearer` …, each ended by ^A.
-    fn initial_response(&self) -> String {
-        STANDARD.encode(format!("user={}\x01auth=Bearer {}\x01\x01", self.user, self.token.secret()))
     }
 }
 

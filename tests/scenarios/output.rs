@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use standin::ADA;
+
 use crate::support::{Home, finish};
 
 #[test]
@@ -66,4 +68,56 @@ fn a_cache_folder_that_cannot_be_is_74_and_leaves_the_usual_one_alone() {
     let run = finish(home.command("refresh-token").env("XDG_CACHE_HOME", "/dev/null/nowhere"));
     assert!(run.fails_with(74).contains("/dev/null/nowhere"), "no token can be read there");
     assert_eq!(home.token_in_file("mail"), Some(token));
+}
+
+/// What `--format json` prints.
+#[derive(serde::Deserialize)]
+struct Json {
+    profile: String,
+    access_token: String,
+    expires_at: u64,
+    scopes: Vec<String>,
+    account: serde_json::Value,
+}
+
+#[test]
+fn as_json_a_token_says_when_it_ends_what_it_may_and_whose_it_is() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_memory());
+    home.sign_in().token();
+    let kept = home.run("refresh-token", ["--format", "json"]);
+    let fresh = home.run("refresh-token", ["--format", "json", "--fresh"]);
+    for run in [&kept, &fresh] {
+        assert_eq!((run.code, run.stdout.matches('\n').count()), (Some(0), 1), "{run:?}");
+        let json: Json = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(json.profile, "mail");
+        assert!(home.standin.is_valid_access_token(&json.access_token));
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        assert!((now + 3000..now + 6000).contains(&json.expires_at), "{}", json.expires_at);
+        assert!(json.scopes.iter().any(|scope| scope.ends_with("/IMAP.AccessAsUser.All")), "{:?}", json.scopes);
+        assert_eq!(json.account["name"], ADA);
+    }
+    assert_eq!(home.standin.token_requests(), if cfg!(target_os = "linux") { 2 } else { 3 });
+    assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+}
+
+#[test]
+fn as_xoauth2_a_token_is_the_line_that_a_mail_server_takes() {
+    let home = Home::new();
+    home.sign_in().token();
+    let line = |arguments: &[&str]| {
+        let run = home.run("refresh-token", [&["--format", "xoauth2"], arguments].concat());
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, run.token()).unwrap();
+        let line = String::from_utf8(bytes).unwrap();
+        let (user, rest) = line.strip_prefix("user=").unwrap().split_once("\x01auth=Bearer ").unwrap();
+        assert!(home.standin.is_valid_access_token(rest.strip_suffix("\x01\x01").unwrap()));
+        user.to_owned()
+    };
+    assert_eq!(line(&[]), ADA, "who signed in");
+    assert_eq!(line(&["--user", "shared@example.com"]), "shared@example.com");
+    home.configure_with("username = 'ada.example@example.com'");
+    assert_eq!(line(&[]), "ada.example@example.com", "what the profile says");
+
+    home.run("refresh-token", ["--user", ADA]).fails_with(64);
+    home.run("refresh-token", ["--format", "xoauth2", "--user", "two\nlines"]).fails_with(78);
 }
