@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::clock::now;
-use crate::config::{Config, ProfileName};
+use crate::config::{Config, ProfileName, StoreChoice};
 use crate::entra::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
@@ -128,6 +128,9 @@ fn folders(session: &Session, configuration: &Path) -> Finding {
 
 fn keychain(session: &Session) -> Finding {
     match session.stores().probe_keychain() {
+        None if matches!(session.profile().store, StoreChoice::Commands(_)) => {
+            Finding::Skipped("none; programs of your own keep the token".to_owned())
+        }
         None => Finding::Skipped("none; the token is kept in a file, not encrypted".to_owned()),
         Some(Ok(())) => Finding::Good("open, and takes tokens".to_owned()),
         Some(Err(error)) => Finding::Bad(error),

@@ -13,7 +13,7 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private;
 use table::Table;
-pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server, StoreChoice};
+pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server, StoreChoice, StoreCommands};
 pub(crate) use values::{SUBMISSION, redirect_uri};
 
 /// The commented configuration that the first run writes.
@@ -150,8 +150,8 @@ impl Config {
             )
             .hint(format!("the profiles are: {known}; add a section [profiles.{name}] for another")));
         }
-        let choice = own.and_then(|own| own.get_ref().store).or(self.table.store);
-        Ok(choice.unwrap_or_default())
+        let choice = own.and_then(|own| own.get_ref().store.as_ref()).or(self.table.store.as_ref());
+        Ok(choice.cloned().unwrap_or_default())
     }
 
     /// The program to run, with its arguments, when a person must act.
@@ -214,6 +214,7 @@ mod tests {
                 _ => line,
             })
             .filter(|line| !line.starts_with("authority")) // stands instead of the tenant and the cloud
+            .filter(|line| !line.starts_with("store = ")) // or programs of one's own
             .map(|line| format!("{line}\n"))
             .collect();
         let text = uncommented.replace("client_id = \"\"", "client_id = \"1b2c\"");

@@ -31,7 +31,7 @@ mod store;
 mod time_limit;
 mod xoauth2;
 
-pub use config::{Authority, CacheChoice, Cloud, Config, Profile, ProfileName, Server, StoreChoice};
+pub use config::{Authority, CacheChoice, Cloud, Config, Profile, ProfileName, Server, StoreChoice, StoreCommands};
 pub use entra::{Access, Account};
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};
@@ -60,5 +60,5 @@ pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let file = Paths::from_environment()?.configuration_file();
     let choice = if file.exists() { Config::load(&file)?.store_choice(&profile)? } else { StoreChoice::default() };
-    Ok(session::stored_refresh_token(&profile, choice)?.token)
+    Ok(session::stored_refresh_token(&profile, &choice)?.token)
 }

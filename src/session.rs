@@ -54,7 +54,7 @@ impl Session {
     pub fn open(config: &Config, profile: &ProfileName) -> Result<Self> {
         let profile = config.profile(profile)?;
         let paths = Paths::from_environment()?;
-        let stores = Stores::new(&paths, &profile.name, profile.store);
+        let stores = Stores::new(&paths, &profile.name, &profile.store);
         let cache = Cache::new(&paths, &profile);
         Ok(Self { paths, profile, cache, stores })
     }
@@ -207,7 +207,7 @@ impl Session {
 }
 
 /// Removes a profile's token from every place. Says where one was, and what could not be emptied.
-pub(crate) fn sign_out(profile: &ProfileName, choice: StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
+pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
     let paths = Paths::from_environment()?;
     let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
     cache::forget(&paths, profile);
@@ -223,7 +223,7 @@ pub(crate) struct StoredToken {
 }
 
 /// The stored refresh token of a profile, without any talk with Microsoft.
-pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: StoreChoice) -> Result<StoredToken> {
+pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
     let Stored { token, record, .. } =
         Stores::new(&Paths::from_environment()?, profile, choice).first()?.ok_or_else(|| no_refresh_token(profile))?;
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));

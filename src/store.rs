@@ -1,5 +1,6 @@
 //! Where refresh tokens live, and in what order the places are asked.
 
+mod command;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod hostile;
@@ -13,6 +14,7 @@ use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::is_token;
 use crate::paths::Paths;
+use command::CommandStore;
 use file::FileStore;
 use keychain::Keychain;
 pub(crate) use record::Record;
@@ -42,14 +44,17 @@ pub(crate) struct Stores {
     choice: StoreChoice,
     file: FileStore,
     keychain: Keychain,
+    /// Where the choice is the user's own programs.
+    commands: Option<CommandStore>,
     records: record::Records,
 }
 
-/// One of the two places. The names are those of the sections in the file of records.
+/// One of the places. The names are those of the sections in the file of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     File,
     Keychain,
+    Commands,
 }
 
 /// A stored refresh token, and what is known of it.
@@ -61,11 +66,15 @@ pub(crate) struct Stored {
 }
 
 impl Stores {
-    pub(crate) fn new(paths: &Paths, profile: &ProfileName, choice: StoreChoice) -> Self {
+    pub(crate) fn new(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Self {
         Self {
-            choice,
+            choice: choice.clone(),
             file: FileStore::new(paths, profile),
             keychain: Keychain::new(profile),
+            commands: match choice {
+                StoreChoice::Commands(commands) => Some(CommandStore::new(profile, commands)),
+                _ => None,
+            },
             records: record::Records::new(paths, profile),
         }
     }
@@ -74,6 +83,7 @@ impl Stores {
     pub(crate) fn places(&self) -> &'static [Place] {
         match self.choice {
             StoreChoice::File => &[Place::File],
+            StoreChoice::Commands(_) => &[Place::Commands],
             StoreChoice::Auto | StoreChoice::Keychain => &[Place::File, Place::Keychain],
         }
     }
@@ -81,7 +91,7 @@ impl Stores {
     pub(crate) fn load(&self, place: Place) -> Result<Option<Stored>> {
         let store = self.store(place);
         let token = match store.load() {
-            Err(error) if self.is_no_keychain(place, &error) => {
+            Err(error) if self.was_never_used(place, &error) => {
                 log::info!("{}: {error}", store.place());
                 None
             }
@@ -115,6 +125,7 @@ impl Stores {
         match self.choice {
             StoreChoice::File => self.file.save(token).map(|()| (Place::File, None)),
             StoreChoice::Keychain => self.save_in_keychain(token),
+            StoreChoice::Commands(_) => self.store(Place::Commands).save(token).map(|()| (Place::Commands, None)),
             StoreChoice::Auto => self.save_in_keychain(token).or_else(|keychain| {
                 self.file.save(token).map_err(|file| neither(&keychain, &file))?;
                 log::info!("the keychain does not take the token: {keychain}");
@@ -131,16 +142,18 @@ impl Stores {
     /// Removes the token from every place. Says where one was, and what could not be emptied.
     pub(crate) fn forget(&self) -> (Vec<String>, Option<Error>) {
         let (mut emptied, mut failed) = (Vec::new(), None);
-        for place in [Place::File, Place::Keychain] {
+        let own = self.commands.iter().map(|_| Place::Commands);
+        for place in own.chain([Place::File, Place::Keychain]) {
             let is_known = self.records.has(place);
-            if place == Place::Keychain && self.choice == StoreChoice::File && !is_known {
+            let wants_keychain = matches!(self.choice, StoreChoice::Auto | StoreChoice::Keychain);
+            if place == Place::Keychain && !wants_keychain && !is_known {
                 continue; // it is not asked anything, and was given nothing
             }
             let store = self.store(place);
             let loaded = store.load();
             let result = match loaded {
                 Ok(None) => Ok(()),
-                Err(_) if place == Place::Keychain && !self.keychain.is_there() && !is_known => Ok(()),
+                Err(error) if self.was_never_used(place, &error) => Ok(()),
                 Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
                 // What is there and not understood goes too.
                 Ok(Some(_)) | Err(_) => store.delete().inspect(|()| emptied.push(store.place())),
@@ -155,7 +168,7 @@ impl Stores {
 
     /// Whether the keychain would take a token; None where none is wanted, or where there is none and a file will do.
     pub(crate) fn probe_keychain(&self) -> Option<Result<()>> {
-        if self.choice == StoreChoice::File {
+        if matches!(self.choice, StoreChoice::File | StoreChoice::Commands(_)) {
             return None;
         }
         let probed = self.keychain.probe();
@@ -176,6 +189,7 @@ impl Stores {
         match place {
             Place::File => &self.file,
             Place::Keychain => &self.keychain,
+            Place::Commands => self.commands.as_ref().expect("only that choice names this place"),
         }
     }
 
@@ -191,13 +205,15 @@ impl Stores {
         }
     }
 
-    /// Whether the keychain failed because this login has none, and no token is known to lie in it.
-    fn is_no_keychain(&self, place: Place, error: &Error) -> bool {
-        place == Place::Keychain
-            && error.kind() == ErrorKind::Unavailable
-            && !self.keychain.is_there()
-            && self.choice == StoreChoice::Auto
-            && !self.records.has(Place::Keychain)
+    /// Whether a place failed in which no token is known to lie: a keychain that this login has not, or a program that
+    /// finds nothing, which it can say by its failure alone.
+    fn was_never_used(&self, place: Place, error: &Error) -> bool {
+        let may_have_none = match place {
+            Place::File => false,
+            Place::Keychain => !self.keychain.is_there() && self.choice != StoreChoice::Keychain,
+            Place::Commands => true,
+        };
+        may_have_none && error.kind() == ErrorKind::Unavailable && !self.records.has(place)
     }
 }
 

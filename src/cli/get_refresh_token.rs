@@ -36,7 +36,7 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
         false => Some(common.load_config()?),
     };
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
-    let stored = session::stored_refresh_token(&profile, choice)?;
+    let stored = session::stored_refresh_token(&profile, &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
         let reason = format!("The stored sign-in is {days} days old, and dies after 90 days");
         sign_in_needed::tell(config, &profile, stored.account.as_ref(), &reason);

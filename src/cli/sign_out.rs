@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::session;
 
 pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
-    let (places, failed) = session::sign_out(name, config.store_choice(name)?)?;
+    let (places, failed) = session::sign_out(name, &config.store_choice(name)?)?;
     if !places.is_empty() {
         say(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and ")));
     } else if failed.is_none() {

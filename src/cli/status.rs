@@ -45,7 +45,7 @@ pub(super) fn text(config: &Config, profiles: &[ProfileName], json: bool) -> Res
 
 fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
     let profile: ProfileName = name.parse()?;
-    let stores = Stores::new(&Paths::from_environment()?, &profile, config.store_choice(&profile)?);
+    let stores = Stores::new(&Paths::from_environment()?, &profile, &config.store_choice(&profile)?);
     let mut status = Status {
         profile: name,
         store: None,

@@ -131,7 +131,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
         },
         scopes: scopes(name, section, built_in_scopes(name, cloud))?,
         username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
-        store: own.store.or(file.store).unwrap_or_default(),
+        store: own.store.as_ref().or(file.store.as_ref()).cloned().unwrap_or_default(),
         cache: own.cache.or(file.cache).unwrap_or_default(),
         network_timeout: network_timeout(own.network_timeout.as_ref().or(file.network_timeout.as_ref()))?,
         ca_file: own.ca_file.clone().or_else(|| file.ca_file.clone()),

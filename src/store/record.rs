@@ -59,6 +59,7 @@ pub(super) struct Records(PathBuf);
 struct Sections {
     file: Option<Section>,
     keychain: Option<Section>,
+    commands: Option<Section>,
     /// Of a token that is being stored: written before it, so that no moment knows the token and not where it came from.
     coming: Option<Section>,
 }
@@ -85,8 +86,12 @@ impl Records {
 
     /// The record of the token that was issued last.
     pub(super) fn latest(&self) -> Option<Record> {
-        let Sections { file, keychain, coming } = self.read();
-        [coming, file, keychain].into_iter().flatten().map(|section| section.record).max_by_key(|record| record.issued)
+        let Sections { file, keychain, commands, coming } = self.read();
+        [coming, file, keychain, commands]
+            .into_iter()
+            .flatten()
+            .map(|section| section.record)
+            .max_by_key(|record| record.issued)
     }
 
     /// Whether a token was ever seen to be put there.
@@ -140,10 +145,12 @@ impl Records {
     fn write(&self, sections: &Sections) -> io::Result<()> {
         match sections {
             // Nothing is known: no file, as before the first sign-in.
-            Sections { file: None, keychain: None, coming: None } => match std::fs::remove_file(&self.0) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            },
+            Sections { file: None, keychain: None, commands: None, coming: None } => {
+                match std::fs::remove_file(&self.0) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                    _ => Ok(()),
+                }
+            }
             // Each moment between Microsoft's answer and the token's save counts, and no record is worth one.
             known => private::write_quickly(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes()),
         }
@@ -155,6 +162,7 @@ impl Sections {
         match place {
             Place::File => &mut self.file,
             Place::Keychain => &mut self.keychain,
+            Place::Commands => &mut self.commands,
         }
     }
 }

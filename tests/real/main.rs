@@ -20,6 +20,7 @@ mod readme;
 mod secrets;
 mod sink;
 mod ssh;
+mod stores;
 mod terminal;
 mod tmux;
 mod webdriver;

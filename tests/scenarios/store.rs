@@ -137,3 +137,71 @@ fn what_a_killed_process_left_half_written_is_removed_and_what_others_write_now_
     home.refresh().token();
     assert!(!old.exists() && new.exists());
 }
+
+/// A home whose store is two shell scripts.
+#[cfg(unix)]
+fn home_with_programs(load: &str, save: &str) -> Home {
+    let home = Home::new();
+    let lines = format!("store.load = ['sh', '-c', '{load}']\nstore.save = ['sh', '-c', '{save}']\n");
+    home.configure(&home.configuration().replace("store = 'auto'\n", &lines));
+    home
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_as_store_gets_the_token_and_nothing_else_of_ours() {
+    let show = "env >\"$HOME/env\"; ls -l /proc/$$/fd >\"$HOME/fds\"";
+    let home = home_with_programs(
+        &format!("{show}; cat \"$HOME/kept\""),
+        "cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/kept\"",
+    );
+    home.sign_in().token();
+    let kept = std::fs::read_to_string(home.path().join("kept")).unwrap();
+    assert!(kept.ends_with('\n') && home.standin.is_valid_refresh_token(kept.trim()));
+    home.refresh().token();
+    let environment = std::fs::read_to_string(home.path().join("env")).unwrap();
+    assert!(environment.contains("M365AUTH_PROFILE=mail"), "{environment}");
+    assert!(!home.standin.issued_secrets().iter().any(|secret| environment.contains(secret)));
+    let descriptors = std::fs::read_to_string(home.path().join("fds")).unwrap();
+    assert!(!descriptors.contains("lock_mail"), "{descriptors}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
+    let home = home_with_programs("cat \"$HOME/kept\"", "echo no room >&2; exit 3");
+    let run = home.sign_in();
+    let stderr = run.fails_with(74);
+    assert!(
+        stderr.contains("no room") && stderr.contains("`sh`, which saves the token, ended with exit status: 3"),
+        "{stderr}"
+    );
+    // Before it ever kept one its failure says that there is none; afterwards it does not.
+    home.refresh().fails_with(77);
+    let home = home_with_programs("cat \"$HOME/kept\"", "cat >\"$HOME/kept\"");
+    home.sign_in().token();
+    std::fs::rename(home.path().join("kept"), home.path().join("away")).unwrap();
+    let run = home.refresh();
+    assert!(run.fails_with(69).contains("`sh`, which loads the token, ended with exit status: 1"), "{run:?}");
+    std::fs::write(home.path().join("kept"), "two words\n").unwrap();
+    home.refresh().fails_with(74);
+    std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();
+    home.refresh().token();
+    assert!(home.run("get-token", ["--sign-out"]).fails_with(78).contains("delete = "));
+}
+
+#[test]
+fn a_store_that_is_none_is_refused_with_its_line() {
+    let home = Home::new();
+    for (wrong, word) in [
+        ("store = 'cellar'", "keychain"),
+        ("store = { load = ['pass'] }", "save"),
+        ("store = { load = [], save = ['x'] }", "must each name a program"),
+        ("store = { load = ['a'], save = ['b'], shave = ['c'] }", "shave"),
+    ] {
+        home.configure(&home.configuration().replace("store = 'auto'", wrong).replace("store = 'file'", wrong));
+        let run = home.refresh();
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains(word) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The user's own programs, such as `pass`, `gpg` or `age`: one that prints the token, one that takes it from its stdin,
+//! and one that forgets it.
+
+use std::io::{self, Read as _, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use oauth2::RefreshToken;
+
+use super::{NoToken, TokenStore, token_in};
+use crate::config::{ProfileName, StoreCommands};
+use crate::error::{Error, ErrorKind, Result};
+use crate::time_limit::within;
+
+/// For a person to type a passphrase, or to touch a key.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How often a program is looked at that has said all and not ended.
+const LOOK: Duration = Duration::from_millis(5);
+/// A token is a few kilobytes.
+const LARGEST: u64 = 1024 * 1024;
+
+pub(super) struct CommandStore {
+    profile: ProfileName,
+    commands: StoreCommands,
+}
+
+/// What a program is to do.
+enum Task<'a> {
+    Load,
+    Save(&'a RefreshToken),
+    Delete,
+}
+
+impl CommandStore {
+    pub(super) fn new(profile: &ProfileName, commands: &StoreCommands) -> Self {
+        Self { profile: profile.clone(), commands: commands.clone() }
+    }
+
+    /// Runs a program without a shell. It finds the profile's name in its environment; its stderr is ours.
+    fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
+        let [program, arguments @ ..] = command else { return Ok(String::new()) };
+        let mut prepared = Command::new(program);
+        prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str()).stdout(Stdio::piped());
+        prepared.stdin(if matches!(task, Task::Save(_)) { Stdio::piped() } else { Stdio::null() });
+        // The caller's Ctrl-C must not end the program that is just saving the only token that works.
+        #[cfg(unix)]
+        if let Task::Save(_) = task {
+            std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+        }
+        let failed = |what: String| {
+            Error::new(ErrorKind::Unavailable, format!("`{program}`, which {task} the token, {what}"))
+                .hint(format!("run it yourself to see why: `{}`", command.join(" ")))
+        };
+        let mut child = prepared.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
+        let ended = talk(&mut child, task);
+        if !matches!(ended, Ok(Some(_))) {
+            _ = child.kill();
+            _ = child.wait();
+        }
+        match ended {
+            Ok(Some((status, output))) if status.success() => Ok(output),
+            Ok(Some((status, _))) => Err(failed(format!("ended with {status}"))),
+            Ok(None) => Err(failed(format!("has not ended within {} seconds", LIMIT.as_secs()))),
+            Err(error) => Err(failed(format!("was not understood: {error}"))),
+        }
+    }
+}
+
+/// Gives the program its token, and takes what it prints; None if that takes too long.
+fn talk(child: &mut Child, task: &Task<'_>) -> io::Result<Option<(ExitStatus, String)>> {
+    let end = Instant::now() + LIMIT;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let token = if let Task::Save(token) = task { token.secret().clone() } else { String::new() };
+    let talked = within(LIMIT, move || {
+        if let Some(mut stdin) = stdin {
+            _ = writeln!(stdin, "{token}"); // who does not read it all says so by its exit status
+        }
+        let mut output = String::new();
+        stdout.map_or(Ok(0), |stdout| stdout.take(LARGEST).read_to_string(&mut output)).map(|_| output)
+    });
+    let Some(output) = talked.transpose()? else { return Ok(None) };
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some((status, output)));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(None)
+}
+
+impl std::fmt::Display for Task<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Task::Load => "loads",
+            Task::Save(_) => "saves",
+            Task::Delete => "deletes",
+        })
+    }
+}
+
+impl TokenStore for CommandStore {
+    fn load(&self) -> Result<Option<RefreshToken>> {
+        let output = self.run(&self.commands.load, &Task::Load)?;
+        token_in(&output).map_err(|NoToken| {
+            Error::new(ErrorKind::Storage, format!("what {} prints is no token", self.place()))
+                .hint("it must print the token alone; run `get-token` to store a new one")
+        })
+    }
+
+    fn save(&self, token: &RefreshToken) -> Result<()> {
+        self.run(&self.commands.save, &Task::Save(token)).map(drop)
+    }
+
+    fn delete(&self) -> Result<()> {
+        if self.commands.delete.is_empty() {
+            let message = format!("no command is set that deletes the token from {}", self.place());
+            return Err(Error::new(ErrorKind::Configuration, message)
+                .hint("add `delete = [...]` to store in config.toml, or delete it yourself"));
+        }
+        self.run(&self.commands.delete, &Task::Delete).map(drop)
+    }
+
+    fn place(&self) -> String {
+        format!("`{}`", self.commands.load.join(" "))
+    }
+}
