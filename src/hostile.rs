@@ -101,11 +101,12 @@ mod tests {
         let mut seeds = Vec::new();
         for file in fs::read_dir(format!("{folder}/{target}")).expect("the target's corpus") {
             let path = file.expect("a file").path();
-            eprintln!("{}", path.display()); // shown where the check fails
-            let seed = fs::read(path).expect("reading");
-            check(&seed);
+            let seed = fs::read(&path).expect("reading");
+            let held = std::panic::catch_unwind(|| check(&seed));
+            assert!(held.is_ok(), "not for {}", path.display());
             seeds.push(seed);
         }
+        seeds.sort();
         // What it finds is to become a file of the corpus: that is the memory that the fuzz target shares.
         let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha); // what is new is for the fuzz targets to find

@@ -82,8 +82,6 @@ fn must_be_usable(profile: &Profile, text: &str) {
 
 /// It stands on lines of its own alone, and these are no part of a text of many lines.
 fn secret_is_in_its_place(text: &str) -> bool {
-    let lines = text.lines().filter(|line| line.contains(SECRET));
-    !text.contains("\"\"\"")
-        && !text.contains("'''")
-        && lines.fold(true, |all, line| all && line.starts_with("client_secret = "))
+    let mut lines = text.lines().filter(|line| line.contains(SECRET));
+    !text.contains("\"\"\"") && !text.contains("'''") && lines.all(|line| line.starts_with("client_secret = "))
 }
