@@ -141,6 +141,8 @@ pub fn id_token(bytes: &[u8]) {
     if read(&token, Some(NONCE)).is_ok()
         && let Ok(claims) = serde_json::from_slice::<Value>(bytes)
     {
+        let (issuer, tenant) = (claims["iss"].as_str(), claims["tid"].as_str());
+        assert!(issuer.is_none_or(|issuer| issuer.split('/').any(|part| Some(part) == tenant)));
         assert_eq!((&claims["aud"], &claims["nonce"]), (&config::hostile::CLIENT_ID.into(), &NONCE.into()));
     }
 }

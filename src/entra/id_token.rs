@@ -57,7 +57,7 @@ pub(super) fn account(id_token: Option<&str>, client_id: &ClientId, nonce: Optio
         return Err(other_sign_in("it was issued to another client"));
     }
     // "The issuer's tenant must be the token's" (Microsoft: "Secure applications and APIs by validating claims").
-    if claims.iss.as_ref().is_some_and(|issuer| !issuer.contains(&claims.tid)) {
+    if claims.iss.as_ref().is_some_and(|issuer| !issuer.split('/').any(|part| part == claims.tid)) {
         return Err(other_sign_in("its issuer is of another tenant"));
     }
     let (tenant_id, object_id) = (printable(&claims.tid), printable(&claims.oid));
@@ -108,6 +108,7 @@ mod tests {
             (ADA.to_owned(), "other"),
             (ADA.replace("client", "mallory"), "n"),
             (ADA.replace("/tenant/", "/another/"), "n"),
+            (ADA.replace("/tenant/", "/tenant-2/"), "n"),
         ] {
             let error = read(&claims, Some(nonce)).expect_err("must be refused");
             assert_eq!(error.kind(), ErrorKind::Protocol);
