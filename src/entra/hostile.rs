@@ -7,8 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::{HttpResponse, RefreshToken};
 use reqwest::StatusCode;
+use reqwest::header::{HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 
+use super::retry::{Failure, Repeatable, Tries, retry_after};
 use super::{Entra, Tokens, http, id_token as id, into_error, must_be_a_token};
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +26,7 @@ const SECRET: &str = "0.AXoA";
 const SECRETS: [&str; 5] = ["access_token", "refresh_token", "id_token", "device_code", "user_code"];
 
 /// Token replies, refusals and device replies. Answers stand one after the other with an empty line between them; each
-/// has its status on the first line.
+/// has its status on the first line, perhaps with a `Retry-After`.
 pub fn answers(bytes: &[u8]) {
     let mut answers: Vec<HttpResponse> = split(bytes, b"\n\n").into_iter().map(answer).collect();
     answers.truncate(8);
@@ -38,8 +40,12 @@ fn answer(text: &[u8]) -> HttpResponse {
         Some(end) => (&text[..end], &text[end + 1..]),
         None => (&b""[..], text),
     };
+    let (status, retry_after) = status.split_at(status.len().min(3));
     let mut answer = HttpResponse::new(body.to_vec());
     *answer.status_mut() = StatusCode::from_bytes(status).unwrap_or_default();
+    if let Ok(value) = HeaderValue::from_bytes(retry_after) {
+        answer.headers_mut().insert(RETRY_AFTER, value);
+    }
     answer
 }
 
@@ -63,9 +69,21 @@ fn token_answer(entra: &Entra<'_>, answer: &HttpResponse) {
     for nonce in [Some(NONCE), None] {
         match received().and_then(|received| entra.tokens(received, nonce)) {
             Ok(tokens) => must_be_tokens(&tokens, nonce),
-            Err(error) => must_be_no_tokens(&error, std::slice::from_ref(answer)),
+            Err(error) => {
+                must_be_no_tokens(&error, std::slice::from_ref(answer));
+                must_end_in_time(error, answer);
+            }
         }
     }
+}
+
+/// However often and long somebody wants to be asked again.
+fn must_end_in_time(error: Error, answer: &HttpResponse) {
+    let limit = Duration::from_secs(30);
+    let retry_after = retry_after(answer.headers());
+    let mut tries = Tries::new(limit, Repeatable::Always);
+    let after = tries.after(Failure { retry_after, ..Failure::answered(error) });
+    assert!(after.map_or_else(|error| error.next_step().is_some(), |pause| pause < limit));
 }
 
 /// As a device code, and as what comes while the person enters it. Every pause is finite, and so is their number.
