@@ -2,15 +2,18 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::platform::{Caller, Shared};
+use crate::platform::{Caller, Platform, Shared};
 
 /// GET `/{tenant}/v2.0/.well-known/openid-configuration`.
 pub(crate) async fn openid_configuration(
     State(platform): Shared,
     Path(name): Path<String>,
+    headers: HeaderMap,
     caller: Caller,
 ) -> Response {
     let tenant = match platform.tenant(&name) {
@@ -19,9 +22,9 @@ pub(crate) async fn openid_configuration(
     };
     // At a shared tenant Microsoft leaves this very placeholder.
     let issuer = tenant.map_or("{tenantid}", |tenant| &tenant.id);
-    let (origin, tenant) = (&platform.origin, tenant.map_or(name.as_str(), |tenant| &tenant.id));
+    let (origin, tenant) = (origin(&platform, &headers), tenant.map_or(name.as_str(), |tenant| &tenant.id));
     let document = json!({
-        "issuer": format!("{origin}/{issuer}/v2.0"),
+        "issuer": format!("{}/{issuer}/v2.0", platform.origin),
         "authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/authorize"),
         "token_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/token"),
         "device_authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/devicecode"),
@@ -39,8 +42,8 @@ pub(crate) async fn openid_configuration(
 }
 
 /// GET `/common/discovery/instance`, which MSAL asks when it does not know the host.
-pub(crate) async fn instance(State(platform): Shared) -> Json<Value> {
-    let origin = &platform.origin;
+pub(crate) async fn instance(State(platform): Shared, headers: HeaderMap) -> Json<Value> {
+    let origin = origin(&platform, &headers);
     let host = origin.trim_start_matches("https://");
     Json(json!({
         "tenant_discovery_endpoint": format!("{origin}/common/v2.0/.well-known/openid-configuration"),
@@ -52,4 +55,10 @@ pub(crate) async fn instance(State(platform): Shared) -> Json<Value> {
 /// GET `/{tenant}/discovery/v2.0/keys`: none, for nothing is signed here.
 pub(crate) async fn keys() -> Json<Value> {
     Json(json!({ "keys": [] }))
+}
+
+/// Where the caller found us: there may be a relay in between.
+fn origin(platform: &Platform, headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    host.map_or_else(|| platform.origin.clone(), |host| format!("https://{host}"))
 }

@@ -228,4 +228,8 @@ fn discovery_names_the_endpoints() {
     assert_eq!(text(&own, "issuer"), format!("{}/{TENANT_ID}/v2.0", standin.origin()));
     assert_refused(&get("/nowhere/v2.0/.well-known/openid-configuration"), 400, "invalid_request", 90002);
     assert!(get("/common/discovery/instance").json()["metadata"].is_array());
+    let address = format!("{}v2.0/.well-known/openid-configuration", standin.authority());
+    let relayed = send(client(&standin).get(address).header("host", "localhost:7")).expect("an answer").json();
+    assert_eq!(text(&relayed, "token_endpoint"), "https://localhost:7/common/oauth2/v2.0/token");
+    assert_eq!(relayed["issuer"], common["issuer"]);
 }
