@@ -27,6 +27,10 @@ impl Lock {
                 return Ok(Self(None));
             }
         };
+        // Mostly it is free, and no thread has to wait for it.
+        if file.try_lock().is_ok() {
+            return Ok(Self(Some(file)));
+        }
         match within(limit, move || file.lock().map(|()| file)) {
             Some(Ok(file)) => Ok(Self(Some(file))),
             Some(Err(error)) => {
