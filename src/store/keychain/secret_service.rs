@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use secret_service::blocking::{Collection, Item, SecretService};
-use secret_service::{EncryptionType, Error};
+use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
+use tokio::runtime::{Builder, Runtime};
 
 use super::Failure;
 
@@ -17,11 +17,47 @@ const CONTENT_TYPE: &str = "text/plain";
 
 const NO_BUS: &str = "no D-Bus session bus";
 
-pub(super) struct Connection(SecretService<'static>);
+pub(super) struct Connection {
+    talk: Talk,
+    /// Of this thread alone. The crate's own blocking calls start a thread for each processor, to wait in one of them.
+    runtime: Runtime,
+}
 
 impl Connection {
     pub(super) fn open() -> Result<Self, Failure> {
-        SecretService::connect(EncryptionType::Dh).map(Self).map_err(|error| match &error {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| Failure::Other(e.to_string()))?;
+        let talk = runtime.block_on(Talk::open())?;
+        Ok(Self { talk, runtime })
+    }
+
+    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.runtime.block_on(self.talk.load(service, user))
+    }
+
+    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
+        self.runtime.block_on(self.talk.save(service, user, token))
+    }
+
+    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
+        self.runtime.block_on(self.talk.delete(service, user))
+    }
+
+    /// Whether a new entry would be taken.
+    pub(super) fn probe(&self) -> Result<(), Failure> {
+        self.runtime.block_on(self.talk.open_collection()).map(drop)
+    }
+
+    /// Asks the person for the password, of the entry if there is one, else of the collection that would take it.
+    pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), Failure> {
+        self.runtime.block_on(self.talk.unlock(service, user))
+    }
+}
+
+struct Talk(SecretService<'static>);
+
+impl Talk {
+    async fn open() -> Result<Self, Failure> {
+        SecretService::connect(EncryptionType::Dh).await.map(Self).map_err(|error| match &error {
             Error::Unavailable => Failure::Absent(NO_BUS.to_owned()),
             Error::Zbus(_) | Error::ZbusFdo(_) => {
                 log::info!("Secret Service: {}", first_line(&error));
@@ -33,84 +69,90 @@ impl Connection {
         })
     }
 
-    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let (items, locked) = self.items(service, user)?;
+    async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let (items, locked) = self.items(service, user).await?;
         match items.first() {
-            Some(newest) => newest.get_secret().map(Some).map_err(failure),
+            Some(newest) => newest.get_secret().await.map(Some).map_err(failure),
             None if locked => Err(Failure::Locked),
-            None => match self.default_collection() {
-                Err(Failure::NotSetUp) => Ok(None),
-                Ok(collection) if collection.is_locked().map_err(failure)? => Err(Failure::Locked),
-                Ok(_) => Ok(None),
+            None => match self.open_collection().await {
+                Ok(_) | Err(Failure::NotSetUp) => Ok(None),
                 Err(other) => Err(other),
             },
         }
     }
 
-    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
-        let (items, locked) = self.items(service, user)?;
+    async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
+        let (items, locked) = self.items(service, user).await?;
         if locked {
             return Err(Failure::Locked); // what is locked could not be replaced, and would stand beside the new one
         }
         let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
         let Some((newest, older)) = items.split_first() else {
-            let collection = self.default_collection()?;
-            if collection.is_locked().map_err(failure)? {
-                return Err(Failure::Locked);
-            }
+            let collection = self.open_collection().await?;
             let label = format!("Password for '{user}' on '{service}'");
             let created = collection.create_item(&label, attributes, token.as_bytes(), true, CONTENT_TYPE);
-            return created.map(drop).map_err(failure);
+            return created.await.map(drop).map_err(failure);
         };
-        newest.set_secret(token.as_bytes(), CONTENT_TYPE).map_err(failure)?;
-        let theirs = newest.get_attributes().map_err(failure)?;
+        newest.set_secret(token.as_bytes(), CONTENT_TYPE).await.map_err(failure)?;
+        let theirs = newest.get_attributes().await.map_err(failure)?;
         if theirs.get(APPLICATION.0).map(String::as_str) != Some(APPLICATION.1) {
-            newest.set_attributes(attributes).map_err(failure)?;
+            newest.set_attributes(attributes).await.map_err(failure)?;
         }
-        older.iter().try_for_each(Item::delete).map_err(failure)
+        delete_all(older).await
     }
 
-    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
-        let (items, locked) = self.items(service, user)?;
-        if locked {
-            return Err(Failure::Locked);
-        }
-        items.iter().try_for_each(Item::delete).map_err(failure)
-    }
-
-    /// Whether a new entry would be taken.
-    pub(super) fn probe(&self) -> Result<(), Failure> {
-        match self.default_collection()?.is_locked().map_err(failure)? {
-            true => Err(Failure::Locked),
-            false => Ok(()),
+    async fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
+        match self.items(service, user).await? {
+            (_, true) => Err(Failure::Locked),
+            (items, false) => delete_all(&items).await,
         }
     }
 
-    /// Asks the person for the password, of the entry if there is one, else of the collection that would take it.
-    pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), Failure> {
-        let found = self.0.search_items(attributes(service, user)).map_err(failure)?;
+    async fn unlock(&self, service: &str, user: &str) -> Result<(), Failure> {
+        let found = self.0.search_items(attributes(service, user)).await.map_err(failure)?;
         match found.locked.first() {
-            Some(item) => item.unlock().map_err(failure),
-            None => self.default_collection()?.unlock().map_err(failure),
+            Some(item) => item.unlock().await.map_err(failure),
+            None => self.default_collection().await?.unlock().await.map_err(failure),
         }
     }
 
     /// The open entries of this name, the newest first, and whether there are locked ones. Opens no prompt.
-    fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), Failure> {
-        let found = self.0.search_items(attributes(service, user)).map_err(failure)?;
+    async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), Failure> {
+        let found = self.0.search_items(attributes(service, user)).await.map_err(failure)?;
         let mut items = found.unlocked;
         if items.len() > 1 {
-            items.sort_by_cached_key(|item| std::cmp::Reverse(item.get_modified().unwrap_or(0)));
+            let mut dated = Vec::new();
+            for item in items {
+                dated.push((item.get_modified().await.unwrap_or(0), item));
+            }
+            dated.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
+            items = dated.into_iter().map(|(_, item)| item).collect();
         }
         Ok((items, !found.locked.is_empty()))
     }
 
-    fn default_collection(&self) -> Result<Collection<'_>, Failure> {
-        self.0.get_default_collection().map_err(|error| match error {
+    /// The collection that would take a new entry, if it is not locked.
+    async fn open_collection(&self) -> Result<Collection<'_>, Failure> {
+        let collection = self.default_collection().await?;
+        match collection.is_locked().await.map_err(failure)? {
+            true => Err(Failure::Locked),
+            false => Ok(collection),
+        }
+    }
+
+    async fn default_collection(&self) -> Result<Collection<'_>, Failure> {
+        self.0.get_default_collection().await.map_err(|error| match error {
             Error::NoResult => Failure::NotSetUp,
             error => failure(error),
         })
     }
+}
+
+async fn delete_all(items: &[Item<'_>]) -> Result<(), Failure> {
+    for item in items {
+        item.delete().await.map_err(failure)?;
+    }
+    Ok(())
 }
 
 /// What Python's `keyring` searches for when it reads.
