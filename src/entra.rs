@@ -9,6 +9,7 @@ mod http;
 mod id_token;
 mod refusal;
 mod retry;
+mod tls;
 
 use std::borrow::Cow;
 
@@ -29,10 +30,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::is_token;
 pub(crate) use device::DeviceCode;
 use http::Http;
-pub(crate) use http::tls_configuration;
 pub use id_token::Account;
 pub(crate) use refusal::{described, into_error as refused, token_is_refused};
 use retry::Repeatable;
+pub(crate) use tls::tls_configuration;
 
 /// 256 bits for `state` and nonce: nobody guesses them within a sign-in.
 const RANDOM_BYTES: u32 = 32;

@@ -3,20 +3,15 @@
 
 use std::cell::OnceCell;
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, StatusCode, redirect};
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls_platform_verifier::Verifier;
 
 use super::refusal;
 use super::retry::{self, Failure, Repeatable, Tries};
+use super::tls::tls_configuration;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
@@ -134,45 +129,6 @@ impl<'a> Http<'a> {
                     .hint("see whether HTTPS_PROXY and ALL_PROXY are addresses")
             })
     }
-}
-
-/// Whom a profile trusts: the system's certificate authorities, and those of its own.
-pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let unusable = |error: rustls::Error| {
-        Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}"))
-            .hint("see whether the certificate authorities of the system, SSL_CERT_FILE and SSL_CERT_DIR are there")
-    };
-    let roots = extra_roots(profile.ca_file.as_deref())?;
-    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).map_err(unusable)?;
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .dangerous() // the name of the method; the system's own verifier is what is set
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
-}
-
-/// `ca_file`; and SSL_CERT_FILE where the system's own verifier does not read it.
-fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
-    let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
-    let mut roots = Vec::new();
-    for file in ca_file.into_iter().chain(variable.as_deref().map(Path::new)) {
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Error::new(
-                ErrorKind::Configuration,
-                format!("cannot read certificate authorities from {}: {error}", file.display()),
-            )
-            .hint("ca_file must name a file with certificates in PEM form")
-        };
-        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
-            roots.push(certificate.map_err(|error| unreadable(&error))?);
-        }
-        if roots.is_empty() {
-            return Err(unreadable(&"it holds none"));
-        }
-    }
-    Ok(roots)
 }
 
 /// An answer that the identity platform does not give.

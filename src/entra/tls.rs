@@ -1,0 +1,77 @@
+//! Whom a profile trusts: the system's certificate authorities, and those of its own.
+
+#[cfg(all(unix, not(target_os = "macos")))]
+mod bundle_first;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+
+use crate::config::Profile;
+use crate::error::{Error, ErrorKind, Result};
+
+/// TLS with whom the profile trusts.
+pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let unusable = |error: rustls::Error| {
+        Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}"))
+            .hint("see whether the certificate authorities of the system, SSL_CERT_FILE and SSL_CERT_DIR are there")
+    };
+    let roots = extra_roots(profile.ca_file.as_deref())?;
+    let verifier = verifier(roots, Arc::clone(&provider)).map_err(unusable)?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous() // the name of the method; the system's own verifier is what is set
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
+/// The system's verifier.
+#[cfg(any(not(unix), target_os = "macos"))]
+fn verifier(
+    roots: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    Ok(Arc::new(Verifier::new_with_extra_roots(roots, provider)?))
+}
+
+/// The system's authorities from the one file that holds them all, where there is one.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn verifier(
+    roots: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    Ok(match bundle_first::BundleFirst::new(&roots, &provider)? {
+        Some(verifier) => Arc::new(verifier),
+        None => Arc::new(Verifier::new_with_extra_roots(roots, provider)?),
+    })
+}
+
+/// `ca_file`; and SSL_CERT_FILE where the system's own verifier does not read it.
+fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
+    let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
+    let mut roots = Vec::new();
+    for file in ca_file.into_iter().chain(variable.as_deref().map(Path::new)) {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("cannot read certificate authorities from {}: {error}", file.display()),
+            )
+            .hint("ca_file must name a file with certificates in PEM form")
+        };
+        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
+            roots.push(certificate.map_err(|error| unreadable(&error))?);
+        }
+        if roots.is_empty() {
+            return Err(unreadable(&"it holds none"));
+        }
+    }
+    Ok(roots)
+}
