@@ -111,7 +111,12 @@ fn folders(session: &Session, configuration: &Path) -> Finding {
         return unwritable(error);
     }
     #[cfg(unix)]
-    for (path, forbidden, command) in [(configuration, 0o022, "chmod go-w"), (cache, 0o077, "chmod 700")] {
+    let secret = session.profile().client_secret.is_some();
+    #[cfg(unix)]
+    let of_configuration =
+        if secret { (configuration, 0o077, "chmod 600") } else { (configuration, 0o022, "chmod go-w") };
+    #[cfg(unix)]
+    for (path, forbidden, command) in [of_configuration, (cache, 0o077, "chmod 700")] {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
         if mode & forbidden != 0 {

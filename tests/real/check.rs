@@ -107,7 +107,7 @@ fn a_server_whose_certificate_nobody_vouches_for_gets_no_token() {
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn a_locked_keychain_wide_modes_and_a_dead_network_have_a_line_each() {
     let desk = Desk::new();
-    fs::set_permissions(desk.home.config_file(), fs::Permissions::from_mode(0o666)).unwrap();
+    fs::set_permissions(desk.home.config_file(), fs::Permissions::from_mode(0o664)).unwrap();
     desk.finds(74, "hint: run `chmod go-w ");
     fs::set_permissions(desk.home.config_file(), fs::Permissions::from_mode(0o600)).unwrap();
     let nobody = format!("https://localhost:{}/common/", crate::support::free_port());

@@ -28,7 +28,7 @@ fn an_unknown_key_is_named_with_the_known_ones() {
 fn a_wrong_type_is_named() {
     mistake("network_timeout = 'long'", 2, &["invalid type: string"]);
     mistake("[profiles.work]\nscopes = 'https://graph.microsoft.com/Mail.Read'", 3, &["expected a sequence"]);
-    mistake("store = 'vault'", 2, &["unknown variant `vault`", "`auto`", "`keychain`", "`file`"]);
+    mistake("store = 'vault'", 2, &["\"vault\"", "\"auto\", \"keychain\", \"file\" or { load"]);
     mistake("network_timeout = 0", 2, &["1 to 600 seconds"]);
 }
 
