@@ -1,17 +1,21 @@
-//! The mail programs of the README, with the README's own blocks, against a real mail server.
+//! The mail programs of docs/mail-clients.md, with its own blocks, against a real mail server: one file a program.
+
+mod mbsync;
+mod msmtp;
+mod offlineimap;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use standin::{ADA, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, GRACE, PUBLIC_CLIENT_ID};
+use standin::{ADA, GRACE, PUBLIC_CLIENT_ID};
 
+use crate::document;
 use crate::dovecot::Dovecot;
 use crate::login::program;
-use crate::readme::{Adapt as _, readme_block};
 use crate::sink::Sink;
-use crate::support::{Home, Run, finish};
+use crate::support::{Home, Run};
 
 const MAIL: &str = "From: grace@example.com\nTo: ada@example.com\nSubject: Compilers\n\nA mail for the test.\n";
 
@@ -49,6 +53,7 @@ impl Desk {
 
     fn write(&self, name: &str, text: &str) {
         let file = self.home.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, text).unwrap();
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -61,42 +66,10 @@ impl Desk {
         command
     }
 
-    fn mbsync(&self) -> Run {
-        let server = format!("Port {}\nCertificateFile {}", self.server.imaps_port, self.certificate());
-        let block = readme_block("mbsync", "text", 0);
-        self.write(
-            ".mbsyncrc",
-            &block.with("Host outlook.office365.com", "Host localhost").with_below("Host ", &server),
-        );
-        finish(self.program("mbsync", "isync libsasl2-modules-kdexoauth2").arg("m365"))
-    }
-
-    fn msmtp(&self) -> Run {
-        let block = readme_block("msmtp", "text", 0)
-            .with("host smtp.office365.com", "host localhost")
-            .with("port 587", &format!("port {}", self.server.submission_port));
-        self.write(".msmtprc", &block.with_below("tls on", &format!("tls_trust_file {}", self.certificate())));
+    /// The mail to send.
+    fn mail(&self) -> fs::File {
         self.write("mail", MAIL);
-        let mail = fs::File::open(self.home.path().join("mail")).unwrap();
-        finish(self.program("msmtp", "msmtp").arg(GRACE).stdin(mail))
-    }
-
-    /// With the lines that the README has for those who want OfflineIMAP to refresh by itself, or without.
-    fn offlineimap(&self, instead: Option<&str>) -> Run {
-        let server = format!("remotehost = localhost\nremoteport = {}", self.server.imaps_port);
-        let mut block = readme_block("OfflineIMAP", "ini", 0)
-            .with("remotehost = outlook.office365.com", &server)
-            .with("sslcacertfile = OS-DEFAULT", &format!("sslcacertfile = {}", self.certificate()));
-        if let Some(instead) = instead {
-            let line = block.lines().find(|line| line.starts_with("oauth2_access_token_eval")).unwrap().to_owned();
-            block = block.with(&line, instead);
-        }
-        self.write(".offlineimaprc", &block);
-        self.write(".offlineimap.py", &readme_block("OfflineIMAP", "python", 0));
-        let mut command = self.program("offlineimap", "offlineimap3");
-        // Python's, for its own talk with Microsoft; our commands must not need it.
-        command.env("SSL_CERT_FILE", self.home.standin.ca_file());
-        finish(command.args(["-o", "-u", "basic"]))
+        fs::File::open(self.home.path().join("mail")).unwrap()
     }
 
     /// The mails that came into the INBOX at home.
@@ -113,6 +86,21 @@ impl Desk {
         assert_eq!(fetched.len(), 1, "{run:?}\n{}", self.server.log());
         assert!(fetched[0].contains("A mail for the test."), "{}", fetched[0]);
     }
+
+    #[track_caller]
+    fn has_sent_the_mail(&self, run: &Run) {
+        assert_eq!(run.code, Some(0), "{run:?}\n{}", self.server.log());
+        let message = self.sink.message();
+        assert!(message.contains(&format!("MAIL FROM:<{ADA}>")), "{message}");
+        assert!(message.contains(&format!("RCPT TO:<{GRACE}>")), "{message}");
+        assert!(message.contains("A mail for the test."), "{message}");
+    }
+}
+
+/// A block of the document.
+#[track_caller]
+fn block(heading: &str, language: &str, index: usize) -> String {
+    document::block("docs/mail-clients.md", heading, language, index)
 }
 
 /// The two ways in which our command fails most: nobody has signed in, and Microsoft does not take the token any more.
@@ -132,89 +120,14 @@ fn shows_our_reason(run_program: impl Fn(&Desk) -> Run) {
     assert!(desk.fetched().is_empty() && desk.sink.is_empty());
 }
 
-#[test]
-#[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
-fn mbsync_fetches_mail() {
+/// A good token, but of another person: the mail server refuses it, and the program must say so in time.
+#[track_caller]
+fn fails_when_the_server_refuses(run_program: impl Fn(&Desk) -> Run) {
     let desk = Desk::with_mail();
-    desk.home.store_token("mail");
-    let run = desk.mbsync();
-    desk.has_fetched_the_mail(&run);
-    assert!(desk.home.standin.is_valid_refresh_token(&desk.home.token_in_file("mail").unwrap()));
-}
-
-#[test]
-#[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
-fn mbsync_shows_why_there_is_no_token() {
-    shows_our_reason(Desk::mbsync);
-}
-
-#[test]
-#[ignore = "tests/run: dovecot's submission service and msmtp"]
-fn msmtp_sends_mail() {
-    let desk = Desk::new();
-    desk.home.store_token("mail");
-    let run = desk.msmtp();
-    assert_eq!(run.code, Some(0), "{run:?}\n{}", desk.server.log());
-    let message = desk.sink.message();
-    assert!(message.contains(&format!("MAIL FROM:<{ADA}>")), "{message}");
-    assert!(message.contains(&format!("RCPT TO:<{GRACE}>")), "{message}");
-    assert!(message.contains("A mail for the test."), "{message}");
-}
-
-#[test]
-#[ignore = "tests/run: dovecot's submission service and msmtp"]
-fn msmtp_shows_why_there_is_no_token() {
-    shows_our_reason(Desk::msmtp);
-}
-
-#[test]
-#[ignore = "tests/run: dovecot and OfflineIMAP"]
-fn offlineimap_fetches_mail() {
-    let desk = Desk::with_mail();
-    desk.home.store_token("mail");
-    let run = desk.offlineimap(None);
-    desk.has_fetched_the_mail(&run);
-}
-
-#[test]
-#[ignore = "tests/run: dovecot and OfflineIMAP"]
-fn offlineimap_shows_why_there_is_no_token() {
-    shows_our_reason(|desk| desk.offlineimap(None));
-}
-
-/// OfflineIMAP sends its secret even when it is empty, and the stand-in refuses that from a client without one (as
-/// Microsoft may): so this is a client with a secret.
-fn refreshes_by_itself(desk: &Desk) -> Run {
-    let instead = readme_block("OfflineIMAP", "ini", 1)
-        .with("https://login.microsoftonline.com/common/", &desk.home.standin.authority())
-        .with("YOUR-CLIENT-ID", CONFIDENTIAL_CLIENT_ID)
-        .with("oauth2_client_secret =", &format!("oauth2_client_secret = {CLIENT_SECRET}"));
-    desk.offlineimap(Some(&instead))
-}
-
-#[test]
-#[ignore = "tests/run: dovecot and OfflineIMAP"]
-fn offlineimap_fetches_mail_with_the_stored_refresh_token() {
-    let desk = Desk::with_mail();
-    let token = desk.home.standin.seed_refresh_token(CONFIDENTIAL_CLIENT_ID, ADA);
-    desk.home.put_token("mail", &token);
-    let run = refreshes_by_itself(&desk);
-    desk.has_fetched_the_mail(&run);
-    let requests = desk.home.standin.requests();
-    let refresh = requests.iter().find(|request| request.path.ends_with("/token")).unwrap();
-    assert_eq!(refresh.parameters["refresh_token"], token);
-    assert!(refresh.user_agent.as_ref().unwrap().starts_with("Python-urllib"), "it refreshed itself: {refresh:?}");
-    assert_eq!(desk.home.token_in_file("mail"), Some(token), "it throws the new one away, as the README says");
-}
-
-#[test]
-#[ignore = "tests/run: dovecot and OfflineIMAP"]
-fn offlineimap_shows_why_there_is_no_refresh_token() {
-    let desk = Desk::with_mail();
-    let run = refreshes_by_itself(&desk);
+    desk.home.put_token("mail", &desk.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
+    let run = run_program(&desk);
     assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
-    assert!(run.stderr.contains("No refresh token found"), "{run:?}");
-    assert!(desk.fetched().is_empty());
+    assert!(desk.fetched().is_empty() && desk.sink.is_empty());
 }
 
 #[test]

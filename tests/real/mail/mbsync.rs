@@ -1,0 +1,26 @@
+use super::{Desk, block, shows_our_reason};
+use crate::document::Adapt as _;
+use crate::support::{Run, finish};
+
+fn mbsync(desk: &Desk) -> Run {
+    let server = format!("Port {}\nCertificateFile {}", desk.server.imaps_port, desk.certificate());
+    let block = block("mbsync", "text", 0);
+    desk.write(".mbsyncrc", &block.with("Host outlook.office365.com", "Host localhost").with_below("Host ", &server));
+    finish(desk.program("mbsync", "isync libsasl2-modules-kdexoauth2").arg("m365"))
+}
+
+#[test]
+#[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
+fn fetches_mail() {
+    let desk = Desk::with_mail();
+    desk.home.store_token("mail");
+    let run = mbsync(&desk);
+    desk.has_fetched_the_mail(&run);
+    assert!(desk.home.standin.is_valid_refresh_token(&desk.home.token_in_file("mail").unwrap()));
+}
+
+#[test]
+#[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
+fn shows_why_there_is_no_token() {
+    shows_our_reason(mbsync);
+}
