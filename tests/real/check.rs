@@ -27,7 +27,7 @@ impl Desk {
         server.deliver(ADA, "Subject: a mail\n\n");
         let desk = Self { home, login, server, sink };
         // One file with both authorities: the stand-in's and the mail server's.
-        let both = desk.home.standin.ca_pem() + &fs::read_to_string(desk.server.certificate()).unwrap();
+        let both = desk.home.standin.ca_pem() + &fs::read_to_string(desk.server.ca_file()).unwrap();
         fs::write(desk.home.path().join("both.pem"), both).unwrap();
         desk.configure(
             &format!("localhost:{}", desk.server.imaps_port),

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustix::process::{Pid, Signal, getgid, getuid, kill_process};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -60,9 +60,9 @@ impl Dovecot {
         dovecot
     }
 
-    /// The certificate, which is its own authority.
-    pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("certificate.pem")
+    /// Whom its users trust.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("authority.pem")
     }
 
     /// A mail lies in this person's INBOX.
@@ -81,7 +81,7 @@ impl Dovecot {
     pub fn log_in(&self, user: &str, token: &str) -> Run {
         let mut curl = program("curl", "curl");
         curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20", "--cacert"]);
-        curl.arg(self.certificate()).args(["--oauth2-bearer", token]);
+        curl.arg(self.ca_file()).args(["--oauth2-bearer", token]);
         curl.args(["--user", user, "--request", "EXAMINE INBOX"]);
         finish(curl.arg(format!("imaps://localhost:{}/", self.imaps_port)))
     }
@@ -106,22 +106,34 @@ fn create(folder: PathBuf) -> PathBuf {
     folder
 }
 
-fn give_to_mail_user(path: &Path) {
+pub fn give_to_mail_user(path: &Path) {
     if getuid().is_root() {
         chown(path, Some(NOBODY.0), Some(NOBODY.1)).unwrap();
     }
 }
 
+/// Of an authority: Emacs trusts nobody else.
 fn write_certificate(folder: &Path) {
-    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "Mail server");
+    let mut params = certificate("Mail authority", Vec::new());
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = certificate("Mail server", vec!["localhost".to_owned()]).signed_by(&key, &authority).unwrap();
+    for (name, pem) in
+        [("authority.pem", authority.pem()), ("certificate.pem", server.pem()), ("key.pem", key.serialize_pem())]
+    {
+        fs::write(folder.join(name), pem).unwrap();
+    }
+}
+
+fn certificate(common_name: &str, names: Vec<String>) -> CertificateParams {
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, common_name);
     // rcgen's own, 1975 to 4096, is refused by some clients.
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::days(1);
     params.not_after = now + Duration::days(30);
-    let key = KeyPair::generate().unwrap();
-    fs::write(folder.join("certificate.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    params
 }
 
 fn oauth2(home: &Home, folder: &Path) -> String {

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use standin::{ADA, GRACE, PUBLIC_CLIENT_ID};
+use standin::{ADA, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::document;
 use crate::dovecot::Dovecot;
@@ -34,21 +34,34 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        let (home, sink) = (Home::new(), Sink::start());
+        Self::with(Setup::default())
+    }
+
+    /// For those who send the token within the command `AUTH`, which may have 12,288 characters (RFC 4954, section 4).
+    /// Dovecot's submission service takes 1,024.
+    fn with_short_tokens() -> Self {
+        Self::with(Setup { access_token_length: 540..=600, ..Setup::default() })
+    }
+
+    fn with(setup: Setup) -> Self {
+        let (home, sink) = (Home::with(Standin::start_with(setup)), Sink::start());
         let server = Dovecot::start(&home, sink.port);
         Self { home, sink, server }
     }
 
     /// One with a mail in Ada's INBOX, and a folder for it at home.
     fn with_mail() -> Self {
-        let desk = Self::new();
-        desk.server.deliver(ADA, MAIL);
-        fs::create_dir(desk.home.path().join("Mail")).unwrap();
-        desk
+        Self::new().receive_mail()
     }
 
-    fn certificate(&self) -> String {
-        self.server.certificate().display().to_string()
+    fn receive_mail(self) -> Self {
+        self.server.deliver(ADA, MAIL);
+        fs::create_dir(self.home.path().join("Mail")).unwrap();
+        self
+    }
+
+    fn ca_file(&self) -> String {
+        self.server.ca_file().display().to_string()
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -90,6 +103,11 @@ impl Desk {
     #[track_caller]
     fn has_sent_the_mail(&self, run: &Run) {
         assert_eq!(run.code, Some(0), "{run:?}\n{}", self.server.log());
+        self.mail_arrived();
+    }
+
+    #[track_caller]
+    fn mail_arrived(&self) {
         let message = self.sink.message();
         assert!(message.contains(&format!("MAIL FROM:<{ADA}>")), "{message}");
         assert!(message.contains(&format!("RCPT TO:<{GRACE}>")), "{message}");
@@ -123,7 +141,7 @@ fn shows_our_reason(run_program: impl Fn(&Desk) -> Run) {
 /// A good token, but of another person: the mail server refuses it, and the program must say so in time.
 #[track_caller]
 fn fails_when_the_server_refuses(run_program: impl Fn(&Desk) -> Run) {
-    let desk = Desk::with_mail();
+    let desk = Desk::with_short_tokens().receive_mail();
     desk.home.put_token("mail", &desk.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
     let run = run_program(&desk);
     assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");

@@ -55,9 +55,11 @@ fn receive(stream: TcpStream) -> std::io::Result<String> {
     let (mut message, mut in_data) = (String::new(), false);
     replies.write_all(b"220 sink\r\n")?;
     for line in BufReader::new(stream).lines() {
-        let line = line?;
+        let Ok(line) = line else { break }; // some leave by a reset
         let reply = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
             _ if in_data && line != "." => None,
+            // Dovecot promises it to its clients, whoever is behind it.
+            "EHLO" => Some("250-sink\r\n250 8BITMIME"),
             "QUIT" => Some("221 2.0.0 Bye"),
             "DATA" => Some("354 Go on"),
             _ => Some("250 2.0.0 Ok"),

@@ -3,7 +3,7 @@ use crate::document::Adapt as _;
 use crate::support::{Run, finish};
 
 fn mbsync(desk: &Desk) -> Run {
-    let server = format!("Port {}\nCertificateFile {}", desk.server.imaps_port, desk.certificate());
+    let server = format!("Port {}\nCertificateFile {}", desk.server.imaps_port, desk.ca_file());
     let block = block("mbsync", "text", 0);
     desk.write(".mbsyncrc", &block.with("Host outlook.office365.com", "Host localhost").with_below("Host ", &server));
     finish(desk.program("mbsync", "isync libsasl2-modules-kdexoauth2").arg("m365"))

@@ -14,7 +14,7 @@ pub(super) fn configure(desk: &Desk) {
     let block = block("msmtp", "text", 0)
         .with("host smtp.office365.com", "host localhost")
         .with("port 587", &format!("port {}", desk.server.submission_port));
-    desk.write(".msmtprc", &block.with_below("tls on", &format!("tls_trust_file {}", desk.certificate())));
+    desk.write(".msmtprc", &block.with_below("tls on", &format!("tls_trust_file {}", desk.ca_file())));
 }
 
 #[test]

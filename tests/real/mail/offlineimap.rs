@@ -12,7 +12,7 @@ fn run(desk: &Desk, configuration: String) -> Run {
     let server = format!("remotehost = localhost\nremoteport = {}", desk.server.imaps_port);
     let configuration = configuration
         .with("remotehost = outlook.office365.com", &server)
-        .with("sslcacertfile = OS-DEFAULT", &format!("sslcacertfile = {}", desk.certificate()));
+        .with("sslcacertfile = OS-DEFAULT", &format!("sslcacertfile = {}", desk.ca_file()));
     desk.write(".offlineimaprc", &configuration);
     desk.write(".offlineimap.py", &block("OfflineIMAP", "python", 0));
     let mut command = desk.program("offlineimap", "offlineimap3");
