@@ -2,6 +2,7 @@
 
 mod mbsync;
 mod msmtp;
+mod neomutt;
 mod offlineimap;
 
 use std::fs;
