@@ -2,6 +2,7 @@
 
 mod aerc;
 mod getmail;
+mod git;
 mod mbsync;
 mod msmtp;
 mod neomutt;

@@ -1,0 +1,40 @@
+use std::process::Command;
+
+use standin::GRACE;
+
+use super::{Desk, block, msmtp, shows_our_reason};
+use crate::login::program;
+use crate::support::{Run, finish};
+
+/// Sends a patch that says what the mail for the test says.
+fn send_email(desk: &Desk) -> Run {
+    msmtp::configure(desk);
+    desk.write(".gitconfig", &block("git send-email", "ini", 0));
+    let repository = desk.home.path().join("repository");
+    let git = |command: &mut Command, arguments: &[&str]| {
+        desk.home.prepare(command);
+        let run = finish(command.args(arguments));
+        assert_eq!(run.code, Some(0), "{run:?}");
+    };
+    git(&mut program("git", "git"), &["init", "--quiet", repository.to_str().unwrap()]);
+    let commit = ["commit", "--quiet", "--allow-empty", "--message", "A mail for the test."];
+    git(program("git", "git").current_dir(&repository), &commit);
+    let mut command = desk.program("git", "git git-email");
+    command.args(["send-email", "--always", "--to", GRACE, "-1"]);
+    finish(command.current_dir(&repository))
+}
+
+#[test]
+#[ignore = "tests/run: dovecot's submission service, git send-email and msmtp"]
+fn sends_a_patch() {
+    let desk = Desk::new();
+    desk.home.store_token("mail");
+    let run = send_email(&desk);
+    desk.has_sent_the_mail(&run);
+}
+
+#[test]
+#[ignore = "tests/run: dovecot's submission service, git send-email and msmtp"]
+fn shows_why_there_is_no_token() {
+    shows_our_reason(send_email);
+}
