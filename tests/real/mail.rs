@@ -1,6 +1,7 @@
 //! The mail programs of docs/mail-clients.md, with its own blocks, against a real mail server: one file a program.
 
 mod aerc;
+mod curl;
 mod emacs;
 mod getmail;
 mod git;
