@@ -4,15 +4,13 @@ use std::process::Command;
 
 use standin::ADA;
 
+use crate::document::block;
 use crate::login::program;
 use crate::support::{Home, finish};
 
-const RECIPES: &str = include_str!("../../docs/sign-in-and-accounts.md");
-
-/// The block of TOML that follows a word.
-fn recipe(after: &str) -> &'static str {
-    let rest = RECIPES.split_once(after).unwrap().1;
-    rest.split_once("```toml\n").unwrap().1.split_once("```").unwrap().0
+/// One of the recipes: pass, GnuPG, age.
+fn recipe(index: usize) -> String {
+    block("docs/sign-in-and-accounts.md", "Programs of your own as a store", "toml", index)
 }
 
 /// A home with these lines in its configuration, in which gpg has a key without a passphrase.
@@ -70,7 +68,7 @@ fn the_whole_way(home: &Home, place: &str) {
 #[test]
 #[ignore = "tests/run: pass and gnupg"]
 fn pass_keeps_the_token() {
-    let home = home(recipe("[pass](https"));
+    let home = home(&recipe(0));
     make_gpg_key(&home);
     let mut init = program("pass", "pass");
     init.args(["init", ADA]);
@@ -82,7 +80,7 @@ fn pass_keeps_the_token() {
 #[test]
 #[ignore = "tests/run: gnupg"]
 fn gpg_keeps_the_token() {
-    let home = home(recipe("[GnuPG](https"));
+    let home = home(&recipe(1));
     make_gpg_key(&home);
     the_whole_way(&home, "gpg --quiet --decrypt");
     end_agent(&home);
@@ -91,7 +89,7 @@ fn gpg_keeps_the_token() {
 #[test]
 #[ignore = "tests/run: age"]
 fn age_keeps_the_token() {
-    let home = home(recipe("[age](https"));
+    let home = home(&recipe(2));
     let mut keygen = program("age-keygen", "age");
     keygen.arg("-o").arg(home.path().join(".m365-key.txt"));
     run(&home, keygen);
