@@ -1,0 +1,103 @@
+"""What is raised, and what is logged."""
+
+import logging
+import pickle
+
+import m365auth
+import pytest
+from conftest import output
+
+
+def test_sign_in_needed(home, standin):
+    with pytest.raises(m365auth.SignInNeeded, match="No refresh token found") as raised:
+        m365auth.get_refresh_token()
+    assert raised.value.hint == "run `get-token --profile mail` to sign in"
+    assert raised.value.reference is None
+
+    home.store_token()
+    standin.control("POST", "revoke", params={"aadsts": "50173"})
+    with pytest.raises(m365auth.SignInNeeded) as raised:
+        m365auth.get_access_token()
+    assert raised.value.reference.startswith("AADSTS50173, trace ")
+
+
+def test_try_later(home, standin):
+    token = home.store_token()
+    standin.order({"status": {"status": 503, "retry_after": "3600"}})
+    with pytest.raises(m365auth.TryLater):
+        m365auth.get_access_token()
+    assert home.stored_token() == token
+
+
+def test_configuration_error(home):
+    with pytest.raises(m365auth.ConfigurationError, match="no profile") as raised:
+        m365auth.get_access_token("nonsense")
+    assert "the profiles are: calendar, mail" in raised.value.hint
+    home.config_file.unlink()
+    with pytest.raises(m365auth.ConfigurationError, match="there is no configuration"):
+        m365auth.get_access_token()
+
+
+def test_whatever_else_goes_wrong_is_an_error(home, standin):
+    home.store_token()
+    standin.order("html")
+    with pytest.raises(m365auth.Error) as raised:
+        m365auth.get_access_token()
+    assert type(raised.value) is m365auth.Error
+
+
+def test_an_error_is_a_value_error_as_the_originals(home):
+    with pytest.raises(ValueError):
+        m365auth.get_access_token()
+    with pytest.raises(TypeError):
+        m365auth.get_access_token(7)
+
+
+def test_an_error_says_all_that_the_command_says(home, standin):
+    home.store_token()
+    standin.order({"aadsts": {"code": 53003}})
+    with pytest.raises(m365auth.SignInNeeded) as raised:
+        m365auth.get_access_token()
+    error = raised.value
+    lines = [error.message, f"hint: {error.hint}", f"Microsoft's reference: {error.reference}"]
+    assert str(error).splitlines() == lines
+
+
+def test_an_error_crosses_processes(home):
+    with pytest.raises(m365auth.SignInNeeded) as raised:
+        m365auth.get_access_token()
+    error = pickle.loads(pickle.dumps(raised.value))
+    assert (type(error), error.hint, str(error)) == (type(raised.value), raised.value.hint, str(raised.value))
+
+
+def test_a_panic_is_an_exception(home):
+    """The library takes it for granted that a few more files can be opened; without them it panics."""
+    home.store_token()
+    script = """\
+import os, resource, m365auth
+
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for free in range(20):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3 + free, hard))
+    try:
+        m365auth.get_access_token()
+    except m365auth.Error as error:
+        print(error.message)
+        if "defect" in error.message:
+            break
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+m365auth.get_access_token()
+"""
+    assert "a defect in m365auth" in output(home.python(script))
+
+
+def test_warnings_are_logged_and_secrets_are_not(home, standin, caplog):
+    home.store_token()
+    (home.cache / "lock_mail").mkdir()
+    with caplog.at_level(logging.DEBUG):
+        m365auth.get_access_token()
+    ours = [record for record in caplog.records if record.name.startswith("m365auth.")]
+    assert {record.levelname for record in ours} == {"INFO", "WARNING"}
+    assert "going on without a lock" in caplog.text
+    secrets = standin.control("GET", "secrets")
+    assert secrets and not any(secret in caplog.text for secret in secrets)
