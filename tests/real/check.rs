@@ -11,16 +11,19 @@ use crate::sink::Sink;
 use crate::support::{Home, Run};
 
 /// A person for whom everything works.
-struct Desk {
-    home: Home,
+pub struct Desk {
+    pub home: Home,
     login: Login,
-    server: Dovecot,
+    pub server: Dovecot,
     sink: Sink,
 }
 
 impl Desk {
     fn new() -> Self {
-        let mut home = Home::new();
+        Self::with(Home::new())
+    }
+
+    pub fn with(mut home: Home) -> Self {
         let login = Login::start(&mut home, Keyring::Unlocked);
         let sink = Sink::start();
         let server = Dovecot::start(&home, sink.port);
@@ -46,7 +49,7 @@ impl Desk {
         self.home.configure(&format!("imap_host = '{imap}'\nsmtp_host = '{smtp}'\nusername = '{username}'\n{usual}"));
     }
 
-    fn check(&self) -> Run {
+    pub fn check(&self) -> Run {
         let run = self.home.run("get-token", ["--check"]);
         assert_eq!(run.stdout, "");
         run

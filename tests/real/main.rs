@@ -16,6 +16,7 @@ mod load;
 mod login;
 mod mail;
 mod memory;
+mod pictures;
 mod process;
 mod secrets;
 mod sink;
