@@ -36,8 +36,7 @@ pub use entra::{Access, Account};
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};
 pub use paths::Paths;
-pub use session::{Session, SignedIn};
-pub use store::TokenStore;
+pub use session::Session;
 
 /// An access token for a profile of the user's configuration, as `refresh-token` prints it.
 ///

@@ -35,7 +35,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// As [`write`], for what may be lost in a power cut: it does not wait for the disk.
+/// As [`write()`], for what may be lost in a power cut: it does not wait for the disk.
 pub(crate) fn write_quickly(path: &Path, content: &[u8]) -> io::Result<()> {
     fill(path, content, |_| Ok(())).map(drop)
 }

@@ -24,6 +24,14 @@ pub(crate) const DAY: u64 = 24 * 60 * 60;
 /// One profile, ready to hand out tokens.
 ///
 /// Its network calls block, and must not be made from within an async runtime.
+///
+/// ```no_run
+/// let config = m365auth::Config::load("config.toml".as_ref())?;
+/// let session = m365auth::Session::open(&config, &"calendar".parse()?)?;
+/// let access = session.access_token()?;
+/// println!("{:?} may {:?} until {:?}", access.account, access.scopes, access.expires);
+/// # Ok::<(), m365auth::Error>(())
+/// ```
 pub struct Session {
     paths: Paths,
     profile: Profile,
@@ -33,16 +41,15 @@ pub struct Session {
 
 /// What a sign-in brought.
 #[derive(Debug)]
-#[non_exhaustive]
-pub struct SignedIn {
+pub(crate) struct SignedIn {
     /// For the profile's resource, and by whom.
-    pub access: Access,
+    pub(crate) access: Access,
     /// As it is stored.
-    pub refresh_token: RefreshToken,
+    pub(crate) refresh_token: RefreshToken,
     /// Where the refresh token lives now, for a person.
-    pub place: String,
+    pub(crate) place: String,
     /// The token is in a file, and not encrypted.
-    pub in_file: bool,
+    pub(crate) in_file: bool,
 }
 
 impl Session {

@@ -25,7 +25,7 @@ pub(crate) use record::Record;
 ///
 /// Each method fails with [`ErrorKind::Unavailable`] where the place is there but closed, and with
 /// [`ErrorKind::Storage`] where it could not be read or written.
-pub trait TokenStore {
+pub(crate) trait TokenStore {
     /// The token that is kept here, if one is.
     fn load(&self) -> Result<Option<RefreshToken>>;
     /// Keeps the token instead of what was kept before.
