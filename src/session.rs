@@ -170,7 +170,7 @@ impl Session {
                 ErrorKind::Configuration,
                 format!("the stored token of \"{name}\" came from {origin}, and the configuration says another"),
             )
-            .hint(format!("run `get-token --profile {name}` to sign in with the new one, or undo the change"))),
+            .hint(format!("run `get-token --profile {name:#}` to sign in with the new one, or undo the change"))),
         }
     }
 
@@ -238,7 +238,7 @@ pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) 
     if let Some(days) = old {
         log::warn!(
             "this refresh token is {days} days old, and Microsoft lets it die after 90 days; \
-             run `refresh-token --profile {profile}` now and then, which renews it",
+             run `refresh-token --profile {profile:#}` now and then, which renews it",
         );
     }
     Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
@@ -247,5 +247,5 @@ pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) 
 /// The Python original's words, so that a search finds them.
 pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
     Error::new(ErrorKind::SignIn, format!("No refresh token found for the profile \"{profile}\""))
-        .hint(format!("run `get-token --profile {profile}` to sign in"))
+        .hint(format!("run `get-token --profile {profile:#}` to sign in"))
 }

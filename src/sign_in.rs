@@ -99,7 +99,7 @@ impl SignIn<'_> {
                 format!("you signed in as {}, and the profile \"{name}\" belongs to {}", new.name, old.name),
             )
             .hint(format!(
-                "nothing was stored; sign in as {}, or run `get-token --sign-out --profile {name}` first",
+                "nothing was stored; sign in as {}, or run `get-token --sign-out --profile {name:#}` first",
                 old.name
             )));
         }
@@ -121,5 +121,5 @@ pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
 fn timed_out(session: &Session, timeout: std::time::Duration) -> Error {
     let name = &session.profile().name;
     Error::new(ErrorKind::TryLater, format!("nobody signed in within {} seconds", timeout.as_secs()))
-        .hint(format!("run `get-token --profile {name}` again, or allow more time with --timeout"))
+        .hint(format!("run `get-token --profile {name:#}` again, or allow more time with --timeout"))
 }

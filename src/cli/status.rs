@@ -78,7 +78,7 @@ impl Status<'_> {
         let Some(store) = &self.store else {
             return match &self.error {
                 Some(error) => format!("{name}: {error}"),
-                None => format!("{name}: not signed in (get-token --profile {name})"),
+                None => format!("{name}: not signed in (get-token --profile {name:#})"),
             };
         };
         let account = self.account.as_ref().map_or("an account that is not known yet", |account| &account.name);

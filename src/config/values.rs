@@ -39,9 +39,13 @@ impl FromStr for ProfileName {
     }
 }
 
+/// With `{:#}` as a shell takes it.
 impl fmt::Display for ProfileName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        match formatter.alternate() && self.0.contains(' ') {
+            true => write!(formatter, "'{}'", self.0),
+            false => formatter.write_str(&self.0),
+        }
     }
 }
 

@@ -79,21 +79,21 @@ pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile
 /// The next command to type. Where the kind says that waiting helps, no code says otherwise.
 fn hint(kind: ErrorKind, next: Option<Next>, profile: &Profile) -> String {
     let name = &profile.name;
-    let sign_in = format!("run `get-token --profile {name}` to sign in again");
+    let sign_in = format!("run `get-token --profile {name:#}` to sign in again");
     match next {
         _ if kind == ErrorKind::TryLater => "try again later; the stored token is still good".to_owned(),
         Some(Next::SignIn) => sign_in,
         Some(Next::Interact) => {
-            format!("run `get-token --profile {name}`, and do in the browser what your organisation asks for")
+            format!("run `get-token --profile {name:#}`, and do in the browser what your organisation asks for")
         }
         Some(Next::Policy) => {
             "only your organisation's IT department can change that; show it the lines below".to_owned()
         }
         Some(Next::OtherAccount) => format!(
-            "run `get-token --profile {name}` and choose another account, or set tenant in config.toml to that \
+            "run `get-token --profile {name:#}` and choose another account, or set tenant in config.toml to that \
              account's own"
         ),
-        Some(Next::Consent) => format!("run `get-token --profile {name}` and accept what Microsoft asks you there"),
+        Some(Next::Consent) => format!("run `get-token --profile {name:#}` and accept what Microsoft asks you there"),
         Some(Next::AdministratorConsent) => {
             let address = profile.authority.endpoint("adminconsent");
             format!("forward this address to an administrator:\n{address}?client_id={}", profile.client_id.as_str())

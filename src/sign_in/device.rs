@@ -45,7 +45,7 @@ impl<'a> DeviceSignIn<'a> {
         let name = &self.sign_in.lead().profile().name;
         match error.refusal().and_then(|refusal| refusal.code) {
             Some(53003 | 530_032 | 530_035) => error.hint(format!(
-                "many organisations forbid device codes alone: try `get-token --profile {name}` with the browser of this \
+                "many organisations forbid device codes alone: try `get-token --profile {name:#}` with the browser of this \
                  machine, over SSH with the browser of yours, or with `ssh -L` and --server"
             )),
             _ => error,

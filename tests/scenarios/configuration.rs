@@ -215,3 +215,15 @@ fn a_configuration_that_others_may_write_is_not_used() {
     set_mode(&folder, 0o700);
     home.refresh().token();
 }
+
+#[test]
+fn a_hint_can_be_typed_whatever_the_profile_is_called() {
+    let home = Home::new();
+    home.configure(&format!(
+        "{}\n[profiles.'my work']\nscopes = ['https://graph.microsoft.com/Mail.Read']\n",
+        home.configuration()
+    ));
+    let run = home.run("refresh-token", ["--profile", "my work"]);
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("profile \"my work\"") && stderr.contains("`get-token --profile 'my work'`"), "{stderr}");
+}
