@@ -2,6 +2,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod hostile;
+mod store_choice;
 mod table;
 mod values;
 
@@ -12,8 +13,9 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::private;
+pub use store_choice::{StoreChoice, StoreCommands};
 use table::Table;
-pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server, StoreChoice, StoreCommands};
+pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server};
 pub(crate) use values::{SUBMISSION, redirect_uri};
 
 /// The commented configuration that the first run writes.

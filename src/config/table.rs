@@ -9,9 +9,8 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{
-    Authority, CacheChoice, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, StoreChoice, redirect_uri,
-};
+use super::store_choice::StoreChoice;
+use super::values::{Authority, CacheChoice, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, redirect_uri};
 use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
 use crate::foreign::printable;
