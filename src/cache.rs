@@ -27,6 +27,8 @@ pub(crate) struct Cache {
 struct Entry<Access> {
     /// The configuration that the token was made for: with another one it is not found.
     made_for: String,
+    /// In seconds since 1970. A clock that was set back since then cannot tell how old the token is.
+    kept: u64,
     access: Access,
 }
 
@@ -43,7 +45,7 @@ impl Cache {
         let entry: Option<Entry<Access>> =
             memory::look_up(&self.name).and_then(|entry| serde_json::from_slice(&entry).ok());
         let good = entry
-            .filter(|entry| entry.made_for == self.made_for)
+            .filter(|entry| entry.made_for == self.made_for && entry.kept <= now())
             .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MARGIN));
         log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "none" });
         good.map(|entry| entry.access)
@@ -55,7 +57,7 @@ impl Cache {
         if self.choice == CacheChoice::None || seconds == 0 {
             return;
         }
-        if let Ok(entry) = serde_json::to_vec(&Entry { made_for: self.made_for.clone(), access })
+        if let Ok(entry) = serde_json::to_vec(&Entry { made_for: self.made_for.clone(), kept: now(), access })
             && let Err(why) = memory::keep(&self.name, &entry, seconds)
         {
             log::info!("the access token is not kept in kernel memory: {why}");

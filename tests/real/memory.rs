@@ -151,3 +151,13 @@ fn a_hit_reads_one_file_and_starts_no_thread_no_connection_and_no_lock() {
     }
     assert_eq!(calls.matches("write(").count(), 1, "the token, in one piece: {calls}");
 }
+
+#[test]
+#[ignore = "tests/run: faketime"]
+fn a_clock_that_was_set_back_is_no_reason_to_hand_out_an_old_token() {
+    let home = home_with_memory();
+    let kept = home.refresh().token().to_owned();
+    let mut faketime = program("faketime", "faketime");
+    faketime.args(["-f", "-2h"]);
+    assert_ne!(refresh_by(&home, faketime).token(), kept);
+}
