@@ -114,6 +114,11 @@ impl<'a> Entra<'a> {
         Self { profile, client, http: Http::new(profile) }
     }
 
+    /// Makes ready for a request, which takes some milliseconds. What goes wrong is told by the request.
+    pub(crate) fn prepare(&self) {
+        _ = self.http.client();
+    }
+
     /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce. The redirect URI is the profile's,
     /// perhaps with the port that was free. Consent may be asked for several services at once (Microsoft), so that one
     /// sign-in can serve more profiles.

@@ -1,5 +1,6 @@
 //! One profile with its store and its line to Microsoft: the way of a token, top-down.
 
+use std::thread;
 use std::time::Duration;
 
 use oauth2::RefreshToken;
@@ -109,8 +110,17 @@ impl Session {
         Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
     }
 
-    /// With the first stored token that Microsoft does not refuse.
     fn refresh(&self) -> Result<Access> {
+        let entra = self.entra();
+        thread::scope(|scope| {
+            // To ask the keychain is mostly to wait for it; meanwhile the certificate authorities are read.
+            scope.spawn(|| entra.prepare());
+            self.refresh_by(&entra)
+        })
+    }
+
+    /// With the first stored token that Microsoft does not refuse.
+    fn refresh_by(&self, entra: &Entra<'_>) -> Result<Access> {
         let mut refused = None;
         for place in self.stores.places() {
             let stored = match self.stores.load(*place) {
@@ -123,7 +133,7 @@ impl Session {
                 }
                 Err(error) => return Err(error),
             };
-            match self.refresh_with(&stored) {
+            match self.refresh_with(entra, &stored) {
                 Err(error) if error.refusal().is_some_and(token_is_refused) => {
                     refused.get_or_insert(error);
                 }
@@ -133,10 +143,10 @@ impl Session {
         Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
     }
 
-    fn refresh_with(&self, stored: &Stored) -> Result<Access> {
+    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
         self.must_belong_here(stored)?;
         let _held = interrupt::hold();
-        let Tokens { mut access, refresh_token } = self.entra().refresh(&stored.token)?;
+        let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
         let known = || stored.record.as_ref().and_then(|record| record.account.clone());
         access.account = access.account.or_else(known);
         let mut record = Record::of_new_token(&self.profile, access.account.clone());

@@ -1,8 +1,8 @@
 //! One request, with limits on time, size, redirects and tries. Whatever comes back that is no answer of the identity platform
 //! ends here, and so do refusals: a caller sees tokens or an [`Error`].
 
-use std::cell::OnceCell;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
@@ -27,13 +27,13 @@ const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Http<'a> {
     profile: &'a Profile,
-    /// Built at the first request: whoever makes none pays for no TLS.
-    client: OnceCell<Client>,
+    /// Built when first needed: whoever makes no request pays for no TLS.
+    client: OnceLock<Result<Client>>,
 }
 
 impl<'a> Http<'a> {
     pub(super) fn new(profile: &'a Profile) -> Self {
-        Self { profile, client: OnceCell::new() }
+        Self { profile, client: OnceLock::new() }
     }
 
     /// Sends the request, again where that may help, and returns the answer if it is a success.
@@ -84,14 +84,8 @@ impl<'a> Http<'a> {
         result.unwrap_or_else(|| Err(self.timed_out()))
     }
 
-    fn client(&self) -> Result<&Client> {
-        match self.client.get() {
-            Some(client) => Ok(client),
-            None => {
-                let client = self.build_client()?;
-                Ok(self.client.get_or_init(|| client))
-            }
-        }
+    pub(super) fn client(&self) -> Result<&Client> {
+        self.client.get_or_init(|| self.build_client()).as_ref().map_err(Clone::clone)
     }
 
     /// Runs a talk to its end, or to the limit, or shortly after a signal: a request may already have changed something
