@@ -177,6 +177,15 @@ fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
         std::fs::create_dir(&folder).unwrap();
         std::fs::copy(home.standin.ca_file(), folder.join("0a1b2c3d.0")).unwrap();
         crate::support::finish(home.command("refresh-token").env("SSL_CERT_DIR", &folder)).token();
+        // A file that knows another authority does not hide the folder; alone, it vouches for nobody here.
+        let other = standin::Standin::start();
+        let with_other = || {
+            let mut command = home.command("refresh-token");
+            command.env("SSL_CERT_FILE", other.ca_file());
+            command
+        };
+        crate::support::finish(with_other().env("SSL_CERT_DIR", &folder)).token();
+        crate::support::finish(&mut with_other()).fails_with(75);
     }
 }
 
