@@ -2,6 +2,7 @@
 
 mod check;
 mod first_run;
+mod generate;
 pub mod get_refresh_token;
 pub mod get_token;
 #[cfg(any(test, fuzzing))]
@@ -24,6 +25,7 @@ use crate::config::{Config, ProfileName};
 use crate::error::{ErrorKind, Result};
 use crate::interrupt;
 use crate::paths::Paths;
+use stdout::Stdout;
 
 /// What all three commands take.
 #[derive(Args)]
@@ -34,6 +36,9 @@ struct Common {
     /// Say what is done, never a secret
     #[arg(short, long)]
     verbose: bool,
+    /// Print a man page (man, man-config), or completions (complete-bash, -elvish, -fish, -powershell, -zsh)
+    #[arg(long, value_name = "KIND", hide_possible_values = true)]
+    generate: Option<generate::Kind>,
 }
 
 /// For a command that serves one profile.
@@ -46,6 +51,7 @@ struct ProfileArgument {
 
 /// `main` of every command: reads the arguments, runs, and says what went wrong.
 fn main<Arguments: Parser>(
+    texts: &generate::Texts,
     common: impl FnOnce(&Arguments) -> &Common,
     run: impl FnOnce(Arguments) -> Result<()>,
 ) -> ExitCode {
@@ -55,9 +61,16 @@ fn main<Arguments: Parser>(
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
-    stderr::log(common(&arguments).verbose);
-    interrupt::enable();
-    match run(arguments) {
+    let common = common(&arguments);
+    stderr::log(common.verbose);
+    let done = match common.generate {
+        Some(kind) => Stdout::default().print(texts.of(kind).trim_end()),
+        None => {
+            interrupt::enable();
+            run(arguments)
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             stderr::show(&error);

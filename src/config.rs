@@ -184,6 +184,8 @@ pub(crate) fn built_in_scopes(name: &ProfileName, cloud: Cloud) -> Option<Vec<St
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -227,5 +229,20 @@ mod tests {
             let built_in = built_in_scopes(&name.parse().expect("a name"), Cloud::Global);
             assert_eq!(Some(shown), built_in, "the example shows what is built in");
         }
+    }
+
+    #[test]
+    fn the_readme_and_the_example_name_every_key() {
+        let mistake =
+            table::parse("nothing = 1").err().expect("an unknown key").in_file(Path::new("x"), "").to_string();
+        // unknown field `nothing`, expected one of `client_id`, …
+        let known: BTreeSet<&str> = mistake.split('`').skip(3).step_by(2).filter(|key| *key != "profiles").collect();
+        let readme = include_str!("../README.md").split_once("| key |").expect("a table of keys").1;
+        let rows = readme.lines().skip(2).map_while(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let shown: BTreeSet<&str> = rows.flat_map(|(keys, _)| keys.split('`').skip(1).step_by(2)).collect();
+        assert_eq!(shown, known, "README.md");
+        let lines = EXAMPLE.lines().map(|line| line.trim_start_matches("# "));
+        let keys = lines.filter_map(|line| line.split_once(" = ")?.0.split('.').next());
+        assert_eq!(keys.collect::<BTreeSet<_>>(), known, "config.example.toml");
     }
 }

@@ -4,19 +4,27 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use super::generate::texts;
 use super::stdout::Stdout;
 use super::{Common, ProfileArgument, sign_in_needed};
 use crate::config::StoreChoice;
 use crate::error::Result;
 use crate::session;
 
+const EXAMPLES: &str = "\
+Examples:
+  get-refresh-token --profile mail
+      What OfflineIMAP's oauth2_refresh_token_eval runs
+  get-refresh-token | pass insert --multiline m365/mail
+      Hand the token to another store";
+
 /// Print the stored refresh token, without network
 ///
 /// For programs that refresh by themselves, such as OfflineIMAP. They mostly throw the renewed token away: run
 /// `refresh-token` now and then, or the stored one dies after 90 days.
 #[derive(Parser)]
-#[command(name = "get-refresh-token", version)]
-struct Arguments {
+#[command(name = "get-refresh-token", version, after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
     #[command(flatten)]
     profile: ProfileArgument,
     #[command(flatten)]
@@ -25,7 +33,7 @@ struct Arguments {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(|arguments: &Arguments| &arguments.common, run)
+    super::main(&texts!("get-refresh-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {

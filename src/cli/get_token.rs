@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use super::generate::texts;
 use super::stderr::{ask, progress, say};
 use super::stdout::Stdout;
 use super::{Common, check, first_run, sign_out, status};
@@ -17,14 +18,25 @@ use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
 use crate::sign_in::{Outcome, SignIn};
 
+const EXAMPLES: &str = "\
+Examples:
+  get-token --profile mail --profile calendar
+      Sign in once, for mail and calendar
+  get-token --server
+      Sign in on a machine that you reach by `ssh -L 7598:localhost:7598`
+  get-token --check
+      Look whether mail programs can work
+  get-token --status --json
+      Tell a program what is stored";
+
 /// Sign in to Microsoft 365, and store the refresh token
 ///
 /// Opens the browser at Microsoft's sign-in and waits for its return; over SSH, shows the address and takes the one that
 /// the browser comes to. The refresh token goes to the keychain; the access token is printed, and `refresh-token` prints
 /// fresh ones from then on.
 #[derive(Parser)]
-#[command(name = "get-token", version)]
-struct Arguments {
+#[command(name = "get-token", version, after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
     /// What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that
     /// serves them all
     #[arg(short, long = "profile", value_name = "NAME")]
@@ -36,7 +48,7 @@ struct Arguments {
     #[arg(long)]
     device: bool,
     /// Whether to open the browser (auto: not over SSH, unless a display is forwarded)
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
     /// How long to wait for the browser's return
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -66,7 +78,7 @@ enum OpenBrowser {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(|arguments: &Arguments| &arguments.common, run)
+    super::main(&texts!("get-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(arguments: Arguments) -> Result<()> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use super::generate::texts;
 use super::stdout::Stdout;
 use super::{Common, ProfileArgument, sign_in_needed};
 use crate::config::Profile;
@@ -13,17 +14,26 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::session::Session;
 use crate::xoauth2;
 
+const EXAMPLES: &str = "\
+Examples:
+  refresh-token --profile mail
+      What mail programs run: mbsync's PassCmd, msmtp's passwordeval
+  refresh-token --format xoauth2 --user team@example.com
+      What a mail server takes, for a shared mailbox
+  refresh-token --profile calendar --format json
+      The token with the time when it ends, for a script";
+
 /// Print an access token for mail and calendar programs
 ///
 /// For mbsync's PassCmd, msmtp's passwordeval, and scripts. On success stdout is the token and one newline; on failure
 /// it is empty, and stderr says why.
 #[derive(Parser)]
-#[command(name = "refresh-token", version)]
-struct Arguments {
+#[command(name = "refresh-token", version, after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
     #[command(flatten)]
     profile: ProfileArgument,
     /// What to print: the token; XOAUTH2's line for a mail server; or JSON with all that is known of the token
-    #[arg(long, value_name = "FORM", default_value = "token")]
+    #[arg(long, value_name = "token|xoauth2|json", default_value = "token", hide_possible_values = true)]
     format: Format,
     /// With --format xoauth2: whose mailbox (else the profile's username, else who signed in)
     #[arg(long, value_name = "ADDRESS")]
@@ -44,7 +54,7 @@ enum Format {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(|arguments: &Arguments| &arguments.common, run)
+    super::main(&texts!("refresh-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<()> {

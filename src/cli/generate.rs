@@ -1,0 +1,62 @@
+//! `--generate`: man pages and completions, for whoever installs the commands.
+//!
+//! They lie in `packaging/share`, written by a test from the commands' own arguments and the README: the generators
+//! themselves (`clap_complete`, `clap_mangen`) made `refresh-token` 166 KiB larger, what they write makes it 20.
+
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod markdown;
+
+use clap::ValueEnum;
+
+/// What to print.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    Man,
+    ManConfig,
+    CompleteBash,
+    CompleteElvish,
+    CompleteFish,
+    CompletePowershell,
+    CompleteZsh,
+}
+
+/// What one command prints.
+pub(super) struct Texts {
+    pub(super) man: &'static str,
+    pub(super) bash: &'static str,
+    pub(super) elvish: &'static str,
+    pub(super) fish: &'static str,
+    pub(super) powershell: &'static str,
+    pub(super) zsh: &'static str,
+}
+
+impl Texts {
+    pub(super) fn of(&self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Man => self.man,
+            Kind::ManConfig => include_str!("../../packaging/share/man/man5/m365auth-config.5"),
+            Kind::CompleteBash => self.bash,
+            Kind::CompleteElvish => self.elvish,
+            Kind::CompleteFish => self.fish,
+            Kind::CompletePowershell => self.powershell,
+            Kind::CompleteZsh => self.zsh,
+        }
+    }
+}
+
+/// The texts of the command of this name.
+macro_rules! texts {
+    ($name:literal) => {
+        $crate::cli::generate::Texts {
+            man: include_str!(concat!("../../packaging/share/man/man1/", $name, ".1")),
+            bash: include_str!(concat!("../../packaging/share/bash-completion/completions/", $name)),
+            elvish: include_str!(concat!("../../packaging/share/elvish/lib/", $name, ".elv")),
+            fish: include_str!(concat!("../../packaging/share/fish/vendor_completions.d/", $name, ".fish")),
+            powershell: include_str!(concat!("../../packaging/share/powershell/", $name, ".ps1")),
+            zsh: include_str!(concat!("../../packaging/share/zsh/site-functions/_", $name)),
+        }
+    };
+}
+pub(super) use texts;
