@@ -11,6 +11,7 @@ mod crash;
 mod document;
 mod dovecot;
 mod faults;
+mod generate;
 mod keychain;
 mod load;
 mod login;
