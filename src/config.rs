@@ -233,8 +233,7 @@ mod tests {
 
     #[test]
     fn the_readme_and_the_example_name_every_key() {
-        let mistake =
-            table::parse("nothing = 1").err().expect("an unknown key").in_file(Path::new("x"), "").to_string();
+        let mistake = table::parse("nothing = 1").expect_err("an unknown key").in_file(Path::new("x"), "").to_string();
         // unknown field `nothing`, expected one of `client_id`, …
         let known: BTreeSet<&str> = mistake.split('`').skip(3).step_by(2).filter(|key| *key != "profiles").collect();
         let readme = include_str!("../README.md").split_once("| key |").expect("a table of keys").1;

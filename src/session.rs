@@ -114,7 +114,7 @@ impl Session {
         let entra = self.entra();
         thread::scope(|scope| {
             // To ask the keychain is mostly to wait for it; meanwhile the certificate authorities are read.
-            scope.spawn(|| entra.prepare());
+            _ = thread::Builder::new().spawn_scoped(scope, || entra.prepare());
             self.refresh_by(&entra)
         })
     }

@@ -117,6 +117,7 @@ fn fish_completes() {
 /// Debian has no PowerShell: this looks only where one is installed, as on GitHub's machines.
 #[test]
 #[ignore = "tests/run: PowerShell, where there is one"]
+#[allow(clippy::disallowed_macros, reason = "what was not tested is said")]
 fn powershell_completes() {
     let home = Home::new();
     let file = generated(&home, "refresh-token", "complete-powershell");
