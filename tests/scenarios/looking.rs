@@ -2,7 +2,9 @@
 
 use standin::{ADA, Fault};
 
-use crate::support::{Home, Run, eventually};
+#[cfg(unix)]
+use crate::support::eventually;
+use crate::support::{Home, Run};
 
 fn status(home: &Home, arguments: &[&str]) -> Run {
     let run = home.run("get-token", [&["--status"], arguments].concat());

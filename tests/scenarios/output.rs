@@ -1,10 +1,8 @@
 //! stdout is the token and one newline, or nothing; words go to stderr; exit codes say what to do.
 
-use std::process::Stdio;
-
 use standin::ADA;
 
-use crate::support::{Home, finish};
+use crate::support::Home;
 
 #[test]
 fn a_wrong_call_is_64_with_nothing_on_stdout() {
@@ -45,6 +43,7 @@ fn verbose_says_what_was_done_and_no_secret() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_stdout_is_an_error_and_one_that_went_away_is_none() {
+    use std::process::Stdio;
     let home = Home::new();
     home.store_token("mail");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -65,7 +64,7 @@ fn a_full_stdout_is_an_error_and_one_that_went_away_is_none() {
 fn a_cache_folder_that_cannot_be_is_74_and_leaves_the_usual_one_alone() {
     let home = Home::new();
     let token = home.store_token("mail");
-    let run = finish(home.command("refresh-token").env("XDG_CACHE_HOME", "/dev/null/nowhere"));
+    let run = crate::support::finish(home.command("refresh-token").env("XDG_CACHE_HOME", "/dev/null/nowhere"));
     assert!(run.fails_with(74).contains("/dev/null/nowhere"), "no token can be read there");
     assert_eq!(home.token_in_file("mail"), Some(token));
 }

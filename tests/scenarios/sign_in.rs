@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
 use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC_CLIENT_ID};
 
-use crate::support::{Home, SignIn};
+use crate::support::Home;
+#[cfg(unix)]
+use crate::support::SignIn;
 
 #[test]
 fn stores_the_refresh_token_says_who_signed_in_and_prints_the_access_token() {
