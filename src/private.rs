@@ -1,7 +1,7 @@
 //! What is one user's alone on the disk: files that nobody else may read, folders that nobody else may write, and what is
 //! believed of those that are already there.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn tighten(_: &Path, _: u32) -> io::Result<()> {
 pub(crate) fn is_trustworthy(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt as _;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let own = |what: &Path, metadata: &Metadata, sticky: bool| {
+    let own = |what: &Path, metadata: &fs::Metadata, sticky: bool| {
         let mode = metadata.mode();
         if metadata.uid() != user && metadata.uid() != 0 {
             return Err(format!("{} belongs to another user", what.display()));
