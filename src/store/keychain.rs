@@ -2,9 +2,12 @@
 //! entry. Each system's own part is an `imp` of the same shape.
 
 #[cfg_attr(target_os = "linux", path = "keychain/secret_service.rs")]
-#[cfg_attr(any(target_os = "macos", windows), path = "keychain/native.rs")]
+#[cfg_attr(target_os = "macos", path = "keychain/macos.rs")]
+#[cfg_attr(windows, path = "keychain/windows.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "macos", windows)), path = "keychain/none.rs")]
 mod imp;
+#[cfg(any(windows, test))]
+mod parts;
 
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex};
@@ -51,6 +54,7 @@ enum Failure {
     /// There is none in this login.
     Absent(String),
     /// It was never set up: there is no place to write to.
+    #[cfg_attr(windows, expect(dead_code, reason = "the Credential Manager needs no setting up"))]
     NotSetUp,
     Locked,
     /// It is there, and does not answer.
@@ -88,9 +92,10 @@ impl Keychain {
             return Err(failure.clone());
         }
         let question = Arc::new(question);
-        let answered = match self.timed(ANSWER, &state, &question) {
+        let limit = if imp::ASKS_ITSELF { UNLOCK } else { ANSWER };
+        let answered = match self.timed(limit, &state, &question) {
             // The person is asked for the password, and then the question is put once more.
-            (connection, Err(Failure::Locked)) if self.attended => {
+            (connection, Err(Failure::Locked)) if self.attended && !imp::ASKS_ITSELF => {
                 log::warn!("the keychain is locked: please type its password in the window that opens");
                 let service = self.service.clone();
                 let unlocked = self.timed(
@@ -190,18 +195,18 @@ fn decode_utf16(blob: &[u8]) -> Option<String> {
 
 impl Failure {
     fn into_error(self) -> Error {
-        let unlock = "unlock it: sign in to the desktop, or run `gnome-keyring-daemon --unlock`; \
-                      `store = \"file\"` in config.toml does without a keychain";
-        let none = "start one, such as gnome-keyring, in the same login (cron and SSH logins often have none); \
-                    `store = \"file\"` in config.toml does without a keychain";
+        let or_file = "`store = \"file\"` in config.toml does without a keychain";
+        let unlock = format!("unlock it: {}; {or_file}", imp::HOW_TO_UNLOCK);
         let unavailable = |message: &str| Error::new(ErrorKind::Unavailable, message);
         match self {
-            Self::Absent(why) => unavailable(&format!("there is no keychain in this login: {why}")).hint(none),
+            Self::Absent(why) => unavailable(&format!("there is no keychain in this login: {why}"))
+                .hint(format!("{}; {or_file}", imp::HOW_TO_GET_ONE)),
             Self::NotSetUp => unavailable("the keychain was never set up: it has no default collection")
                 .hint("set it up, such as with Seahorse, or use `store = \"file\"` in config.toml"),
             Self::Locked => unavailable("the keychain is locked").hint(unlock),
-            Self::NoAnswer => unavailable("the keychain does not answer")
-                .hint("restart it, or log in anew; `store = \"file\"` in config.toml does without a keychain"),
+            Self::NoAnswer => {
+                unavailable("the keychain does not answer").hint(format!("restart it, or log in anew; {or_file}"))
+            }
             Self::Garbled => {
                 Error::new(ErrorKind::Storage, "the keychain's entry is no token").hint("run `get-token` to replace it")
             }
@@ -215,6 +220,26 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::decode;
+
+    /// Under wine and on a runner too. It writes into the keychain of whoever runs it, and removes that again.
+    #[test]
+    #[cfg(any(windows, target_os = "macos"))]
+    #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #[ignore = "the keychain of this person: cargo test --lib keychain -- --ignored"]
+    fn the_systems_keychain_keeps_overwrites_and_forgets_a_token_of_any_length() {
+        use super::{Keychain, RefreshToken, TokenStore as _};
+        let keychain = Keychain::new(&format!("test-{}", std::process::id()).parse().unwrap());
+        let kept = || keychain.load().unwrap().map(|token| token.secret().clone());
+        assert_eq!(kept(), None);
+        for length in [1000, 1, 2560, 2561, 6000, 10_000, 1500] {
+            let token = "0".repeat(length);
+            keychain.save(&RefreshToken::new(token.clone())).unwrap();
+            assert_eq!(kept(), Some(token));
+        }
+        keychain.delete().unwrap();
+        assert_eq!(kept(), None);
+        keychain.delete().unwrap();
+    }
 
     #[test]
     fn a_blob_is_utf_8_or_what_python_writes_on_windows() {

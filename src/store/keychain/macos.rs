@@ -1,19 +1,19 @@
-//! macOS and Windows: the Keychain and the Credential Manager, by the keyring project's stores.
+//! macOS: the login keychain.
 
-#[cfg(windows)]
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use apple_native_keyring_store::keychain::Store;
 use keyring_core::api::CredentialStoreApi as _;
 use keyring_core::{Entry, Error};
 
 use super::Failure;
 
-#[cfg(target_os = "macos")]
-use apple_native_keyring_store::keychain::Store;
-#[cfg(windows)]
-use windows_native_keyring_store::Store;
+/// It asks for the keychain's password, and whether this program may read what another one wrote, by windows of its own.
+pub(super) const ASKS_ITSELF: bool = true;
+pub(super) const HOW_TO_UNLOCK: &str = "run `security unlock-keychain`, and allow the access when macOS asks";
+pub(super) const HOW_TO_GET_ONE: &str = "log in to the desktop, and see in Keychain Access whether there is one";
 
-pub(super) struct Connection(std::sync::Arc<Store>);
+pub(super) struct Connection(Arc<Store>);
 
 impl Connection {
     pub(super) fn open() -> Result<Self, Failure> {
@@ -29,14 +29,7 @@ impl Connection {
     }
 
     pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
-        let entry = self.entry(service, user)?;
-        // UTF-8, though Python's `keyring` writes UTF-16 on Windows and may misread this: the Credential Manager takes
-        // 2,560 bytes, and twice a token's length is mostly more (jaraco/keyring issue 355).
-        entry.set_secret(token.as_bytes()).map_err(failure)?;
-        // The store writes a user name of its own making; Python's reads match on this one.
-        #[cfg(windows)]
-        entry.update_attributes(&HashMap::from([("username", user)])).map_err(failure)?;
-        Ok(())
+        self.entry(service, user)?.set_secret(token.as_bytes()).map_err(failure)
     }
 
     pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
@@ -51,29 +44,27 @@ impl Connection {
         Ok(())
     }
 
-    /// The system asks the person itself, when an entry is read.
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), Failure> {
         Err(Failure::Locked)
     }
 
     fn entry(&self, service: &str, user: &str) -> Result<Entry, Failure> {
-        // Python's target name is the service alone; the store's own default would be another.
-        #[cfg(windows)]
-        let modifiers = Some(HashMap::from([("target", service)]));
-        #[cfg(not(windows))]
-        let modifiers = None;
-        self.0.build(service, user, modifiers.as_ref()).map_err(failure)
+        self.0.build(service, user, None).map_err(failure)
     }
 }
 
-/// Never the error's own `Debug`: `BadEncoding` carries the secret.
+/// Never the error's own `Debug`: `BadEncoding` carries the secret. The numbers are those of `SecBase.h`.
 fn failure(error: Error) -> Failure {
-    match error {
-        Error::NoStorageAccess(_) => Failure::Locked,
-        Error::NoDefaultStore => Failure::Absent("the system offers none".to_owned()),
-        Error::BadEncoding(_) | Error::BadDataFormat(..) => Failure::Garbled,
-        Error::PlatformFailure(error) => Failure::Other(error.to_string()),
-        Error::TooLong(_, limit) => Failure::Other(format!("it takes no more than {limit} characters")),
-        _ => Failure::Other("it gave no reason".to_owned()),
+    let (Error::NoStorageAccess(error) | Error::PlatformFailure(error)) = error else {
+        return Failure::Other("it gave no reason".to_owned());
+    };
+    let number = error.downcast_ref::<security_framework::base::Error>().map_or(0, |error| error.code());
+    match number {
+        -25291 => Failure::Absent(error.to_string()), // errSecNotAvailable
+        -25307 | -25294 => Failure::NotSetUp,         // errSecNoDefaultKeychain, errSecNoSuchKeychain
+        // errSecInteractionNotAllowed (nobody is there to ask), errSecUserCanceled, errSecAuthFailed, and what another
+        // program's entry brings: errSecInvalidOwnerEdit, wrPermErr.
+        -25308 | -128 | -25293 | -25244 | -61 => Failure::Locked,
+        _ => Failure::Other(error.to_string()),
     }
 }

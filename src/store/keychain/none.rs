@@ -2,6 +2,10 @@
 
 use super::Failure;
 
+pub(super) const ASKS_ITSELF: bool = false;
+pub(super) const HOW_TO_UNLOCK: &str = "there is none";
+pub(super) const HOW_TO_GET_ONE: &str = "keep the token elsewhere";
+
 pub(super) struct Connection(());
 
 impl Connection {

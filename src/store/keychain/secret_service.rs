@@ -15,6 +15,12 @@ const APPLICATION: (&str, &str) = ("application", "Python keyring library");
 /// The content type of Python's `secretstorage`.
 const CONTENT_TYPE: &str = "text/plain";
 
+/// It asks the person for the password only when we tell it to.
+pub(super) const ASKS_ITSELF: bool = false;
+pub(super) const HOW_TO_UNLOCK: &str = "sign in to the desktop, or run `gnome-keyring-daemon --unlock`";
+pub(super) const HOW_TO_GET_ONE: &str =
+    "start one, such as gnome-keyring, in the same login (cron and SSH logins often have none)";
+
 const NO_BUS: &str = "no D-Bus session bus";
 
 pub(super) struct Connection {

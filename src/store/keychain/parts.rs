@@ -1,0 +1,249 @@
+//! Tokens that are longer than one entry of the Credential Manager may be.
+//!
+//! One that fits is an entry like Python's. One that does not is cut into parts, and the entry becomes a list of them,
+//! which no token can be, since it has spaces: `parts SET COUNT DIGEST`. The parts lie in entries of their own,
+//! `NAME/a1`, `NAME/a2` and so on, or `NAME/b1` and so on: a new token takes the set that the old one does not use, and
+//! the list is written last. Whoever is stopped before that leaves the old token whole.
+
+use sha2::{Digest, Sha256};
+
+use super::Failure;
+
+/// `CRED_MAX_CREDENTIAL_BLOB_SIZE` of Windows, in bytes. Python's `keyring`, which writes UTF-16, fails at half of that
+/// many characters (jaraco/keyring issue 355), so that nothing longer is shared with it.
+const LARGEST: usize = 5 * 512;
+/// Five times the longest token that was reported.
+const MOST_PARTS: usize = 4;
+const SETS: [char; 2] = ['a', 'b'];
+/// A slash is in no profile's name: no part is another profile's entry.
+const BEFORE_PART: char = '/';
+
+/// Entries of one user, by their names.
+pub(super) trait Entries {
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure>;
+    fn write(&self, name: &str, blob: &[u8]) -> Result<(), Failure>;
+    /// An entry that is not there is removed already.
+    fn remove(&self, name: &str) -> Result<(), Failure>;
+}
+
+/// What the entry holds, or the parts that it lists.
+pub(super) fn load(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+    match load_once(entries, name) {
+        // Another command may have removed the parts between our looks at list and parts. Its own list is there now.
+        Err(Failure::Garbled) => load_once(entries, name),
+        loaded => loaded,
+    }
+}
+
+fn load_once(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(blob) = entries.read(name)? else { return Ok(None) };
+    let Some(list) = List::parse(&blob) else { return Ok(Some(blob)) };
+    let mut token = Vec::new();
+    for part in list.names(name) {
+        token.extend(entries.read(&part)?.ok_or(Failure::Garbled)?);
+    }
+    if digest(&token) == list.digest { Ok(Some(token)) } else { Err(Failure::Garbled) }
+}
+
+/// Keeps the token in one entry if it fits, else in parts. The parts of the token before are removed.
+pub(super) fn save(entries: &impl Entries, name: &str, token: &[u8]) -> Result<(), Failure> {
+    let before = entries.read(name)?.and_then(|blob| List::parse(&blob));
+    if token.len() <= LARGEST {
+        entries.write(name, token)?;
+    } else {
+        let list = List::of(token, before.as_ref())?;
+        for (part, bytes) in list.names(name).zip(token.chunks(LARGEST)) {
+            entries.write(&part, bytes)?;
+        }
+        entries.write(name, list.to_text().as_bytes())?;
+    }
+    for part in before.iter().flat_map(|list| list.names(name)) {
+        if entries.remove(&part).is_err() {
+            log::warn!("a part of the older token stays in the keychain ({part})");
+        }
+    }
+    Ok(())
+}
+
+/// Removes the entry, and every part that may be there, listed or not.
+pub(super) fn delete(entries: &impl Entries, name: &str) -> Result<(), Failure> {
+    entries.remove(name)?;
+    let parts = SETS.into_iter().flat_map(|set| names(name, set, MOST_PARTS));
+    parts.into_iter().try_for_each(|part| entries.remove(&part))
+}
+
+struct List {
+    set: char,
+    count: usize,
+    digest: String,
+}
+
+impl List {
+    fn of(token: &[u8], before: Option<&Self>) -> Result<Self, Failure> {
+        let count = token.len().div_ceil(LARGEST);
+        if count > MOST_PARTS {
+            return Err(Failure::Other(format!("it takes no more than {} characters", LARGEST * MOST_PARTS)));
+        }
+        let set = if before.is_some_and(|list| list.set == SETS[0]) { SETS[1] } else { SETS[0] };
+        Ok(Self { set, count, digest: digest(token) })
+    }
+
+    /// None for what is no list: a token.
+    fn parse(blob: &[u8]) -> Option<Self> {
+        let words: Vec<&str> = std::str::from_utf8(blob).ok()?.split(' ').collect();
+        let ["parts", set, count, digest] = words[..] else { return None };
+        let set = SETS.into_iter().find(|known| *set == known.to_string())?;
+        let count = count.parse().ok().filter(|count| (1..=MOST_PARTS).contains(count))?;
+        Some(Self { set, count, digest: digest.to_owned() })
+    }
+
+    fn to_text(&self) -> String {
+        format!("parts {} {} {}", self.set, self.count, self.digest)
+    }
+
+    fn names(&self, name: &str) -> impl Iterator<Item = String> {
+        names(name, self.set, self.count)
+    }
+}
+
+fn names(name: &str, set: char, count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(move |number| format!("{name}{BEFORE_PART}{set}{number}"))
+}
+
+fn digest(token: &[u8]) -> String {
+    Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const NAME: &str = "m365auth-mail";
+
+    /// A Credential Manager, whose caller is stopped when no step is left.
+    struct Manager {
+        blobs: RefCell<BTreeMap<String, Vec<u8>>>,
+        steps: Cell<usize>,
+    }
+
+    impl Manager {
+        fn holding(token: Option<&str>) -> Self {
+            let manager = Self { blobs: RefCell::default(), steps: Cell::new(usize::MAX) };
+            token.into_iter().for_each(|token| save(&manager, NAME, token.as_bytes()).unwrap());
+            manager
+        }
+
+        fn token(&self) -> Option<String> {
+            load(self, NAME).unwrap().map(|token| String::from_utf8(token).unwrap())
+        }
+
+        fn names(&self) -> Vec<String> {
+            self.blobs.borrow().keys().cloned().collect()
+        }
+
+        fn step(&self) -> Result<(), Failure> {
+            let left = self.steps.get().checked_sub(1).ok_or_else(|| Failure::Other("stopped".to_owned()))?;
+            self.steps.set(left);
+            Ok(())
+        }
+    }
+
+    impl Entries for Manager {
+        fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+            Ok(self.blobs.borrow().get(name).cloned())
+        }
+
+        fn write(&self, name: &str, blob: &[u8]) -> Result<(), Failure> {
+            self.step()?;
+            assert!(blob.len() <= 2560, "the Credential Manager refuses {} bytes", blob.len());
+            self.blobs.borrow_mut().insert(name.to_owned(), blob.to_vec());
+            Ok(())
+        }
+
+        fn remove(&self, name: &str) -> Result<(), Failure> {
+            self.step()?;
+            self.blobs.borrow_mut().remove(name);
+            Ok(())
+        }
+    }
+
+    fn token(first: char, length: usize) -> String {
+        let letters = ('a'..='z').cycle().take(length - 1);
+        std::iter::once(first).chain(letters).collect()
+    }
+
+    #[test]
+    fn a_token_that_fits_is_one_entry_with_nothing_but_itself() {
+        for length in [1, 1900, 2560] {
+            let token = token('0', length);
+            let manager = Manager::holding(Some(&token));
+            assert_eq!(manager.names(), [NAME]);
+            assert_eq!(manager.blobs.borrow()[NAME], token.as_bytes());
+            assert_eq!(manager.token(), Some(token));
+        }
+    }
+
+    #[test]
+    fn a_longer_one_is_in_parts_which_a_list_names_that_is_no_token() {
+        for (length, parts) in [(2561, 2), (5120, 2), (5121, 3), (10_240, 4)] {
+            let token = token('0', length);
+            let manager = Manager::holding(Some(&token));
+            assert_eq!(manager.names().len(), 1 + parts, "{length}");
+            let list = String::from_utf8(manager.blobs.borrow()[NAME].clone()).unwrap();
+            assert!(!crate::foreign::is_token(&list), "{list}");
+            assert_eq!(manager.token(), Some(token));
+        }
+        let manager = Manager::holding(Some("old"));
+        assert!(save(&manager, NAME, token('0', 10_241).as_bytes()).is_err());
+        assert_eq!(manager.token().as_deref(), Some("old"));
+    }
+
+    #[test]
+    fn whoever_is_stopped_leaves_the_old_token_or_the_new_one() {
+        let lengths = [1, 2560, 2561, 6000, 10_240];
+        for (old, new) in lengths.into_iter().flat_map(|old| lengths.map(|new| (token('0', old), token('1', new)))) {
+            for steps in 0.. {
+                let manager = Manager::holding(Some(&old));
+                manager.steps.set(steps);
+                let saved = save(&manager, NAME, new.as_bytes()).is_ok();
+                let kept = manager.token().unwrap();
+                assert!(kept == new || (kept == old && !saved), "stopped after {steps}: {} {}", old.len(), new.len());
+                let stopped = manager.steps.replace(usize::MAX) == 0;
+                save(&manager, NAME, new.as_bytes()).unwrap();
+                assert_eq!(manager.token().as_ref(), Some(&new));
+                if !stopped {
+                    assert_eq!(manager.names().len(), Manager::holding(Some(&new)).names().len(), "nothing is left");
+                    break;
+                }
+                delete(&manager, NAME).unwrap();
+                assert_eq!(manager.names(), [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_lost_or_of_another_token_is_found_out() {
+        let manager = Manager::holding(Some(&token('0', 6000)));
+        let part = manager.names().pop().unwrap();
+        let before = manager.blobs.borrow_mut().insert(part.clone(), b"another".to_vec());
+        assert!(matches!(load(&manager, NAME), Err(Failure::Garbled)));
+        manager.blobs.borrow_mut().remove(&part);
+        assert!(matches!(load(&manager, NAME), Err(Failure::Garbled)));
+        manager.blobs.borrow_mut().insert(part, before.unwrap());
+        assert_eq!(manager.token(), Some(token('0', 6000)));
+        delete(&manager, NAME).unwrap();
+        assert_eq!(manager.token(), None);
+    }
+
+    #[test]
+    fn what_resembles_a_list_is_none() {
+        for blob in ["parts", "parts a 1", "parts c 1 00", "parts a 0 00", "parts a 5 00", "parts a 1 00 ", "0.AXoA"] {
+            let manager = Manager::holding(Some(blob));
+            assert_eq!(manager.token().as_deref(), Some(blob));
+        }
+    }
+}
