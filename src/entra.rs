@@ -61,7 +61,7 @@ type Client = oauth2::Client<
 type Answer = StandardTokenResponse<IdTokenField, BasicTokenType>;
 
 /// OpenID Connect's addition to the token response.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 struct IdTokenField {
     id_token: Option<String>,
 }

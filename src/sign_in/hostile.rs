@@ -18,7 +18,8 @@ pub fn redirect(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let pasted = parse_pasted(&text, STATE);
     must_be_ours(&text, &pasted, parse_pasted);
-    let in_lines: String = text.chars().flat_map(|c| [c, '\r', '\n']).collect();
+    let (start, end) = text.split_at(text.find(['=', '&']).unwrap_or_default());
+    let in_lines = format!(" {start}\r\n  {end}\n");
     assert_eq!(parse_pasted(&in_lines, STATE), pasted, "the terminal's line ends are no part of it");
 
     // The server hands on what is a URI, and of it the query.
