@@ -6,8 +6,10 @@ import pytest
 from conftest import eventually, output
 
 SCRIPT = """\
+import signal
 from m365auth import get_access_token
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 try:
     get_access_token()
 except KeyboardInterrupt:
