@@ -11,6 +11,7 @@ pub(crate) mod device;
 pub(crate) mod hostile;
 mod page;
 pub(crate) mod paste;
+mod port;
 mod redirect;
 #[cfg_attr(unix, path = "sign_in/terminal.rs")]
 #[cfg_attr(not(unix), path = "sign_in/terminal_by_lines.rs")]
@@ -114,7 +115,7 @@ pub(crate) fn hidden_line() -> Option<String> {
 
 /// Whether the browser could come back to this machine now.
 pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
-    callback::Port::of(redirect_uri).map(drop)
+    port::Port::of(redirect_uri).map(drop)
 }
 
 /// Nobody came.

@@ -5,7 +5,7 @@
 //! method, state, error, code.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -18,19 +18,18 @@ use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use oauth2::{CsrfToken, RedirectUrl};
+use oauth2::CsrfToken;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
 use super::page;
+use super::port::Port;
 use super::redirect::{self, Misfit, Redirect};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
 const FIRST_REQUEST: Duration = Duration::from_secs(60);
-/// How often a free port is looked for.
-const TRIES: usize = 8;
 /// For the browser to fetch the page that says how it went, once that is known.
 const LAST_PAGE: Duration = Duration::from_secs(3);
 
@@ -64,34 +63,6 @@ struct Shared {
     page_was_shown: Arc<Notify>,
 }
 
-/// The port of the redirect URI, taken before anybody is sent there.
-pub(super) struct Port {
-    listeners: Vec<TcpListener>,
-    redirect_uri: RedirectUrl,
-}
-
-impl Port {
-    /// Takes the port on loopback alone. Over HTTP and without a port in the redirect URI, any that is free.
-    pub(super) fn of(redirect_uri: &RedirectUrl) -> Result<Self> {
-        let url = redirect_uri.url();
-        if url.scheme() == "http" && url.port().is_none() {
-            // The free port of one address may be taken on the other.
-            let listeners = (0..TRIES).find_map(|_| bind(0).ok()).map_or_else(|| bind(0), Ok);
-            let listeners = listeners.map_err(|error| taken(0, &error))?;
-            let port = listeners[0].local_addr().map_err(|error| taken(0, &error))?.port();
-            let redirect_uri = with_port(redirect_uri.as_str(), port);
-            return Ok(Self { listeners, redirect_uri });
-        }
-        let port = url.port_or_known_default().expect("http and https have a default");
-        Ok(Self { listeners: bind(port).map_err(|error| taken(port, &error))?, redirect_uri: redirect_uri.clone() })
-    }
-
-    /// What the browser is told to come back to.
-    pub(super) fn redirect_uri(&self) -> RedirectUrl {
-        self.redirect_uri.clone()
-    }
-}
-
 impl Callback {
     /// Answers on the port, over TLS if there is a certificate, and sends on what the browser brings back.
     pub(super) fn listen(
@@ -105,7 +76,7 @@ impl Callback {
         let page_was_shown = Arc::new(Notify::new());
         let stop = Arc::new(Notify::new());
         let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
-            redirect_path: port.redirect_uri.url().path().to_owned(),
+            redirect_path: port.redirect_uri().url().path().to_owned(),
             page_path: format!("/{}", CsrfToken::new_random().secret()),
             state: state.to_owned(),
             redirects,
@@ -133,46 +104,6 @@ impl Callback {
         self.stop.notify_one();
         _ = self.server.join();
     }
-}
-
-/// The address with the port after its host, and otherwise to the letter: `http://localhost` has no slash at its end.
-pub(super) fn with_port(address: &str, port: u16) -> RedirectUrl {
-    let host = address.find("://").map_or(0, |end| end + 3);
-    let path = address[host..].find('/').map_or(address.len(), |start| host + start);
-    let (before, after) = address.split_at(path);
-    RedirectUrl::new(format!("{before}:{port}{after}")).expect("an address with a port is one")
-}
-
-/// Both addresses of localhost or none: on one alone, somebody else could take the other and get the browser's visit.
-/// A machine without IPv6 has one.
-fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = vec![TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))?];
-    let port = listeners[0].local_addr()?.port();
-    match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
-        Ok(listener) => listeners.push(listener),
-        Err(error) if has_no_ipv6(&error) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(listeners)
-}
-
-fn has_no_ipv6(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) {
-        return true;
-    }
-    error.kind() == io::ErrorKind::AddrNotAvailable
-}
-
-fn taken(port: u16, error: &io::Error) -> Error {
-    let why = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
-        _ => error.to_string(),
-    };
-    Error::new(ErrorKind::Unavailable, format!("cannot listen on port {port} of this machine: {why}")).hint(format!(
-        "end the other `get-token`, or put another port into redirect_uri in config.toml \
-         (Microsoft ignores the port of localhost; see who has this one with `ss -ltnp 'sport = {port}'`)"
-    ))
 }
 
 /// Whoever on this machine opens connections and says nothing must not take the last descriptor from the browser.
@@ -288,20 +219,4 @@ async fn last_page(shared: &Shared) -> Response {
 fn refuse(status: StatusCode, why: &str) -> Response {
     let close: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
     (close, page::failure(status, "Not here", why, "")).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_port;
-
-    #[test]
-    fn the_port_is_put_in_and_the_rest_stays_to_the_letter() {
-        for (written, sent) in [
-            ("http://localhost", "http://localhost:8000"),
-            ("http://localhost/", "http://localhost:8000/"),
-            ("http://127.0.0.1/a/b", "http://127.0.0.1:8000/a/b"),
-        ] {
-            assert_eq!(with_port(written, 8000).as_str(), sent);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, Uri};
 use oauth2::RedirectUrl;
 
-use super::callback::with_port;
+use super::port::with_port;
 use super::redirect::{Misfit, Redirect, parse, parse_pasted};
 use crate::config;
 use crate::entra::{described, refused};
