@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::callback::{Callback, Failed, Port};
+use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
 use super::paste::{Pasted, Unfit, wait};
+use super::port::Port;
 use super::redirect::Redirect;
 use super::{Outcome, SignIn, timed_out};
 use crate::entra::AuthorizationRequest;
