@@ -174,7 +174,10 @@ fn invite(waiting: &BrowserSignIn<'_>) {
              You may go on if its SHA-256 fingerprint is this one:\n");
         say(&format!("{}\n", two_lines(fingerprint)));
     }
-    say("If it cannot come back, paste the address here that it went to, and press Enter.\n");
+    say(match waiting.takes_a_paste() {
+        true => "If it cannot come back, paste the address here that it went to, and press Enter.\n",
+        false => "If it cannot come back, press Ctrl-C, and try `get-token --device`.\n",
+    });
 }
 
 fn report(lead: &Session, outcome: &Outcome) {

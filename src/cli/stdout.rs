@@ -22,7 +22,7 @@ impl Stdout {
         }
     }
 
-    /// For a command that starts programs. A child inherits on Windows what it is given, and no more.
+    /// For a command that starts programs. On Windows a child prints where it is told to, and to our stdout none is.
     #[cfg(not(unix))]
     pub(super) fn keep_from_children() -> Result<Self> {
         Ok(Self(Box::new(io::stdout())))

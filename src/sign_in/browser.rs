@@ -10,7 +10,7 @@ use url::Url;
 
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
-use super::paste::{Pasted, Unfit, wait};
+use super::paste::{self, Pasted, Unfit, wait};
 use super::port::Port;
 use super::redirect::Redirect;
 use super::{Outcome, SignIn, timed_out};
@@ -52,6 +52,11 @@ impl<'a> BrowserSignIn<'a> {
     /// SHA-256 of the certificate that the browser will warn of; over HTTP there is none.
     pub(crate) fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
+    }
+
+    /// Whether the address that the browser came to may be pasted, too.
+    pub(crate) fn takes_a_paste(&self) -> bool {
+        paste::is_possible_beside_browser()
     }
 
     /// Opens the person's browser, and goes on at once: a text browser keeps the terminal until it is left.

@@ -92,6 +92,11 @@ impl Pasted {
     }
 }
 
+/// Whether the browser's address may be pasted while the listener waits for the browser itself.
+pub(super) fn is_possible_beside_browser() -> bool {
+    Terminal::CAN_STOP || !std::io::stdin().is_terminal()
+}
+
 /// How a wait ended without an address.
 pub(super) enum Nobody {
     /// The time is up, or a signal came, which then does what it does.
