@@ -19,7 +19,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folders that the environment names: XDG's on Linux, the platform's own elsewhere.
+    /// The folders that the environment names (XDG's on Linux, `LOCALAPPDATA` on Windows), else the platform's own.
     ///
     /// # Errors
     ///
@@ -31,7 +31,8 @@ impl Paths {
         })?;
         // Python's `platformdirs`, which chose these folders, puts the author's name before the program's on Windows.
         let (configuration, cache) = if cfg!(windows) {
-            let local = base.data_local_dir().join(NAME).join(NAME);
+            let named = std::env::var_os("LOCALAPPDATA").map(PathBuf::from).filter(|folder| folder.is_absolute());
+            let local = named.unwrap_or_else(|| base.data_local_dir().to_owned()).join(NAME).join(NAME);
             (local.clone(), local.join("Cache"))
         } else {
             (base.config_dir().join(NAME), base.cache_dir().join(NAME))

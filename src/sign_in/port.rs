@@ -93,7 +93,19 @@ fn taken(port: u16, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::with_port;
+    use super::{bind, with_port};
+
+    #[test]
+    fn nobody_else_takes_the_port_even_by_asking_to_share_it() {
+        for ours in bind(0).expect("a port is free") {
+            let address = ours.local_addr().expect("it is bound");
+            let other =
+                if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() };
+            let other = other.expect("a socket");
+            other.set_reuseaddr(true).expect("every system has that option");
+            assert!(other.bind(address).is_err(), "{address}");
+        }
+    }
 
     #[test]
     fn the_port_is_put_in_and_the_rest_stays_to_the_letter() {
