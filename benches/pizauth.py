@@ -9,13 +9,12 @@ import urllib.request
 
 from relay import Relay
 
-CONFIGURATION = """auth_notify_cmd = "echo \\"$PIZAUTH_URL\\" > FOLDER/address.new; mv FOLDER/address.new FOLDER/address";
-account "mail" {
-    auth_uri = "AUTHORITYoauth2/v2.0/authorize";
-    token_uri = "http://localhost:PORT/common/oauth2/v2.0/token";
-    client_id = "CLIENT_ID";
+CONFIGURATION = """account "mail" {{
+    auth_uri = "{authority}oauth2/v2.0/authorize";
+    token_uri = "http://localhost:{port}/common/oauth2/v2.0/token";
+    client_id = "{client_id}";
     scopes = ["https://outlook.office.com/IMAP.AccessAsUser.All", "offline_access"];
-}
+}}
 """
 
 
@@ -24,22 +23,21 @@ def start(setting, program):
     trust = ssl.create_default_context(cafile=setting.ca_file)
     # It trusts the authorities that are compiled in alone, and not the stand-in's: a relay speaks TLS for it.
     relay = Relay(setting.port, 0, trust)
-    folder = setting.folder / "pizauth"
-    folder.mkdir(mode=0o700)
-    configuration = folder / "pizauth.conf"
-    values = {"FOLDER": folder, "AUTHORITY": setting.authority, "PORT": relay.port, "CLIENT_ID": setting.client_id}
-    configuration.write_text(re.sub("FOLDER|AUTHORITY|PORT|CLIENT_ID", lambda m: str(values[m[0]]), CONFIGURATION))
+    configuration = setting.folder / "pizauth.conf"
+    values = {"authority": setting.authority, "port": relay.port, "client_id": setting.client_id}
+    configuration.write_text(CONFIGURATION.format(**values))
+    setting.environment["SHELL"] = "/bin/sh"  # without one it does not start
     setting.start([program, "server", "-d", "-c", configuration], stdout=subprocess.DEVNULL)
     show = [str(program), "show", "mail"]
-    wait(lambda: asked(show, setting) and (folder / "address").exists())
-    sign_in((folder / "address").read_text().strip(), trust)
-    wait(lambda: subprocess.run(show, env=setting.environment, capture_output=True).returncode == 0)
+    # Without a token it says where to sign in, once the daemon is there.
+    address = wait_for(lambda: re.search(r"https://\S+", run(show, setting).stderr))[0]
+    sign_in(address, trust)
+    wait_for(lambda: run(show, setting).returncode == 0)
     return show
 
 
-def asked(show, setting):
-    """The first call finds no token, and has the person told."""
-    return subprocess.run(show, env=setting.environment, capture_output=True).returncode is not None
+def run(command, setting):
+    return subprocess.run(command, env=setting.environment, capture_output=True, text=True)
 
 
 def sign_in(address, trust):
@@ -50,9 +48,10 @@ def sign_in(address, trust):
     urllib.request.urlopen(urllib.parse.urljoin(address, "/common/login"), form, context=trust).close()
 
 
-def wait(holds):
+def wait_for(what):
     limit = time.monotonic() + 20
-    while not holds():
+    while not (found := what()):
         if time.monotonic() > limit:
             raise SystemExit("error: pizauth did not get a token")
         time.sleep(0.05)
+    return found
