@@ -11,10 +11,9 @@ use reqwest::header::{HeaderValue, RETRY_AFTER};
 use serde_json::Value;
 
 use super::retry::{Failure, Repeatable, Tries, retry_after};
-use super::{Entra, Tokens, http, id_token as id, into_error, must_be_a_token};
+use super::{Entra, Tokens, http, id_token as id, into_error, must_be_a_token, refusal};
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::printable;
 use crate::hostile::{must_be_explained, must_be_one_plain_line, must_not_tell};
 use crate::store::hostile::must_be_kept;
 
@@ -22,8 +21,6 @@ use crate::store::hostile::must_be_kept;
 const NONCE: &str = "ourNonce42";
 /// What every secret of the seeds holds.
 const SECRET: &str = "0.AXoA";
-/// The fields of an answer that hold secrets.
-const SECRETS: [&str; 5] = ["access_token", "refresh_token", "id_token", "device_code", "user_code"];
 
 /// Token replies, refusals and device replies. Answers stand one after the other with an empty line between them; each
 /// has its status on the first line, perhaps with a `Retry-After`.
@@ -126,23 +123,13 @@ fn must_be_tokens(tokens: &Tokens, nonce: Option<&str>) {
     }
 }
 
-/// Any error may come of them, and none repeats a secret that stood where secrets stand.
+/// Any error may come of them, and none repeats anything but the words of a refusal.
 fn must_be_no_tokens(error: &Error, answers: &[HttpResponse]) {
     use ErrorKind::{Configuration, Protocol, SignIn, TryLater};
     must_be_explained(error, &[Configuration, Protocol, SignIn, TryLater]);
-    if !answers.iter().any(|answer| printable(&without_secrets(answer.body())).contains(SECRET)) {
+    let mut refusals = answers.iter().filter_map(|answer| refusal::parse(answer.body()));
+    if !refusals.any(|refusal| format!("{refusal:?}").contains(SECRET)) {
         must_not_tell(error, SECRET);
-    }
-}
-
-/// What of a body may be shown: nothing of what is no JSON.
-fn without_secrets(body: &[u8]) -> String {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(mut fields)) => {
-            fields.retain(|name, _| !SECRETS.contains(&name.as_str()));
-            Value::Object(fields).to_string()
-        }
-        _ => String::new(),
     }
 }
 
