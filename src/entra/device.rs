@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use oauth2::{HttpRequest, HttpResponse, RequestTokenError, Scope, StandardDeviceAuthorizationResponse};
+use oauth2::{HttpRequest, HttpResponse, RequestTokenError, StandardDeviceAuthorizationResponse};
 
 use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,11 +42,13 @@ impl DeviceCode {
 }
 
 impl Entra<'_> {
-    /// A code for the profile's scopes, and for the consent to more, as in [`Entra::authorization_request`].
-    pub(crate) fn device_code(&self, more: &[Scope]) -> Result<DeviceCode> {
+    /// A code for the profile's scopes alone. The token request of a device code names none (RFC 8628, 3.4), so that
+    /// Microsoft refuses it where the person consented to several services at once (AADSTS28000;
+    /// MicrosoftDocs/azure-docs#42565).
+    pub(crate) fn device_code(&self) -> Result<DeviceCode> {
         self.client
             .exchange_device_code()
-            .add_scopes(self.profile.scopes.iter().chain(more).cloned())
+            .add_scopes(self.profile.scopes.iter().cloned())
             .request(&|request| self.http.post(request, Repeatable::Always))
             .map_err(into_error)
             .and_then(DeviceCode::usable)

@@ -18,7 +18,7 @@ pub(crate) struct DeviceSignIn<'a> {
 
 impl<'a> DeviceSignIn<'a> {
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
-        let code = sign_in.lead().entra().device_code(&sign_in.scopes_of_others())?;
+        let code = sign_in.lead().entra().device_code()?;
         Ok(Self { sign_in, code, begun: Instant::now() })
     }
 

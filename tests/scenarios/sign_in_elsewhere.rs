@@ -89,9 +89,10 @@ fn beside_the_listener_a_pasted_address_works_as_well() {
 }
 
 /// A `get-token --device` up to the code that it shows; `decide` is given the stand-in's address and the code.
-fn with_device_code(home: &Home, decide: impl FnOnce(&str, &str)) -> crate::support::Run {
-    let mut child =
-        home.command("get-token").arg("--device").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&str, &str)) -> crate::support::Run {
+    let mut command = home.command("get-token");
+    command.arg("--device").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let (mut said, mut code) = (String::new(), String::new());
     while code.is_empty() {
@@ -117,7 +118,7 @@ fn quick() -> Setup {
 #[test]
 fn a_device_code_signs_in() {
     let home = Home::with(Standin::start_with(quick()));
-    let run = with_device_code(&home, |origin, code| {
+    let run = with_device_code(&home, &[], |origin, code| {
         crate::support::eventually("it asks before the person decides", || home.standin.token_requests() > 0);
         Browser::enter_device_code(origin, code, ADA, true).unwrap();
     });
@@ -127,12 +128,30 @@ fn a_device_code_signs_in() {
 }
 
 #[test]
+fn a_device_code_serves_the_profiles_that_were_consented_to() {
+    let home = Home::with(Standin::start_with(quick()));
+    let sign_in = |profiles: &[&str]| {
+        let run = with_device_code(&home, profiles, |origin, code| {
+            Browser::enter_device_code(origin, code, ADA, true).unwrap();
+        });
+        run.token();
+        run.stderr
+    };
+    let stderr = sign_in(&["-p", "mail", "-p", "calendar"]);
+    assert!(stderr.contains("the profile \"calendar\" got no token"), "{stderr}");
+    assert!(home.token_in_file("mail").is_some() && home.token_in_file("calendar").is_none());
+    sign_in(&["-p", "calendar"]);
+    let stderr = sign_in(&["-p", "mail", "-p", "calendar"]);
+    assert!(stderr.contains("The one of the profile \"calendar\" is in"), "{stderr}");
+}
+
+#[test]
 fn slow_down_makes_the_pauses_longer_and_ends_nothing() {
     let home = Home::with(Standin::start_with(quick()));
     let slow_down = Fault::Aadsts { code: 0, error: "slow_down".to_owned(), suberror: None, status: 400 };
     home.standin.order(slow_down);
     let begun = std::time::Instant::now();
-    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
+    let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
     assert!(begun.elapsed() >= Duration::from_secs(6), "RFC 8628, 3.5: five seconds more from then on");
 }
@@ -140,12 +159,13 @@ fn slow_down_makes_the_pauses_longer_and_ends_nothing() {
 #[test]
 fn a_declined_and_an_expired_device_code_are_77() {
     let home = Home::with(Standin::start_with(quick()));
-    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, false).unwrap());
+    let run =
+        with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, false).unwrap());
     assert!(run.fails_with(77).contains("declined"), "{run:?}");
 
     let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
     let home = Home::with(Standin::start_with(expiring));
-    let run = with_device_code(&home, |_, _| {});
+    let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(77).contains("The code has expired"), "{run:?}");
 }
 
@@ -153,7 +173,7 @@ fn a_declined_and_an_expired_device_code_are_77() {
 fn where_conditional_access_forbids_device_codes_the_other_ways_are_named() {
     let home = Home::with(Standin::start_with(quick()));
     home.standin.order(Fault::aadsts(53_003));
-    let run = with_device_code(&home, |_, _| {});
+    let run = with_device_code(&home, &[], |_, _| {});
     let stderr = run.fails_with(77);
     assert!(stderr.contains("Conditional Access") && stderr.contains("ssh -L"), "{stderr}");
 }
@@ -162,7 +182,7 @@ fn where_conditional_access_forbids_device_codes_the_other_ways_are_named() {
 fn a_passing_fault_while_waiting_ends_nothing() {
     let home = Home::with(Standin::start_with(quick()));
     home.standin.order(Fault::Reset);
-    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
+    let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 }
 
@@ -191,12 +211,12 @@ fn a_busy_microsoft_ends_no_wait_for_a_device_code_and_a_dead_one_is_no_expired_
     let home = Home::with(Standin::start_with(quick()));
     home.standin.order(Fault::Status { status: 503, retry_after: None });
     home.standin.order(Fault::Html);
-    let run = with_device_code(&home, |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
+    let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 
     let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
     let home = Home::with(Standin::start_with(expiring));
     home.standin.order_times(Fault::Reset, 5);
-    let run = with_device_code(&home, |_, _| {});
+    let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(75).contains("cannot be reached"), "{run:?}");
 }

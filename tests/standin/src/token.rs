@@ -179,9 +179,10 @@ fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Paramete
         Decision::Pending => return Err(Refusal::of(70016)),
         Decision::Approved(account) => account.clone(),
     };
+    // The token request of a device code has no scope (RFC 8628 §3.4), and the sign-in's must do (azure-docs#42565).
+    device.scopes.resource()?;
     device.decision = Decision::Redeemed;
-    // The token request of a device code has no scope (RFC 8628 §3.4).
-    let scopes = device.scopes.clone().of_first_resource();
+    let scopes = device.scopes.clone();
     Ok(Grant {
         client_id: app.id.clone(),
         account,

@@ -165,9 +165,9 @@ fn an_account_of_nowhere_cannot_sign_in() {
 fn a_device_code_is_polled() {
     let standin = Standin::start_with(Setup { device_code_interval: Duration::ZERO, ..Setup::default() });
     let url = format!("{}oauth2/v2.0/devicecode", standin.authority());
-    let scope = format!("{OPENID} {MAIL} {CALENDAR}");
-    let start = || {
-        let pairs = vec![("client_id", PUBLIC_CLIENT_ID.to_owned()), ("scope", scope.clone())];
+    let start = |permissions: &str| {
+        let scope = format!("{OPENID} {permissions}");
+        let pairs = vec![("client_id", PUBLIC_CLIENT_ID.to_owned()), ("scope", scope)];
         post_to(&standin, &url, &pairs).expect("an answer").json()
     };
     let poll = |code: &str| {
@@ -178,7 +178,7 @@ fn a_device_code_is_polled() {
         ];
         token(&standin, &pairs)
     };
-    let device = start();
+    let device = start(MAIL);
     assert_eq!(text(&device, "verification_uri"), format!("{}/devicelogin", standin.origin()));
     let code = text(&device, "device_code");
     assert_refused(&poll(code), 400, "authorization_pending", 70016);
@@ -189,7 +189,11 @@ fn a_device_code_is_polled() {
     assert_refused(&poll(code), 400, "invalid_grant", 54005);
     assert_refused(&poll("unknown"), 400, "bad_verification_code", 70018);
 
-    let device = start();
+    let device = start(&format!("{MAIL} {CALENDAR}"));
+    Browser::enter_device_code(&standin.origin(), text(&device, "user_code"), ADA, true).expect("it is approved");
+    assert_refused(&poll(text(&device, "device_code")), 400, "invalid_request", 28000);
+
+    let device = start(MAIL);
     Browser::enter_device_code(&standin.origin(), text(&device, "user_code"), ADA, false).expect("it is declined");
     assert_refused(&poll(text(&device, "device_code")), 400, "authorization_declined", 65004);
     assert!(Browser::enter_device_code(&standin.origin(), "WRONGCODE", ADA, true).is_err());
