@@ -108,7 +108,12 @@ impl Common {
     }
 
     fn load_config(&self) -> Result<Config> {
-        let config = Config::load(&self.configuration_file()?)?;
+        let config = Config::load(&self.configuration_file()?).map_err(|error| match &self.config {
+            Some(file) if !file.exists() => {
+                error.hint(format!("run `get-token --config {}`: it writes one to fill in", file.display()))
+            }
+            _ => error,
+        })?;
         log::info!("configuration: {}", config.file().display());
         Ok(config)
     }

@@ -16,7 +16,7 @@ use crate::private;
 pub use store_choice::{StoreChoice, StoreCommands};
 use table::Table;
 pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server};
-pub(crate) use values::{SUBMISSION, redirect_uri};
+pub(crate) use values::{CLIENT_ID_FORM, SUBMISSION, is_client_id, redirect_uri};
 
 /// The commented configuration that the first run writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
@@ -202,7 +202,8 @@ mod tests {
     fn a_configuration_prints_no_secret() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
-        std::fs::write(&file, "client_id = 'x'\nclient_secret = 'hunter2'").expect("writing");
+        std::fs::write(&file, "client_id = '4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10'\nclient_secret = 'hunter2'")
+            .expect("writing");
         let config = Config::load(&file).expect("a configuration");
         let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
         assert!(!format!("{config:?} {profile:?}").contains("hunter2"));
@@ -221,7 +222,7 @@ mod tests {
             .filter(|line| !line.starts_with("store = ")) // or programs of one's own
             .map(|line| format!("{line}\n"))
             .collect();
-        let text = uncommented.replace("client_id = \"\"", "client_id = \"1b2c\"");
+        let text = uncommented.replace("client_id = \"\"", "client_id = \"4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10\"");
         let table = table::parse(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(table.profiles.len(), 2, "{text}");
         for name in BUILT_IN {

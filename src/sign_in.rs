@@ -121,6 +121,8 @@ pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
 /// Nobody came.
 fn timed_out(session: &Session, timeout: std::time::Duration) -> Error {
     let name = &session.profile().name;
-    Error::new(ErrorKind::TryLater, format!("nobody signed in within {} seconds", timeout.as_secs()))
-        .hint(format!("run `get-token --profile {name:#}` again, or allow more time with --timeout"))
+    Error::new(ErrorKind::TryLater, format!("nobody signed in within {} seconds", timeout.as_secs())).hint(format!(
+        "run `get-token --profile {name:#}` again, or allow more time with --timeout; if Microsoft's page showed an \
+             error, docs/troubleshooting.md says what its AADSTS code means"
+    ))
 }

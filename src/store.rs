@@ -176,6 +176,14 @@ impl Stores {
         is_wanted.then_some(probed)
     }
 
+    /// Fails where the only place that will do takes no token.
+    pub(crate) fn must_be_open(&self) -> Result<()> {
+        match self.choice {
+            StoreChoice::Keychain => self.keychain.probe(),
+            _ => Ok(()),
+        }
+    }
+
     /// Of the token that was issued last.
     pub(crate) fn last_account(&self) -> Option<Account> {
         self.records.latest().and_then(|record| record.account)

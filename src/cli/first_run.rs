@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::python_config::PythonConfig;
 use super::stderr::{answer, say, secret};
-use crate::config::{self, Authority, Cloud, redirect_uri};
+use crate::config::{self, Authority, CLIENT_ID_FORM, Cloud, is_client_id, redirect_uri};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private;
 
@@ -28,7 +28,7 @@ pub(super) fn run(file: &Path) -> Result<()> {
             "there was no configuration yet; now there is one to fill in",
         )
         .hint(format!(
-            "put your client ID into {}, as client_id = \"…\", then run `get-token` again; \
+            "put your client ID into {}, as client_id = \"…\", then run the same command again; \
              the README's \"Quick start\" says how to get one",
             file.display()
         )));
@@ -41,11 +41,14 @@ pub(super) fn run(file: &Path) -> Result<()> {
     let python = python.unwrap_or_default();
     let answers = ask(&python).ok_or_else(|| {
         Error::new(ErrorKind::Configuration, "the questions were not answered, and nothing was written")
-            .hint("run `get-token` again; the README's \"Quick start\" says how to get a client ID")
+            .hint("run the same command again; the README's \"Quick start\" says how to get a client ID")
     })?;
     write(file, &answers.configuration())?;
     say(&format!("\nWritten to {}. You can change it there at any time.\n", file.display()));
     let lines = python.lines_of_other_profiles();
+    if !python.client_id.is_empty() {
+        say("You need not sign in if you did with the Python tool: press Ctrl-C, and run `get-token --check`.\n");
+    }
     if !lines.is_empty() {
         say(&format!("config.py has more profiles. Copy these lines into the new file if you want them:\n\n{lines}"));
     }
@@ -61,7 +64,7 @@ fn ask(python: &PythonConfig) -> Option<Answers> {
     );
     answers.client_id = until("Client ID", &python.client_id, |id| match is_client_id(id) {
         true => Ok(()),
-        false => Err("That is no client ID: it looks like 9e5f94bc-e8a4-4e73-b8be-63364c29d753.".to_owned()),
+        false => Err(format!("That is no client ID, {CLIENT_ID_FORM}.")),
     })?;
     say(
         "\nA client secret exists only for a registration of the kind \"Web\". It is not shown while you type. Press Enter \
@@ -98,12 +101,6 @@ fn until(question: &str, offered: &str, check: impl Fn(&str) -> Result<(), Strin
             Err(why) => say(&why),
         }
     }
-}
-
-fn is_client_id(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
@@ -153,13 +150,5 @@ mod tests {
         let profile = config.profile(&"mail".parse().expect("a name")).expect("complete");
         assert_eq!(profile.authority.to_string(), "https://login.microsoftonline.com/example.com/");
         assert_eq!(profile.client_secret.expect("a secret").secret(), "a \"quoted\" secret");
-    }
-
-    #[test]
-    fn a_client_id_has_its_form() {
-        assert!(is_client_id("9e5f94bc-e8a4-4e73-b8be-63364c29d753"));
-        for wrong in ["", "mail", "9e5f94bc-e8a4-4e73-b8be", "9e5f94bc-e8a4-4e73-b8be-63364c29d75x"] {
-            assert!(!is_client_id(wrong), "{wrong}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::generate::texts;
-use super::stderr::{ask, progress, say};
+use super::stderr::{ask, explained, progress, say};
 use super::stdout::Stdout;
 use super::{Common, check, first_run, sign_out, status};
 use crate::config::{Config, ProfileName};
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// Sign in with a code, in a browser on any device
     #[arg(long)]
     device: bool,
-    /// Whether to open the browser (auto: not over SSH, unless a display is forwarded)
+    /// Whether to open the browser (auto: not over SSH, unless a display is forwarded); over SSH with --server only
     #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
     /// How long to wait for the browser's return
@@ -101,6 +101,8 @@ fn run(arguments: Arguments) -> Result<()> {
         return profiles.iter().map(|profile| sign_out::run(&config, profile)).fold(Ok(()), Result::and);
     }
     let sessions = sessions(&config, profiles)?;
+    // Nobody signs in for nothing.
+    sessions.iter().try_for_each(|session| session.stores().must_be_open())?;
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
     let outcome = way(&arguments, &sign_in)?;
     report(&sessions[0], &outcome);
@@ -185,17 +187,16 @@ fn report(lead: &Session, outcome: &Outcome) {
     let account = first.access.account.as_ref().map_or("an account without a name", |account| &account.name);
     say(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
     say(&format!("The refresh token is in {}.", first.place));
+    if first.in_file {
+        say("It is not encrypted there; only you can read the file.");
+    }
     for (name, served) in &outcome.others {
         match served {
             Ok(signed_in) => say(&format!("The one of the profile \"{name}\" is in {}.", signed_in.place)),
             Err(error) => {
-                log::warn!("the profile \"{name}\" got no token: {error}");
-                say(&format!("hint: {}", error.next_step().unwrap_or("run `get-token` for it alone")));
+                say(&format!("warning: the profile \"{name}\" got no token: {}", explained(error)));
             }
         }
-    }
-    if first.in_file {
-        say("It is not encrypted there; only you can read the file.");
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
         say(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and ")));
     } else if failed.is_none() {
         say(&format!("There was no token of the profile \"{name}\"."));
+        return Ok(());
     }
     if let Some(failed) = failed {
         return Err(failed);

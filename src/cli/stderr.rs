@@ -73,16 +73,21 @@ pub(super) fn secret(question: &str) -> Option<String> {
     secret
 }
 
-/// `error:` what happened, `hint:` the next command to type, and what Microsoft's support asks for.
+/// Shows the error that ends the command.
 pub(super) fn show(error: &Error) {
-    let mut text = format!("error: {error}");
+    say(&format!("error: {}", explained(error)));
+}
+
+/// What happened, `hint:` the next command to type, and what Microsoft's support asks for.
+pub(super) fn explained(error: &Error) -> String {
+    let mut text = error.to_string();
     if let Some(hint) = error.next_step() {
         text.push_str(&format!("\nhint: {hint}"));
     }
     if let Some(ids) = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
         text.push_str(&format!("\nMicrosoft's reference: {ids}"));
     }
-    say(&text);
+    text
 }
 
 /// Shows what the library says: warnings always, the rest with `--verbose`. What other libraries say stays unsaid, for

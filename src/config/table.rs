@@ -10,7 +10,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::store_choice::StoreChoice;
-use super::values::{Authority, CacheChoice, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, redirect_uri};
+use super::values::{
+    Authority, CLIENT_ID_FORM, CacheChoice, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, is_client_id,
+    redirect_uri,
+};
 use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
 use crate::foreign::printable;
@@ -118,7 +121,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
     let cloud = own.cloud.or(file.cloud).unwrap_or_else(|| Cloud::of(&authority));
     Ok(Profile {
         name: name.clone(),
-        client_id: client_id(own.client_id.as_ref().or(file.client_id.as_ref()))?,
+        client_id: client_id(own, file)?,
         client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
             .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one
             .cloned(),
@@ -143,18 +146,26 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
     })
 }
 
-fn client_id(written: Option<&Spanned<String>>) -> Result<ClientId, Mistake> {
+fn client_id(own: &Table, file: &Table) -> Result<ClientId, Mistake> {
     let hint = "put the Application (client) ID of your app registration there; \
                 the README's \"Quick start\" says how to get one";
-    let Some(written) = written else {
-        return Err(Mistake::new(None, "client_id is missing").hint(hint));
+    let Some(written) = own.client_id.as_ref().or(file.client_id.as_ref()) else {
+        let others = file.profiles.iter().find_map(|(name, other)| Some((name, other.get_ref().client_id.as_ref()?)));
+        return Err(match others {
+            Some((name, written)) => Mistake::new(
+                written.span(),
+                format!("client_id stands under [profiles.{name}], for that profile alone"),
+            )
+            .hint("for all profiles, put it above the first line with a ["),
+            None => Mistake::new(None, "client_id is missing").hint(hint),
+        });
     };
     let id = written.get_ref().trim();
     if id.is_empty() {
         return Err(Mistake::new(written.span(), "client_id is empty").hint(hint));
     }
-    if !id.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c)) {
-        return Err(Mistake::new(written.span(), "client_id is no client ID").hint(hint));
+    if !is_client_id(id) {
+        return Err(Mistake::new(written.span(), format!("client_id is no client ID, {CLIENT_ID_FORM}")).hint(hint));
     }
     Ok(ClientId::new(id.to_owned()))
 }

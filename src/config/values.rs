@@ -29,9 +29,12 @@ impl FromStr for ProfileName {
         if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("\"{}\" cannot be a profile's name", printable(name)),
+                format!(
+                    "\"{}\" cannot be a profile's name, which has letters, digits, spaces and - _ . @ +",
+                    printable(name)
+                ),
             )
-            .hint("use letters, digits, and - _ . @ +"));
+            .hint("give it another name"));
         }
         Ok(Self(name.to_owned()))
     }
@@ -45,6 +48,16 @@ impl fmt::Display for ProfileName {
             false => formatter.write_str(&self.0),
         }
     }
+}
+
+/// For a person who wrote something else.
+pub(crate) const CLIENT_ID_FORM: &str = "which has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (digits and a to f)";
+
+/// Whether it has the form of Microsoft's client IDs.
+pub(crate) fn is_client_id(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Where access tokens are kept between two calls.
@@ -185,6 +198,16 @@ impl Authority {
     pub(crate) fn endpoint(&self, path: &str) -> Url {
         self.0.join(path).expect("an https address takes any relative path")
     }
+
+    /// Where an administrator consents for the organisation. It cannot be "common" (Microsoft: "Grant tenant-wide admin
+    /// consent to an application").
+    pub(crate) fn admin_consent(&self) -> Url {
+        let mut address = self.endpoint("adminconsent");
+        if address.path() == "/common/adminconsent" {
+            address.set_path("/organizations/adminconsent");
+        }
+        address
+    }
 }
 
 impl FromStr for Authority {
@@ -245,4 +268,17 @@ pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
         return Err(format!("redirect_uri must have neither ? nor #; {right}"));
     }
     Ok(redirect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_id_has_its_form() {
+        assert!(is_client_id("9e5f94bc-e8a4-4e73-b8be-63364c29d753"));
+        for wrong in ["", "mail", "9e5f94bc-e8a4-4e73-b8be", "9e5f94bc-e8a4-4e73-b8be-63364c29d75x"] {
+            assert!(!is_client_id(wrong), "{wrong}");
+        }
+    }
 }

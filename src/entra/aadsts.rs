@@ -85,7 +85,7 @@ pub(crate) static TABLE: &[Advice] = &[
     row(530_032, "A rule of your organisation (security policy) forbids this sign-in", Policy),
     row(530_035, "A rule of your organisation (security defaults) forbids this sign-in", Policy),
     row(50105, "Your organisation has not assigned this application to you", Policy),
-    row(50053, "Your account is locked, or you sign in from an address with a bad name", Policy),
+    row(50053, "Your account is locked, or you sign in from an IP address with a bad reputation", Policy),
     row(50057, "Your account is disabled", Policy),
     row(50020, "This account does not belong to the tenant", OtherAccount),
     row(50034, "The tenant does not know this account", OtherAccount),
@@ -111,6 +111,11 @@ pub(crate) static TABLE: &[Advice] = &[
         9_002_332,
         "The app registration is for work and school accounts only",
         Mend("set tenant in config.toml to \"organizations\" or your tenant ID"),
+    ),
+    row(
+        9_002_331,
+        "The app registration is for personal accounts only",
+        Mend("set tenant in config.toml to \"consumers\""),
     ),
     row(
         7_000_218,

@@ -87,7 +87,7 @@ fn hint(kind: ErrorKind, next: Option<Next>, profile: &Profile) -> String {
             format!("run `get-token --profile {name:#}`, and do in the browser what your organisation asks for")
         }
         Some(Next::Policy) => {
-            "only your organisation's IT department can change that; show it the lines below".to_owned()
+            "only your organisation's IT department can change that; show it the reference below".to_owned()
         }
         Some(Next::OtherAccount) => format!(
             "run `get-token --profile {name:#}` and choose another account, or set tenant in config.toml to that \
@@ -95,7 +95,7 @@ fn hint(kind: ErrorKind, next: Option<Next>, profile: &Profile) -> String {
         ),
         Some(Next::Consent) => format!("run `get-token --profile {name:#}` and accept what Microsoft asks you there"),
         Some(Next::AdministratorConsent) => {
-            let address = profile.authority.endpoint("adminconsent");
+            let address = profile.authority.admin_consent();
             format!("forward this address to an administrator:\n{address}?client_id={}", profile.client_id.as_str())
         }
         Some(Next::Mend(what)) => what.to_owned(),

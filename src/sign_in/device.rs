@@ -40,7 +40,7 @@ impl<'a> DeviceSignIn<'a> {
         self.sign_in.keep(tokens)
     }
 
-    /// Organisations often forbid device codes alone, since these are used to deceive people.
+    /// Organisations often forbid device codes alone, since these are used to deceive people; and so do registrations.
     fn explained(&self, error: Error) -> Error {
         let name = &self.sign_in.lead().profile().name;
         match error.refusal().and_then(|refusal| refusal.code) {
@@ -48,6 +48,10 @@ impl<'a> DeviceSignIn<'a> {
                 "many organisations forbid device codes alone: try `get-token --profile {name:#}` with the browser of this \
                  machine, over SSH with the browser of yours, or with `ssh -L` and --server"
             )),
+            // Elsewhere it is the redirect address that makes a public client; here there is none.
+            Some(7_000_218) => error.hint(
+                "switch on \"Allow public client flows\" in the app registration (Authentication), or set client_secret",
+            ),
             _ => error,
         }
     }

@@ -10,8 +10,10 @@ pub(super) enum Redirect {
 /// Why it is not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
-    /// `state` is missing or another.
+    /// `state` is another, or from the browser missing.
     OtherSignIn,
+    /// Pasted, and `state` is missing or only begins like ours: what cuts an address off takes it before the code.
+    CutOff,
     /// Ours, and it holds neither a code nor an error.
     NoCode,
     /// No such address at all.
@@ -25,6 +27,7 @@ impl Misfit {
     pub(super) fn explained(self) -> &'static str {
         match self {
             Self::OtherSignIn => "that address belongs to another sign-in: use the address that get-token shows now",
+            Self::CutOff => "that address is cut off: copy the whole of it (it holds code= and state=)",
             Self::NoCode => "that address has no code in it: copy the whole of it",
             Self::NoRedirect => {
                 "that is not the address: after the sign-in, copy the whole address from the browser's address bar \
@@ -40,9 +43,7 @@ impl Misfit {
 
 /// The order of the checks: state, error, code.
 pub(super) fn parse(query: &str, state: &str) -> Result<Redirect, Misfit> {
-    let parameter = |name: &str| {
-        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    };
+    let parameter = |name| parameter(query, name);
     if parameter("state").as_deref() != Some(state) {
         return Err(Misfit::OtherSignIn);
     }
@@ -53,6 +54,10 @@ pub(super) fn parse(query: &str, state: &str) -> Result<Redirect, Misfit> {
         (None, Some(code)) if !code.is_empty() => Ok(Redirect::Code(code)),
         (None, _) => Err(Misfit::NoCode),
     }
+}
+
+fn parameter(query: &str, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// The whole address or its query. White space and line ends, which terminals and mail programs put in, are no part of
@@ -70,7 +75,13 @@ pub(super) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, Misfit> 
     if !["code=", "error="].iter().any(|name| query.contains(name)) {
         return Err(Misfit::NoRedirect);
     }
-    parse(query, state)
+    match parse(query, state) {
+        // Only to the person who pasted: another program could find `state` so, letter by letter.
+        Err(Misfit::OtherSignIn) if parameter(query, "state").is_none_or(|begun| state.starts_with(&begun)) => {
+            Err(Misfit::CutOff)
+        }
+        parsed => parsed,
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +106,8 @@ mod tests {
             ("", Misfit::NoRedirect),
             ("hello", Misfit::NoRedirect),
             ("https://localhost:7598/", Misfit::NoRedirect),
-            ("https://localhost:7598/?code=abc", Misfit::OtherSignIn),
+            ("https://localhost:7598/?code=abc", Misfit::CutOff),
+            ("https://localhost:7598/?code=abc&state=xy", Misfit::CutOff),
             ("https://localhost:7598/?code=abc&state=other", Misfit::OtherSignIn),
             ("https://localhost:7598/?code=&state=xyz", Misfit::NoCode),
             (

@@ -25,6 +25,24 @@ fn an_unknown_key_is_named_with_the_known_ones() {
 }
 
 #[test]
+fn a_client_id_that_is_none_is_named_and_one_in_the_wrong_place_is_found() {
+    let home = Home::new();
+    home.configure("client_id = 'YOUR-CLIENT-ID'\n");
+    assert!(home.refresh().fails_with(78).contains("config.toml:1: client_id is no client ID, which has the form"));
+    home.configure(&format!("[profiles.mail]\nclient_id = '{PUBLIC_CLIENT_ID}'\n"));
+    let run = home.run("refresh-token", ["--profile", "calendar"]);
+    let stderr = run.fails_with(78);
+    assert!(stderr.contains("config.toml:2: client_id stands under [profiles.mail]"), "{stderr}");
+}
+
+#[test]
+fn the_hint_for_a_missing_file_names_that_file() {
+    let home = Home::new();
+    let run = home.run("refresh-token", ["--config", "other.toml"]);
+    assert!(run.fails_with(78).contains("run `get-token --config other.toml`"), "{run:?}");
+}
+
+#[test]
 fn a_wrong_type_is_named() {
     mistake("network_timeout = 'long'", 2, &["invalid type: string"]);
     mistake("[profiles.work]\nscopes = 'https://graph.microsoft.com/Mail.Read'", 3, &["expected a sequence"]);
@@ -81,7 +99,7 @@ fn a_broken_file_is_no_defect_and_shows_no_secret() {
         ["client_secret = \"hunter2", "client_secret = hunter2", "client_secret = ['hunter2']", "client_secret = 42"]
     {
         let home = Home::new();
-        home.configure(&format!("client_id = 'x'\n{line}\n"));
+        home.configure(&format!("client_id = '4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10'\n{line}\n"));
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains("config.toml:2") && !stderr.contains("hunter2") && !stderr.contains("42"), "{stderr}");
@@ -169,7 +187,7 @@ fn the_cloud_sets_login_host_and_built_in_scopes() {
     ] {
         let home = Home::new();
         home.configure(&format!(
-            "client_id = 'x'\ntenant = 'example.com'\ncloud = '{cloud}'\nredirect_uri = 'http://localhost/'\n"
+            "client_id = '4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10'\ntenant = 'example.com'\ncloud = '{cloud}'\nredirect_uri = 'http://localhost/'\n"
         ));
         for (profile, host) in [("mail", mail), ("calendar", graph)] {
             let run = home.run("get-token", ["--browser", "never", "--timeout", "1", "-p", profile]);

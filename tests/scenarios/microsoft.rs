@@ -259,6 +259,8 @@ fn an_administrators_consent_shows_the_address_to_forward() {
     home.store_token("mail");
     home.standin.order(Fault::aadsts(90_094));
     let run = home.refresh();
-    let address = format!("{}adminconsent?client_id={}", home.standin.authority(), standin::PUBLIC_CLIENT_ID);
+    // "common" is no organisation to consent for.
+    let organizations = home.standin.authority_of("organizations");
+    let address = format!("{organizations}adminconsent?client_id={}", standin::PUBLIC_CLIENT_ID);
     assert!(run.fails_with(77).contains(&address), "{run:?}");
 }

@@ -138,7 +138,7 @@ fn twenty_at_once_with_single_use_refresh_tokens_all_get_a_token() {
 
 #[test]
 fn a_token_goes_to_no_other_client_and_no_other_authority_than_it_came_from() {
-    for (key, other) in [("client_id", "another-client"), ("authority", "example.com")] {
+    for (key, other) in [("client_id", standin::SINGLE_TENANT_CLIENT_ID), ("authority", "example.com")] {
         let home = Home::new();
         home.store_token("mail");
         home.refresh().token();

@@ -49,6 +49,7 @@ fn what_is_no_redirect_address_is_explained_and_65_from_a_pipe() {
     for (text, words) in [
         ("hello", "that is not the address"),
         ("https://localhost:7598/?code=stolen&state=other", "belongs to another sign-in"),
+        ("https://localhost:7598/?code=and-no-sta", "is cut off: copy the whole of it"),
         ("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?x=y", "the address to sign in at"),
     ] {
         let home = Home::new();
@@ -167,6 +168,15 @@ fn a_declined_and_an_expired_device_code_are_77() {
     let home = Home::with(Standin::start_with(expiring));
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(77).contains("The code has expired"), "{run:?}");
+}
+
+#[test]
+fn where_the_registration_forbids_device_codes_the_switch_is_named() {
+    let home = Home::with(Standin::start_with(quick()));
+    let refusal = Fault::Aadsts { code: 7_000_218, error: "invalid_client".to_owned(), suberror: None, status: 401 };
+    home.standin.order(refusal);
+    let run = with_device_code(&home, &[], |_, _| {});
+    assert!(run.fails_with(78).contains("switch on \"Allow public client flows\""), "{run:?}");
 }
 
 #[test]

@@ -205,3 +205,13 @@ fn a_store_that_is_none_is_refused_with_its_line() {
         assert!(stderr.contains(word) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")] // elsewhere there is always a keychain
+fn nobody_signs_in_where_the_only_place_takes_no_token() {
+    let home = Home::new();
+    home.configure(&home.configuration().replace("store = 'auto'", "store = 'keychain'"));
+    let run = home.run("get-token", ["--device"]);
+    assert!(run.fails_with(69).contains("there is no keychain in this login"), "{run:?}");
+    assert_eq!(home.standin.requests().len(), 0);
+}

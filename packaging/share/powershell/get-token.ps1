@@ -23,7 +23,7 @@ Register-ArgumentCompleter -Native -CommandName 'get-token' -ScriptBlock {
         'get-token' {
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that serves them all')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that serves them all')
-            [CompletionResult]::new('--browser', '--browser', [CompletionResultType]::ParameterName, 'Whether to open the browser (auto: not over SSH, unless a display is forwarded)')
+            [CompletionResult]::new('--browser', '--browser', [CompletionResultType]::ParameterName, 'Whether to open the browser (auto: not over SSH, unless a display is forwarded); over SSH with --server only')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long to wait for the browser''s return')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file (else the one that M365AUTH_CONFIG names)')
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print a man page (man, man-config), or completions (complete-bash, -elvish, -fish, -powershell, -zsh)')

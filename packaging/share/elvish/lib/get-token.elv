@@ -20,7 +20,7 @@ set edit:completion:arg-completer[get-token] = {|@words|
         &'get-token'= {
             cand -p 'What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that serves them all'
             cand --profile 'What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that serves them all'
-            cand --browser 'Whether to open the browser (auto: not over SSH, unless a display is forwarded)'
+            cand --browser 'Whether to open the browser (auto: not over SSH, unless a display is forwarded); over SSH with --server only'
             cand --timeout 'How long to wait for the browser''s return'
             cand --config 'Read this configuration file (else the one that M365AUTH_CONFIG names)'
             cand --generate 'Print a man page (man, man-config), or completions (complete-bash, -elvish, -fish, -powershell, -zsh)'

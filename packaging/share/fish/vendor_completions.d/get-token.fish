@@ -1,5 +1,5 @@
 complete -c get-token -s p -l profile -d 'What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that serves them all' -r -f
-complete -c get-token -l browser -d 'Whether to open the browser (auto: not over SSH, unless a display is forwarded)' -r -f -a "auto\t''
+complete -c get-token -l browser -d 'Whether to open the browser (auto: not over SSH, unless a display is forwarded); over SSH with --server only' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c get-token -l timeout -d 'How long to wait for the browser\'s return' -r -f
