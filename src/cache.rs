@@ -16,6 +16,9 @@ use crate::paths::Paths;
 /// In seconds. A token is handed out only if whoever gets it can still work with it for so long.
 const MARGIN: u64 = 10 * 60;
 
+/// In seconds. Microsoft's longest lifetime is 28 hours ("Continuous access evaluation").
+const LONGEST: u64 = 28 * 60 * 60;
+
 /// The memory of one profile.
 pub(crate) struct Cache {
     choice: CacheChoice,
@@ -53,7 +56,7 @@ impl Cache {
 
     /// Keeps a token until ten minutes before it expires. A token of unknown lifetime is not kept.
     pub(crate) fn keep(&self, access: &Access) {
-        let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MARGIN);
+        let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MARGIN).min(LONGEST);
         if self.choice == CacheChoice::None || seconds == 0 {
             return;
         }

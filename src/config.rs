@@ -6,6 +6,7 @@ mod store_choice;
 mod table;
 mod values;
 
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,21 +98,28 @@ impl Config {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn load(file: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound if file.is_symlink() => {
+                Error::new(ErrorKind::Configuration, format!("{} leads to a file that is not there", file.display()))
+                    .hint(format!("see where the link leads: `ls -l {}`", file.display()))
+            }
+            io::ErrorKind::NotFound => {
                 Error::new(ErrorKind::Configuration, format!("there is no configuration at {}", file.display()))
                     .hint("run `get-token`: it writes one to fill in")
             }
             _ => Error::new(ErrorKind::Storage, format!("cannot read {}: {error}", file.display()))
                 .hint("see who owns the file, and whether it is text"),
-        })?;
+        };
+        let mut opened = std::fs::File::open(file).map_err(unreadable)?;
         // It names programs to run, and whom to trust with tokens.
-        private::is_trustworthy(file).map_err(|why| {
+        private::is_trustworthy(&opened, file).map_err(|why| {
             Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display())).hint(
                 "look whether it says what you wrote; then make it yours alone: \
                  `chmod go-w` (and `chown`) for the file and its folder",
             )
         })?;
+        let mut text = String::new();
+        opened.read_to_string(&mut text).map_err(unreadable)?;
         Self::parse(file, text)
     }
 

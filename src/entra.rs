@@ -2,6 +2,7 @@
 //! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`] and [`aadsts`].
 
 mod aadsts;
+mod answer;
 mod device;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod hostile;
@@ -13,13 +14,11 @@ mod tls;
 
 use std::borrow::Cow;
 
-use oauth2::basic::{
-    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
-};
+use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
-    StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
+    TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -27,7 +26,8 @@ use url::Url;
 use crate::clock::now;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::is_token;
+use crate::foreign::{is_token, printable};
+use answer::Answer;
 pub(crate) use device::DeviceCode;
 use http::Http;
 pub use id_token::Account;
@@ -57,16 +57,6 @@ type Client = oauth2::Client<
     EndpointNotSet, // revocation
     EndpointSet,    // token
 >;
-
-type Answer = StandardTokenResponse<IdTokenField, BasicTokenType>;
-
-/// OpenID Connect's addition to the token response.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct IdTokenField {
-    id_token: Option<String>,
-}
-
-impl ExtraTokenFields for IdTokenField {}
 
 /// A sign-in that was begun: where the person goes, and the secrets that the answer must fit.
 pub(crate) struct AuthorizationRequest {
@@ -194,8 +184,10 @@ impl<'a> Entra<'a> {
     }
 
     fn tokens(&self, answer: Answer, nonce: Option<&str>) -> Result<Tokens> {
-        let id_token = answer.extra_fields().id_token.as_deref();
-        let account = match id_token::account(id_token, &self.profile.client_id, nonce) {
+        if answer.access_token().secret().is_empty() && answer.refresh_token().is_none() {
+            return Err(http::no_answer("it is no token response"));
+        }
+        let account = match id_token::account(answer.id_token(), &self.profile.client_id, nonce) {
             // Without a nonce there is nothing to prove: the tokens came for a secret that we sent, and are good.
             Err(error) if nonce.is_none() => {
                 log::warn!("the account is not known: {error}");
@@ -206,7 +198,7 @@ impl<'a> Entra<'a> {
         let access = Access {
             token: answer.access_token().clone(),
             expires: answer.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
-            scopes: answer.scopes().cloned().unwrap_or_default(),
+            scopes: answer.scopes().into_iter().flatten().map(|scope| Scope::new(printable(scope))).collect(),
             account,
         };
         // What would not be loaded again must not replace one that is.

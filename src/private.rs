@@ -31,7 +31,6 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Ok(parent) = File::open(parent) {
         _ = parent.sync_all();
     }
-    remove_stale(parent);
     Ok(())
 }
 
@@ -51,7 +50,7 @@ fn fill<'a>(path: &'a Path, content: &[u8], sync: impl FnOnce(&File) -> io::Resu
 }
 
 /// Removes what killed processes left.
-fn remove_stale(folder: &Path) {
+pub(crate) fn remove_stale(folder: &Path) {
     for entry in folder.read_dir().into_iter().flatten().flatten() {
         let is_stale = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > STALE);
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_stale() == Some(true) {
@@ -111,10 +110,10 @@ fn tighten(_: &Path, _: u32) -> io::Result<()> {
     Ok(()) // the folder is in the user's own profile, whose access list says the same
 }
 
-/// Whether nobody else can have written a file: neither it nor the folder in which it, or the link to it, lies.
-/// What root owns is as good as ours, as a system's configuration and Nix's store.
+/// Whether nobody else can have written a file that was opened: neither it nor the folder in which it, or the link to it,
+/// lies. What root owns is as good as ours, as a system's configuration and Nix's store.
 #[cfg(unix)]
-pub(crate) fn is_trustworthy(path: &Path) -> Result<(), String> {
+pub(crate) fn is_trustworthy(file: &File, path: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt as _;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let own = |what: &Path, metadata: &fs::Metadata, sticky: bool| {
@@ -128,7 +127,8 @@ pub(crate) fn is_trustworthy(path: &Path) -> Result<(), String> {
         }
         Ok(())
     };
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) }; // whoever reads it says why it cannot be read
+    // Of the file that is read: another may lie there by now.
+    let Ok(metadata) = file.metadata() else { return Ok(()) }; // whoever reads it says why it cannot be read
     own(path, &metadata, false)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match fs::metadata(parent) {
@@ -139,6 +139,6 @@ pub(crate) fn is_trustworthy(path: &Path) -> Result<(), String> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn is_trustworthy(_: &Path) -> Result<(), String> {
+pub(crate) fn is_trustworthy(_: &File, _: &Path) -> Result<(), String> {
     Ok(())
 }

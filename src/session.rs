@@ -149,6 +149,11 @@ impl Session {
         let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
         let known = || stored.record.as_ref().and_then(|record| record.account.clone());
         access.account = access.account.or_else(known);
+        // A sign-in does not wait for us for ever, and what it brought stays.
+        if self.stores.was_replaced(stored) {
+            log::warn!("somebody has signed in meanwhile; this access token is still of the sign-in before");
+            return entra::must_be_a_token(&access.token).map(|()| access);
+        }
         let mut record = Record::of_new_token(&self.profile, access.account.clone());
         match &refresh_token {
             Some(token) => {

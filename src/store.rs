@@ -63,6 +63,8 @@ pub(crate) struct Stored {
     pub(crate) place: Place,
     /// None for a token of the Python original, which keeps none.
     pub(crate) record: Option<Record>,
+    /// When the newest token of the profile was issued that was known before this one was loaded.
+    newest: Option<u64>,
 }
 
 impl Stores {
@@ -89,6 +91,7 @@ impl Stores {
     }
 
     pub(crate) fn load(&self, place: Place) -> Result<Option<Stored>> {
+        let newest = self.newest();
         let store = self.store(place);
         let token = match store.load() {
             Err(error) if self.was_never_used(place, &error) => {
@@ -98,7 +101,7 @@ impl Stores {
             loaded => loaded?,
         };
         log::info!("refresh token in {}: {}", store.place(), if token.is_some() { "found" } else { "none" });
-        Ok(token.map(|token| Stored { record: self.records.of(place, &token), token, place }))
+        Ok(token.map(|token| Stored { record: self.records.of(place, &token), token, place, newest }))
     }
 
     /// The first token that there is.
@@ -132,6 +135,11 @@ impl Stores {
                 Ok((Place::File, None))
             }),
         }
+    }
+
+    /// Whether another token was stored since this one was loaded.
+    pub(crate) fn was_replaced(&self, stored: &Stored) -> bool {
+        self.newest() > stored.newest
     }
 
     /// Notes that the token, which stays the same, was just used.
@@ -187,6 +195,10 @@ impl Stores {
     /// Of the token that was issued last.
     pub(crate) fn last_account(&self) -> Option<Account> {
         self.records.latest().and_then(|record| record.account)
+    }
+
+    fn newest(&self) -> Option<u64> {
+        self.records.latest().map(|record| record.issued)
     }
 
     pub(crate) fn place_name(&self, place: Place) -> String {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs the work in a thread and waits for it no longer than the limit. Work that does not end is left behind; it
-/// ends with the process.
+/// ends with the process. None, too, where the system gives no thread.
 pub(crate) fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     within_unless(limit, || false, work)
 }
@@ -20,7 +20,7 @@ pub(crate) fn within_unless<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(work()));
+    thread::Builder::new().spawn(move || sender.send(work())).ok()?;
     let begun = Instant::now();
     loop {
         let left = limit.checked_sub(begun.elapsed())?;

@@ -1,5 +1,6 @@
 //! `get-token`: sign in.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -85,7 +86,8 @@ fn run(arguments: Arguments) -> Result<()> {
     let stdout = Stdout::keep_from_children()?;
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
-    if signs_in && !file.exists() {
+    // A link whose file is away, as on a disk that is not mounted, is somebody's work.
+    if signs_in && file.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         first_run::run(&file)?;
     }
     let config = arguments.common.load_config()?;

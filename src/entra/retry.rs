@@ -20,7 +20,7 @@ pub(super) struct Failure {
     pub(super) error: Error,
     /// It may be otherwise in a moment.
     pub(super) passes: bool,
-    /// An answer came, or a part of one.
+    /// An answer came, or at least its head.
     pub(super) was_answered: bool,
     /// Who answered wants to be left alone for so long (RFC 9110, 10.2.3).
     pub(super) retry_after: Option<Duration>,
@@ -69,8 +69,8 @@ impl Tries {
         let left = self.end.saturating_duration_since(Instant::now());
         match retry_after {
             Some(wanted) if wanted >= left => Err(asked_to_wait(&error, wanted)),
-            Some(wanted) => Ok(wanted),
-            None => Some(self.pause()).filter(|pause| *pause < left).ok_or(error),
+            // Our own pause, too, where the wanted one is none, or a date that is past by our clock.
+            _ => Some(self.pause().max(retry_after.unwrap_or_default())).filter(|pause| *pause < left).ok_or(error),
         }
     }
 
@@ -143,6 +143,8 @@ mod tests {
         let mut tries = Tries::new(Duration::from_secs(60), Repeatable::Always);
         let pause = tries.after(failure(ErrorKind::TryLater, true, Some(7)));
         assert_eq!(pause.expect("one more try"), Duration::from_secs(7));
+        let pause = tries.after(failure(ErrorKind::TryLater, true, Some(0))).expect("one more try");
+        assert!(pause >= PAUSE, "our own pause is the least: {pause:?}");
         let error = tries.after(failure(ErrorKind::TryLater, true, Some(61))).expect_err("too long");
         assert!(error.next_step().expect("a hint").contains("in 61 seconds"));
     }

@@ -14,6 +14,8 @@ use crate::time_limit::within;
 
 /// For a person to type a passphrase, or to touch a key.
 const LIMIT: Duration = Duration::from_secs(60);
+/// For a pipe to take a token.
+const FILL: Duration = Duration::from_secs(1);
 /// How often a program is looked at that has said all and not ended.
 const LOOK: Duration = Duration::from_millis(5);
 /// A token is a few kilobytes.
@@ -39,20 +41,26 @@ impl CommandStore {
     /// Runs a program without a shell. It finds the profile's name in its environment; its stderr is ours.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let [program, arguments @ ..] = command else { return Ok(String::new()) };
-        let mut prepared = Command::new(program);
-        prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str()).stdout(Stdio::piped());
-        prepared.stdin(if matches!(task, Task::Save(_)) { Stdio::piped() } else { Stdio::null() });
-        // The caller's Ctrl-C must not end the program that is just saving the only token that works.
-        #[cfg(unix)]
-        if let Task::Save(_) = task {
-            std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
-        }
         let failed = |what: String| {
             Error::new(ErrorKind::Unavailable, format!("`{program}`, which {task} the token, {what}"))
                 .hint(format!("run it yourself to see why: `{}`", command.join(" ")))
         };
+        let mut prepared = Command::new(program);
+        prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
+        // Nobody's words but a token reach our stdout.
+        prepared.stdin(Stdio::null()).stdout(Stdio::null());
+        match task {
+            Task::Load => _ = prepared.stdout(Stdio::piped()),
+            Task::Save(token) => {
+                prepared.stdin(filled_pipe(token).map_err(|error| failed(format!("cannot be given it: {error}")))?);
+                // The caller's Ctrl-C must not end the program that is just saving the only token that works.
+                #[cfg(unix)]
+                std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+            }
+            Task::Delete => {}
+        }
         let mut child = prepared.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
-        let ended = talk(&mut child, task);
+        let ended = wait(&mut child);
         if !matches!(ended, Ok(Some(_))) {
             _ = child.kill();
             _ = child.wait();
@@ -66,19 +74,30 @@ impl CommandStore {
     }
 }
 
-/// Gives the program its token, and takes what it prints; None if that takes too long.
-fn talk(child: &mut Child, task: &Task<'_>) -> io::Result<Option<(ExitStatus, String)>> {
+/// The token as a program's stdin, in it before the program runs: if we are killed, it must not find the end of an empty
+/// input there and store that.
+fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
+    let (reader, mut writer) = io::pipe()?;
+    let line = format!("{}\n", token.secret());
+    // What is larger than a pipe (64 KiB on Linux, pipe(7)) is written while the program reads.
+    _ = within(FILL, move || writer.write_all(line.as_bytes()));
+    Ok(reader)
+}
+
+/// What the program printed, and how it ended; None if that takes too long.
+fn wait(child: &mut Child) -> io::Result<Option<(ExitStatus, String)>> {
     let end = Instant::now() + LIMIT;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let token = if let Task::Save(token) = task { token.secret().clone() } else { String::new() };
-    let talked = within(LIMIT, move || {
-        if let Some(mut stdin) = stdin {
-            _ = writeln!(stdin, "{token}"); // who does not read it all says so by its exit status
+    let mut output = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        let read = within(LIMIT, move || {
+            let mut output = String::new();
+            stdout.take(LARGEST).read_to_string(&mut output).map(|_| output)
+        });
+        match read.transpose()? {
+            Some(text) => output = text,
+            None => return Ok(None),
         }
-        let mut output = String::new();
-        stdout.map_or(Ok(0), |stdout| stdout.take(LARGEST).read_to_string(&mut output)).map(|_| output)
-    });
-    let Some(output) = talked.transpose()? else { return Ok(None) };
+    }
     while Instant::now() < end {
         if let Some(status) = child.try_wait()? {
             return Ok(Some((status, output)));

@@ -125,6 +125,7 @@ impl Records {
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
+        self.0.parent().inspect(|folder| private::remove_stale(folder));
     }
 
     /// Forgets the record of a place that was emptied.

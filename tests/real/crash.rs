@@ -1,14 +1,12 @@
 //! Killed at any moment: whatever is stored afterwards is whole, and works.
 //!
-//! `M365AUTH_TEST_ROUNDS` says how many kills each of the four ways gets; without it there are few.
+//! `M365AUTH_TEST_ROUNDS` says how many kills each of the six ways gets; without it there are few.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use standin::{ADA, PUBLIC_CLIENT_ID};
-
 use crate::login::{Keyring, Login};
-use crate::support::{Home, rounds};
+use crate::support::{Home, eventually, rounds};
 
 /// What the kills of one way of storing did.
 #[derive(Debug, Default)]
@@ -19,11 +17,26 @@ struct Kills {
     lost: usize,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Store {
+    File,
+    Keychain,
+    Programs,
+}
+
+const STORES: [Store; 3] = [Store::File, Store::Keychain, Store::Programs];
+/// As safe as such programs can be.
+const PROGRAMS: &str = "store.load = ['sh', '-c', 'cat \"$HOME/kept\"']\n\
+    store.save = ['sh', '-c', 'cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/kept\"']\n";
+
 /// Kills refreshes at random moments. For single-use tokens one window cannot be closed: Microsoft has answered, and the
 /// token is not stored yet. The next call then says so, and a sign-in helps.
-fn kill(keychain: bool, single_use: bool) -> Kills {
+fn kill(store: Store, single_use: bool) -> Kills {
     let mut home = Home::new();
-    let _login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
+    let _login = (store == Store::Keychain).then(|| Login::start(&mut home, Keyring::Unlocked));
+    if store == Store::Programs {
+        home.configure(&home.configuration().replace("store = 'auto'\n", PROGRAMS));
+    }
     home.standin.set_single_use_refresh_tokens(single_use);
     home.sign_in().token();
     let begun = Instant::now();
@@ -38,6 +51,10 @@ fn kill(keychain: bool, single_use: bool) -> Kills {
         let ended = child.wait().unwrap();
         kills.in_time += usize::from(ended.code().is_none());
         let was_answered = home.standin.token_requests() > asked;
+        if store == Store::Programs {
+            // The program that saves outlives us.
+            eventually("nobody is saving", || !home.path().join("new").exists());
+        }
         let stored = home.run("get-refresh-token", [""; 0]).token().to_owned();
         if home.standin.is_valid_refresh_token(&stored) {
             continue;
@@ -47,16 +64,12 @@ fn kill(keychain: bool, single_use: bool) -> Kills {
         home.refresh().fails_with(77);
         home.sign_in().token();
     }
-    if keychain {
-        assert_eq!(home.token_in_file("mail"), None);
-    }
+    assert_eq!(home.token_in_file("mail").is_some(), store == Store::File);
     // What was half written is gone after a minute, with the next save.
     for file in unfinished(&home) {
         let before = std::time::SystemTime::now() - Duration::from_secs(120);
         std::fs::File::open(file).unwrap().set_modified(before).unwrap();
     }
-    home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
-    home.configure(&home.configuration_without_keychain());
     home.refresh().token();
     assert_eq!(unfinished(&home), Vec::<PathBuf>::new());
     kills
@@ -76,9 +89,9 @@ fn unfinished(home: &Home) -> Vec<PathBuf> {
 #[ignore = "tests/run: gnome-keyring"]
 #[allow(clippy::disallowed_macros, reason = "the figures of a campaign")]
 fn whoever_is_killed_leaves_a_token_that_works() {
-    for keychain in [false, true] {
-        let kills = kill(keychain, false);
-        eprintln!("multi-use tokens, keychain {keychain}: {kills:?}");
+    for store in STORES {
+        let kills = kill(store, false);
+        eprintln!("multi-use tokens, {store:?}: {kills:?}");
         assert_eq!(kills.lost, 0);
         assert!(kills.in_time > 0);
     }
@@ -88,9 +101,9 @@ fn whoever_is_killed_leaves_a_token_that_works() {
 #[ignore = "tests/run: gnome-keyring"]
 #[allow(clippy::disallowed_macros, reason = "the figures of a campaign")]
 fn with_single_use_tokens_the_window_is_small() {
-    for keychain in [false, true] {
-        let kills = kill(keychain, true);
-        eprintln!("single-use tokens, keychain {keychain}: {kills:?}");
+    for store in STORES {
+        let kills = kill(store, true);
+        eprintln!("single-use tokens, {store:?}: {kills:?}");
         assert!(kills.in_time > 0);
     }
 }

@@ -245,3 +245,16 @@ fn a_hint_can_be_typed_whatever_the_profile_is_called() {
     let stderr = run.fails_with(77);
     assert!(stderr.contains("profile \"my work\"") && stderr.contains("`get-token --profile 'my work'`"), "{stderr}");
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_whose_file_is_away_is_said_and_stays() {
+    let home = Home::new();
+    std::fs::remove_file(home.config_file()).unwrap();
+    std::os::unix::fs::symlink(home.path().join("not-mounted"), home.config_file()).unwrap();
+    for command in ["get-token", "refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        assert!(run.fails_with(78).contains("leads to a file that is not there"), "{run:?}");
+    }
+    assert!(home.config_file().is_symlink());
+}

@@ -26,7 +26,7 @@ fn fault(fault: Fault, code: i32, words: &[&str]) {
 
 #[test]
 fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
-    let faults = [Fault::Html, Fault::Empty, Fault::NotJson, Fault::Huge, Fault::Redirect, Fault::NoAccessToken];
+    let faults = [Fault::Html, Fault::Empty, Fault::NotJson, Fault::Huge, Fault::Redirect];
     std::thread::scope(|scope| {
         for order in faults {
             scope.spawn(move || fault(order, 76, &["no answer of the Microsoft identity platform", "captive portal"]));
@@ -36,18 +36,20 @@ fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
 
 #[test]
 fn an_odd_access_token_is_76_and_the_new_refresh_token_is_kept() {
-    let home = Home::new();
-    let old = home.store_token("mail");
-    home.standin.set_single_use_refresh_tokens(true);
-    home.standin.order(Fault::AccessToken("two lines\nof text".to_owned()));
-    assert!(home.refresh().fails_with(76).contains("the access token in it is none"));
-    assert_ne!(home.token_in_file("mail"), Some(old));
-    home.refresh().token();
+    for order in [Fault::AccessToken("two lines\nof text".to_owned()), Fault::NoAccessToken] {
+        let home = Home::new();
+        let old = home.store_token("mail");
+        home.standin.set_single_use_refresh_tokens(true);
+        home.standin.order(order);
+        assert!(home.refresh().fails_with(76).contains("the access token in it is none"));
+        assert_ne!(home.token_in_file("mail"), Some(old));
+        home.refresh().token();
+    }
 }
 
 #[test]
-fn an_odd_id_token_costs_a_refresh_nothing_but_the_accounts_name() {
-    for order in [Fault::BrokenIdToken, Fault::WrongAudience, Fault::NoIdToken] {
+fn an_odd_id_token_or_lifetime_costs_a_refresh_nothing_else() {
+    for order in [Fault::BrokenIdToken, Fault::WrongAudience, Fault::NoIdToken, Fault::ExpiresInText] {
         let home = Home::new();
         home.store_token("mail");
         home.standin.set_single_use_refresh_tokens(true);

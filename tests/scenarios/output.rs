@@ -120,3 +120,13 @@ fn as_xoauth2_a_token_is_the_line_that_a_mail_server_takes() {
     home.run("refresh-token", ["--user", ADA]).fails_with(64);
     home.run("refresh-token", ["--format", "xoauth2", "--user", "two\nlines"]).fails_with(78);
 }
+
+#[test]
+fn scopes_cannot_steer_the_terminal() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(standin::Fault::Scope("a\u{9b}31m\u{202e}b c".to_owned()));
+    let run = home.run("refresh-token", ["--format", "json"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.contains(r#"["a 31mb","c"]"#), "{}", run.stdout);
+}

@@ -168,6 +168,47 @@ fn a_program_as_store_gets_the_token_and_nothing_else_of_ours() {
 
 #[test]
 #[cfg(unix)]
+fn a_program_that_saves_gets_the_whole_token_though_we_are_killed() {
+    let save = "kill -9 $PPID; cat >\"$HOME/new\"; mv \"$HOME/new\" \"$HOME/kept\"";
+    let home = home_with_programs("cat \"$HOME/kept\"", save);
+    let (kept, old) = (home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+    std::fs::write(&kept, &old).unwrap();
+    let run = home.refresh();
+    assert_eq!((run.code, &*run.stdout), (None, ""), "{run:?}");
+    let stored = || std::fs::read_to_string(&kept).unwrap();
+    crate::support::eventually("it is saved", || stored() != old);
+    assert!(home.standin.is_valid_refresh_token(stored().trim()));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
+    // This one goes on once somebody writes into the pipe.
+    let load = "cat \"$HOME/kept\"; test -e \"$HOME/quick\" || read _ <\"$HOME/go\" || true";
+    let home = home_with_programs(load, "cat >\"$HOME/kept\"");
+    let quick = home.path().join("quick");
+    std::fs::write(&quick, "").unwrap();
+    home.configure(&format!("network_timeout = 1\n{}", std::fs::read_to_string(home.config_file()).unwrap()));
+    home.sign_in().token();
+    std::fs::remove_file(&quick).unwrap();
+    let go = home.path().join("go");
+    assert!(std::process::Command::new("mkfifo").arg(&go).status().unwrap().success());
+    std::thread::scope(|scope| {
+        let refresh = scope.spawn(|| home.refresh());
+        let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap(); // it has read the old token
+        let signed_in = home.sign_in();
+        assert!(signed_in.stderr.contains("going on without the lock"), "{}", signed_in.stderr);
+        let new = std::fs::read_to_string(home.path().join("kept")).unwrap();
+        drop(writer);
+        let run = refresh.join().unwrap();
+        assert!(run.stderr.contains("somebody has signed in meanwhile"), "{run:?}");
+        run.token();
+        assert_eq!(std::fs::read_to_string(home.path().join("kept")).unwrap(), new);
+    });
+}
+
+#[test]
+#[cfg(unix)]
 fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     let home = home_with_programs("cat \"$HOME/kept\"", "echo no room >&2; exit 3");
     let run = home.sign_in();
