@@ -43,14 +43,18 @@ pub(super) fn run(file: &Path) -> Result<()> {
         Error::new(ErrorKind::Configuration, "the questions were not answered, and nothing was written")
             .hint("run the same command again; the README's \"Quick start\" says how to get a client ID")
     })?;
-    write(file, &answers.configuration())?;
+    let mut text = answers.configuration();
+    let others = python.lines_of_other_profiles();
+    if !others.is_empty() {
+        text.push_str(&format!("\n# The profiles of config.py\n\n{others}"));
+    }
+    write(file, &text)?;
     say(&format!("\nWritten to {}. You can change it there at any time.\n", file.display()));
-    let lines = python.lines_of_other_profiles();
+    if !others.is_empty() {
+        say("The profiles of config.py are in it.\n");
+    }
     if !python.client_id.is_empty() {
         say("You need not sign in if you did with the Python tool: press Ctrl-C, and run `get-token --check`.\n");
-    }
-    if !lines.is_empty() {
-        say(&format!("config.py has more profiles. Copy these lines into the new file if you want them:\n\n{lines}"));
     }
     Ok(())
 }

@@ -159,12 +159,14 @@ fn the_first_run_asks_and_goes_on_to_a_token() {
     terminal.types(&["https://example.com/", "Enter"]);
     terminal.shows("must be on this machine");
     terminal.types(&["Enter"]);
-    terminal.shows("[profiles.tasks]");
+    terminal.shows("The profiles of config.py are in it");
     Browser::approve(&terminal.address(), ADA, None).unwrap();
     terminal.ends_with(0);
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
     let mode = std::os::unix::fs::PermissionsExt::mode(&home.config_file().metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
+    let status = home.run("get-token", ["--status", "--profile", "tasks"]);
+    assert!(status.stdout.contains("tasks"), "the profile of config.py is known: {status:?}");
 }
 
 #[test]
