@@ -25,28 +25,32 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 /// Writes a file that only its owner can read, at no moment half: a temporary file beside it (created with mode 600)
 /// is filled, synced to the disk, and renamed. A link in its place is replaced, not followed.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let parent = fill(path, content, File::sync_all)?;
+    fill(path, content, File::sync_all)?;
     // The rename too must survive a power cut. Some file systems cannot sync a folder; the file is there all the same.
     #[cfg(unix)]
-    if let Ok(parent) = File::open(parent) {
-        _ = parent.sync_all();
+    if let Ok(folder) = File::open(folder_of(path)) {
+        _ = folder.sync_all();
     }
     Ok(())
 }
 
 /// As [`write()`], for what may be lost in a power cut: it does not wait for the disk.
 pub(crate) fn write_quickly(path: &Path, content: &[u8]) -> io::Result<()> {
-    fill(path, content, |_| Ok(())).map(drop)
+    fill(path, content, |_| Ok(()))
 }
 
-fn fill<'a>(path: &'a Path, content: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<&'a Path> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+fn fill(path: &Path, content: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let parent = folder_of(path);
     folder(parent)?;
     let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(parent)?;
     file.write_all(content)?;
     sync(file.as_file())?;
     file.persist(path)?;
-    Ok(parent)
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes what killed processes left.
@@ -130,7 +134,7 @@ pub(crate) fn is_trustworthy(file: &File, path: &Path) -> Result<(), String> {
     // Of the file that is read: another may lie there by now.
     let Ok(metadata) = file.metadata() else { return Ok(()) }; // whoever reads it says why it cannot be read
     own(path, &metadata, false)?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = folder_of(path);
     match fs::metadata(parent) {
         // In a folder such as /tmp nobody renames another's file (the sticky bit).
         Ok(metadata) => own(parent, &metadata, metadata.mode() & 0o1000 != 0),
