@@ -39,7 +39,10 @@ fn verifier(
     roots: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
-    Ok(Arc::new(Verifier::new_with_extra_roots(roots, provider)?))
+    Ok(Arc::new(match roots.is_empty() {
+        true => Verifier::new(provider)?,
+        false => Verifier::new_with_extra_roots(roots, provider)?,
+    }))
 }
 
 /// The system's authorities from the one file that holds them all, where there is one.

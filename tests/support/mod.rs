@@ -88,7 +88,7 @@ impl Home {
 
     pub fn config_file(&self) -> PathBuf {
         match () {
-            () if cfg!(windows) => self.path().join("m365auth/m365auth/config.toml"),
+            () if cfg!(windows) => self.path().join(r"m365auth\m365auth\config.toml"),
             () if cfg!(target_os = "macos") => self.path().join("Library/Application Support/m365auth/config.toml"),
             () => self.path().join(".config/m365auth/config.toml"),
         }
@@ -96,7 +96,7 @@ impl Home {
 
     pub fn cache(&self) -> PathBuf {
         match () {
-            () if cfg!(windows) => self.path().join("m365auth/m365auth/Cache"),
+            () if cfg!(windows) => self.path().join(r"m365auth\m365auth\Cache"),
             () if cfg!(target_os = "macos") => self.path().join("Library/Caches/m365auth"),
             () => self.path().join(".cache/m365auth"),
         }

@@ -26,7 +26,8 @@ fn it_says_where_it_is_and_ends_with_its_input() {
     let directory = directory.path().to_str().expect("a path in UTF-8");
     let (mut program, lines) = start(directory);
     assert!(lines[0].starts_with("authority=https://localhost:") && lines[0].ends_with("/common/"), "{lines:?}");
-    assert_eq!(lines[1], format!("ca_file={directory}/standin-ca.pem"));
+    let ca_file = std::path::Path::new(directory).join("standin-ca.pem");
+    assert_eq!(lines[1], format!("ca_file={}", ca_file.display()));
     assert_eq!(lines[2..], [format!("client_id={PUBLIC_CLIENT_ID}"), "ready".into()]);
     drop(program.stdin.take());
     assert!(program.wait().expect("it ends").success());
