@@ -109,7 +109,7 @@ impl Common {
 
     fn load_config(&self) -> Result<Config> {
         let config = Config::load(&self.configuration_file()?).map_err(|error| match &self.config {
-            Some(file) if !file.exists() => {
+            Some(file) if !file.exists() && !file.is_symlink() => {
                 error.hint(format!("run `get-token --config {}`: it writes one to fill in", file.display()))
             }
             _ => error,

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use oauth2::RefreshToken;
@@ -79,8 +80,13 @@ impl CommandStore {
 fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
     let (reader, mut writer) = io::pipe()?;
     let line = format!("{}\n", token.secret());
+    let (done, filled) = mpsc::channel::<()>();
+    std::thread::Builder::new().spawn(move || {
+        _ = writer.write_all(line.as_bytes()); // who does not read it all says so by its exit status
+        drop(done);
+    })?;
     // What is larger than a pipe (64 KiB on Linux, pipe(7)) is written while the program reads.
-    _ = within(FILL, move || writer.write_all(line.as_bytes()));
+    _ = filled.recv_timeout(FILL);
     Ok(reader)
 }
 
