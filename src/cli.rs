@@ -15,7 +15,8 @@ mod status;
 mod stderr;
 mod stdout;
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapErrorKind;
@@ -79,6 +80,11 @@ fn main<Arguments: Parser>(
     }
 }
 
+/// A link whose file is away, as on a disk that is not mounted, is somebody's work and not missing.
+fn is_missing(file: &Path) -> bool {
+    file.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// No core dump holds our tokens, and no other program of this user can look into our memory (PR_SET_DUMPABLE(2const)).
 fn show_no_memory() {
     #[cfg(target_os = "linux")]
@@ -109,8 +115,8 @@ impl Common {
 
     fn load_config(&self) -> Result<Config> {
         let config = Config::load(&self.configuration_file()?).map_err(|error| match &self.config {
-            Some(file) if !file.exists() && !file.is_symlink() => {
-                error.hint(format!("run `get-token --config {}`: it writes one to fill in", file.display()))
+            Some(file) if is_missing(file) => {
+                error.hint(format!("run `get-token --config '{}'`: it writes one to fill in", file.display()))
             }
             _ => error,
         })?;

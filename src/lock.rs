@@ -31,13 +31,13 @@ impl Lock {
         if file.try_lock().is_ok() {
             return Ok(Self(Some(file)));
         }
-        match within(limit, move || file.lock().map(|()| file)) {
-            Some(Ok(file)) => Ok(Self(Some(file))),
-            Some(Err(error)) => {
+        match within(limit, move || file.lock().map(|()| file)).flatten() {
+            Ok(file) => Ok(Self(Some(file))),
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => {
                 log::warn!("going on without a lock: {}: {error}", path.display());
                 Ok(Self(None))
             }
-            None => Err(Error::new(
+            Err(_) => Err(Error::new(
                 ErrorKind::TryLater,
                 format!(
                     "another command has been refreshing the profile \"{profile}\" for {} seconds",

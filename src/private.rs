@@ -31,6 +31,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Ok(folder) = File::open(folder_of(path)) {
         _ = folder.sync_all();
     }
+    remove_stale(folder_of(path));
     Ok(())
 }
 

@@ -151,7 +151,7 @@ impl Session {
         access.account = access.account.or_else(known);
         // A sign-in does not wait for us for ever, and what it brought stays.
         if self.stores.was_replaced(stored) {
-            log::warn!("somebody has signed in meanwhile; this access token is still of the sign-in before");
+            log::warn!("another token was stored meanwhile, and stays; this access token is of the one before");
             return entra::must_be_a_token(&access.token).map(|()| access);
         }
         let mut record = Record::of_new_token(&self.profile, access.account.clone());
@@ -201,6 +201,12 @@ impl Session {
     /// The account whose token was stored last, as far as that is known.
     pub(crate) fn last_account(&self) -> Option<Account> {
         self.stores.last_account()
+    }
+
+    /// Fails where what a sign-in brings could not be stored. It is asked on a line of its own, since the sign-in takes
+    /// minutes.
+    pub(crate) fn must_be_able_to_keep(&self) -> Result<()> {
+        Stores::new(&self.paths, &self.profile.name, &self.profile.store).must_be_open()
     }
 
     /// Stores what a sign-in brought.

@@ -63,8 +63,8 @@ pub(crate) struct Stored {
     pub(crate) place: Place,
     /// None for a token of the Python original, which keeps none.
     pub(crate) record: Option<Record>,
-    /// When the newest token of the profile was issued that was known before this one was loaded.
-    newest: Option<u64>,
+    /// The digest of the newest token that was known before this one was loaded.
+    newest: Option<String>,
 }
 
 impl Stores {
@@ -91,7 +91,7 @@ impl Stores {
     }
 
     pub(crate) fn load(&self, place: Place) -> Result<Option<Stored>> {
-        let newest = self.newest();
+        let newest = self.records.newest();
         let store = self.store(place);
         let token = match store.load() {
             Err(error) if self.was_never_used(place, &error) => {
@@ -139,7 +139,7 @@ impl Stores {
 
     /// Whether another token was stored since this one was loaded.
     pub(crate) fn was_replaced(&self, stored: &Stored) -> bool {
-        self.newest() > stored.newest
+        self.records.newest() != stored.newest
     }
 
     /// Notes that the token, which stays the same, was just used.
@@ -184,10 +184,14 @@ impl Stores {
         is_wanted.then_some(probed)
     }
 
-    /// Fails where the only place that will do takes no token.
+    /// Fails where only the keychain will do, and takes no token. What it may hold is replaced.
     pub(crate) fn must_be_open(&self) -> Result<()> {
-        match self.choice {
-            StoreChoice::Keychain => self.keychain.probe(),
+        if self.choice != StoreChoice::Keychain {
+            return Ok(());
+        }
+        match self.keychain.load() {
+            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Ok(None) => self.keychain.probe(),
             _ => Ok(()),
         }
     }
@@ -195,10 +199,6 @@ impl Stores {
     /// Of the token that was issued last.
     pub(crate) fn last_account(&self) -> Option<Account> {
         self.records.latest().and_then(|record| record.account)
-    }
-
-    fn newest(&self) -> Option<u64> {
-        self.records.latest().map(|record| record.issued)
     }
 
     pub(crate) fn place_name(&self, place: Place) -> String {

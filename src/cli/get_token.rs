@@ -1,6 +1,5 @@
 //! `get-token`: sign in.
 
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use super::generate::texts;
 use super::stderr::{ask, explained, progress, say};
 use super::stdout::Stdout;
-use super::{Common, check, first_run, sign_out, status};
+use super::{Common, check, first_run, is_missing, sign_out, status};
 use crate::config::{Config, ProfileName};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
@@ -86,8 +85,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let stdout = Stdout::keep_from_children()?;
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
-    // A link whose file is away, as on a disk that is not mounted, is somebody's work.
-    if signs_in && file.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+    if signs_in && is_missing(&file) {
         first_run::run(&file)?;
     }
     let config = arguments.common.load_config()?;
@@ -104,7 +102,7 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let sessions = sessions(&config, profiles)?;
     // Nobody signs in for nothing.
-    sessions.iter().try_for_each(|session| session.stores().must_be_open())?;
+    sessions.iter().try_for_each(Session::must_be_able_to_keep)?;
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
     let outcome = way(&arguments, &sign_in)?;
     report(&sessions[0], &outcome);

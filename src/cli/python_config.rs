@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::config::{Cloud, ProfileName, built_in_scopes};
+use crate::foreign::printable;
 
 /// What it says; empty where it says nothing.
 #[derive(Default)]
@@ -73,6 +74,12 @@ impl PythonConfig {
         let profiles = self.profiles.iter().filter_map(|(name, scopes)| Some((name.parse().ok()?, scopes)));
         let others = profiles.filter(|(name, scopes)| !is_built_in(name, scopes));
         others.map(|(name, scopes)| section(&name, scopes)).collect()
+    }
+
+    /// The names of profiles that ours cannot have.
+    pub(super) fn unusable_names(&self) -> Vec<String> {
+        let names = self.profiles.iter().map(|(name, _)| name);
+        names.filter(|name| name.parse::<ProfileName>().is_err()).map(|name| printable(name)).collect()
     }
 }
 

@@ -62,14 +62,16 @@ impl CommandStore {
         }
         let mut child = prepared.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
         let ended = wait(&mut child);
-        if !matches!(ended, Ok(Some(_))) {
+        if ended.is_err() {
             _ = child.kill();
             _ = child.wait();
         }
         match ended {
-            Ok(Some((status, output))) if status.success() => Ok(output),
-            Ok(Some((status, _))) => Err(failed(format!("ended with {status}"))),
-            Ok(None) => Err(failed(format!("has not ended within {} seconds", LIMIT.as_secs()))),
+            Ok((status, output)) if status.success() => Ok(output),
+            Ok((status, _)) => Err(failed(format!("ended with {status}"))),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(failed(format!("has not ended within {} seconds", LIMIT.as_secs())))
+            }
             Err(error) => Err(failed(format!("was not understood: {error}"))),
         }
     }
@@ -90,27 +92,21 @@ fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
     Ok(reader)
 }
 
-/// What the program printed, and how it ended; None if that takes too long.
-fn wait(child: &mut Child) -> io::Result<Option<(ExitStatus, String)>> {
+/// What the program printed, and how it ended.
+fn wait(child: &mut Child) -> io::Result<(ExitStatus, String)> {
     let end = Instant::now() + LIMIT;
     let mut output = String::new();
     if let Some(stdout) = child.stdout.take() {
-        let read = within(LIMIT, move || {
-            let mut output = String::new();
-            stdout.take(LARGEST).read_to_string(&mut output).map(|_| output)
-        });
-        match read.transpose()? {
-            Some(text) => output = text,
-            None => return Ok(None),
-        }
+        let read = move || stdout.take(LARGEST).read_to_string(&mut output).map(|_| output);
+        output = within(LIMIT, read).flatten()?;
     }
     while Instant::now() < end {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some((status, output)));
+            return Ok((status, output));
         }
         std::thread::sleep(LOOK);
     }
-    Ok(None)
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 impl std::fmt::Display for Task<'_> {

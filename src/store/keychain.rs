@@ -139,7 +139,7 @@ impl Keychain {
         };
         // Ctrl-C ends the wait for a person, not the keychain's few milliseconds.
         let stop = || limit == UNLOCK && interrupt::is_received();
-        within_unless(limit, stop, work).unwrap_or((State::NotAsked, Err(Failure::NoAnswer)))
+        within_unless(limit, stop, work).unwrap_or_else(|_| (State::NotAsked, Err(Failure::NoAnswer)))
     }
 }
 

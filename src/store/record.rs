@@ -86,12 +86,17 @@ impl Records {
 
     /// The record of the token that was issued last.
     pub(super) fn latest(&self) -> Option<Record> {
+        self.latest_section().map(|section| section.record)
+    }
+
+    /// The digest of the token that was issued last.
+    pub(super) fn newest(&self) -> Option<String> {
+        self.latest_section().map(|section| section.token_digest)
+    }
+
+    fn latest_section(&self) -> Option<Section> {
         let Sections { file, keychain, commands, coming } = self.read();
-        [coming, file, keychain, commands]
-            .into_iter()
-            .flatten()
-            .map(|section| section.record)
-            .max_by_key(|record| record.issued)
+        [coming, file, keychain, commands].into_iter().flatten().max_by_key(|section| section.record.issued)
     }
 
     /// Whether a token was ever seen to be put there.

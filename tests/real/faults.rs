@@ -157,7 +157,8 @@ fn orders(fault: &str) -> Option<Vec<Fault>> {
         "AADSTS50196 (throttled) once" => vec![Fault::aadsts(50_196)],
         "the answer has no refresh token" => vec![Fault::NoRefreshToken],
         "the answer has no id_token, or a broken one" => vec![Fault::BrokenIdToken],
-        "the answer has no lifetime, or one as a text" => vec![Fault::ExpiresInText],
+        "the answer has no lifetime" => vec![Fault::NoExpiresIn],
+        "the answer has its lifetime as a text" => vec![Fault::ExpiresInText],
         "the server never answers" => vec![Fault::Hang],
         "the server resets every connection" => five(Fault::Reset),
         "500, 502, 503, 504, 408 or 429, again and again" => {

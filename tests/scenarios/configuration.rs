@@ -39,7 +39,7 @@ fn a_client_id_that_is_none_is_named_and_one_in_the_wrong_place_is_found() {
 fn the_hint_for_a_missing_file_names_that_file() {
     let home = Home::new();
     let run = home.run("refresh-token", ["--config", "other.toml"]);
-    assert!(run.fails_with(78).contains("run `get-token --config other.toml`"), "{run:?}");
+    assert!(run.fails_with(78).contains("run `get-token --config 'other.toml'`"), "{run:?}");
 }
 
 #[test]
@@ -256,5 +256,7 @@ fn a_link_whose_file_is_away_is_said_and_stays() {
         let run = home.run(command, [""; 0]);
         assert!(run.fails_with(78).contains("leads to a file that is not there"), "{run:?}");
     }
+    let run = home.run("refresh-token", ["--config", home.config_file().to_str().unwrap()]);
+    assert!(run.fails_with(78).contains("hint: see where the link leads"), "{run:?}");
     assert!(home.config_file().is_symlink());
 }

@@ -143,7 +143,13 @@ fn what_a_killed_process_left_half_written_is_removed_and_what_others_write_now_
 fn home_with_programs(load: &str, save: &str) -> Home {
     let home = Home::new();
     let lines = format!("store.load = ['sh', '-c', '{load}']\nstore.save = ['sh', '-c', '{save}']\n");
-    home.configure(&home.configuration().replace("store = 'auto'\n", &lines));
+    let others: String = home
+        .configuration()
+        .lines()
+        .filter(|line| !line.starts_with("store = "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    home.configure(&(others + &lines));
     home
 }
 
@@ -183,8 +189,9 @@ fn a_program_that_saves_gets_the_whole_token_though_we_are_killed() {
 #[test]
 #[cfg(unix)]
 fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
-    // This one goes on once somebody writes into the pipe.
-    let load = "cat \"$HOME/kept\"; test -e \"$HOME/quick\" || read _ <\"$HOME/go\" || true";
+    // It goes on once the pipe is opened.
+    let load =
+        "cat \"$HOME/kept\"; test -e \"$HOME/quick\" || { touch \"$HOME/waits\"; read _ <\"$HOME/go\" || true; }";
     let home = home_with_programs(load, "cat >\"$HOME/kept\"");
     let quick = home.path().join("quick");
     std::fs::write(&quick, "").unwrap();
@@ -195,13 +202,15 @@ fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
     assert!(std::process::Command::new("mkfifo").arg(&go).status().unwrap().success());
     std::thread::scope(|scope| {
         let refresh = scope.spawn(|| home.refresh());
-        let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap(); // it has read the old token
+        crate::support::eventually("it has the old token", || home.path().join("waits").exists());
+        let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap();
+        std::fs::write(&quick, "").unwrap();
         let signed_in = home.sign_in();
         assert!(signed_in.stderr.contains("going on without the lock"), "{}", signed_in.stderr);
         let new = std::fs::read_to_string(home.path().join("kept")).unwrap();
         drop(writer);
         let run = refresh.join().unwrap();
-        assert!(run.stderr.contains("somebody has signed in meanwhile"), "{run:?}");
+        assert!(run.stderr.contains("another token was stored meanwhile"), "{run:?}");
         run.token();
         assert_eq!(std::fs::read_to_string(home.path().join("kept")).unwrap(), new);
     });
