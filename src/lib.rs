@@ -25,6 +25,7 @@ mod interrupt;
 mod lock;
 mod paths;
 mod private;
+mod runtime;
 mod session;
 mod sign_in;
 mod store;

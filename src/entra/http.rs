@@ -15,7 +15,7 @@ use super::tls::tls_configuration;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::foreign::printable;
-use crate::interrupt;
+use crate::{interrupt, runtime};
 
 /// A token response is about 6 KB; whoever sends a megabyte is somebody else.
 const LARGEST_ANSWER: usize = 1024 * 1024;
@@ -91,7 +91,7 @@ impl<'a> Http<'a> {
     /// Runs a talk to its end, or to the limit, or shortly after a signal: a request may already have changed something
     /// at Microsoft, so the answer gets a last chance. None where the talk did not come to its end.
     fn in_time<T>(&self, talk: impl Future<Output = T>) -> Result<Option<T>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        let runtime = runtime::new().map_err(|error| {
             Error::new(ErrorKind::TryLater, format!("the network cannot be used: {error}"))
                 .hint("close some programs or raise the limit of open files (`ulimit -n`), then try again")
         })?;

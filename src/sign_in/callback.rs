@@ -27,6 +27,7 @@ use super::page;
 use super::port::Port;
 use super::redirect::{self, Misfit, Redirect};
 use crate::error::Result;
+use crate::runtime;
 
 /// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
 const FIRST_REQUEST: Duration = Duration::from_secs(60);
@@ -120,7 +121,7 @@ fn allow_many_connections() {
 }
 
 fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: Router, stop: &Notify) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let Ok(runtime) = runtime::new() else { return };
     allow_many_connections();
     runtime.block_on(async {
         let handle = Handle::new();

@@ -112,7 +112,7 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
             let mut refresh = command(home);
             finish(refresh.env_remove("HOME").env("XDG_CONFIG_HOME", config).env("XDG_CACHE_HOME", cache))
         }
-        "no file descriptor is left" => in_shell(home, "ulimit -n 5; exec"),
+        "no file descriptor is left" => in_shell(home, "ulimit -n 7; exec"),
         "the keychain is locked" => with_keychain(home, login, |login| login.lock()),
         "the keychain does not answer" => with_keychain(home, login, |login| login.stop_answering()),
         "the keychain has gone away" => with_keychain(home, login, Login::end_keyring),

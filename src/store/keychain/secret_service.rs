@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 
 use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use super::Failure;
+use crate::runtime;
 
 /// What Python's `keyring` adds to its entries and searches for when it writes: without it, it makes a second entry.
 const APPLICATION: (&str, &str) = ("application", "Python keyring library");
@@ -31,7 +32,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open() -> Result<Self, Failure> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| Failure::Other(e.to_string()))?;
+        let runtime = runtime::new().map_err(|error| Failure::Other(error.to_string()))?;
         let talk = runtime.block_on(Talk::open())?;
         Ok(Self { talk, runtime })
     }
