@@ -65,10 +65,11 @@ fn get_refresh_token(py: Python<'_>, profile: &str) -> PyResult<String> {
 fn wait_for<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send + 'static) -> PyResult<T> {
     let (sender, receiver) = mpsc::channel();
     py.detach(move || {
-        thread::spawn(move || {
+        let in_thread = move || {
             let result = panic::catch_unwind(AssertUnwindSafe(work));
             sender.send(result.map_err(|_| PANIC.take()))
-        });
+        };
+        thread::Builder::new().spawn(in_thread).map_err(|error| no_thread(&error))?;
         loop {
             match receiver.recv_timeout(LOOK) {
                 Ok(Ok(result)) => return result.map_err(|error| exception(&error)),
@@ -88,6 +89,11 @@ fn exception(error: &Error) -> PyErr {
     };
     let reference = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty());
     new(class, &error.to_string(), error.next_step(), reference.as_deref())
+}
+
+fn no_thread(error: &std::io::Error) -> PyErr {
+    let hint = "close some programs, or raise the limits of processes and memory (`ulimit -u`, `ulimit -v`)";
+    new("TryLater", &format!("no thread can be started: {error}"), Some(hint), None)
 }
 
 fn defect(place: &str) -> PyErr {

@@ -70,11 +70,10 @@ def test_an_error_crosses_processes(home):
     assert (type(error), error.hint, str(error)) == (type(raised.value), raised.value.hint, str(raised.value))
 
 
-def test_a_panic_is_an_exception(home):
-    """The library takes it for granted that a few more files can be opened; without them it panics."""
+def test_without_descriptors_every_call_says_why_and_the_next_one_works(home):
     home.store_token()
     script = """\
-import os, resource, m365auth
+import resource, m365auth
 
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 for free in range(20):
@@ -83,12 +82,26 @@ for free in range(20):
         m365auth.get_access_token()
     except m365auth.Error as error:
         print(error.message)
-        if "defect" in error.message:
-            break
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 m365auth.get_access_token()
 """
-    assert "a defect in m365auth" in output(home.python(script))
+    said = output(home.python(script))
+    assert "Too many open files" in said and "defect" not in said
+
+
+def test_without_a_thread_the_call_says_so(home):
+    script = """\
+import resource, m365auth
+
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 1024 * 1024
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    m365auth.get_access_token()
+except m365auth.TryLater as error:
+    print(error.message)
+"""
+    assert "no thread can be started" in output(home.python(script))
 
 
 def test_warnings_are_logged_and_secrets_are_not(home, standin, caplog):
