@@ -26,7 +26,7 @@ use url::Url;
 use crate::clock::now;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::{is_token, printable};
+use crate::foreign::is_token;
 use answer::Answer;
 pub(crate) use device::DeviceCode;
 use http::Http;
@@ -198,7 +198,7 @@ impl<'a> Entra<'a> {
         let access = Access {
             token: answer.access_token().clone(),
             expires: answer.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
-            scopes: answer.scopes().into_iter().flatten().map(|scope| Scope::new(printable(scope))).collect(),
+            scopes: answer.scopes().cloned().unwrap_or_default(),
             account,
         };
         // What would not be loaded again must not replace one that is.

@@ -55,7 +55,7 @@ pub(super) fn run(file: &Path) -> Result<()> {
     }
     let left_out = python.unusable_names().join(", ");
     if !left_out.is_empty() {
-        say(&format!("These profiles of config.py are not, for a name here has other characters: {left_out}\n"));
+        say(&format!("These profiles of config.py are left out, for a name here has other characters: {left_out}\n"));
     }
     if !python.client_id.is_empty() {
         say("You need not sign in if you did with the Python tool: press Ctrl-C, and run `get-token --check`.\n");

@@ -8,6 +8,8 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::foreign::printable;
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Answer {
     /// Empty where there is none.
@@ -75,7 +77,7 @@ fn seconds<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error>
 
 fn scopes<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Scope>, D::Error> {
     let text: Option<String> = lenient(field)?;
-    Ok(text.unwrap_or_default().split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect())
+    Ok(text.unwrap_or_default().split_whitespace().map(|scope| Scope::new(printable(scope))).collect())
 }
 
 #[cfg(test)]

@@ -130,7 +130,9 @@ impl Records {
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
-        self.0.parent().inspect(|folder| private::remove_stale(folder));
+        if place != Place::File {
+            self.0.parent().inspect(|folder| private::remove_stale(folder)); // as the save of a file does itself
+        }
     }
 
     /// Forgets the record of a place that was emptied.

@@ -161,13 +161,7 @@ fn a_wrong_configuration_at_microsoft_is_78() {
 fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
     let home = Home::new();
     home.store_token("mail");
-    let untrusting: String = home
-        .configuration()
-        .lines()
-        .filter(|line| !line.starts_with("ca_file"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    home.configure(&untrusting);
+    home.configure(&home.configuration_without("ca_file"));
     assert!(home.refresh().fails_with(75).contains("ca_file"));
     // The variables are honoured.
     let mut trusting = home.command("refresh-token");

@@ -143,13 +143,7 @@ fn what_a_killed_process_left_half_written_is_removed_and_what_others_write_now_
 fn home_with_programs(load: &str, save: &str) -> Home {
     let home = Home::new();
     let lines = format!("store.load = ['sh', '-c', '{load}']\nstore.save = ['sh', '-c', '{save}']\n");
-    let others: String = home
-        .configuration()
-        .lines()
-        .filter(|line| !line.starts_with("store = "))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    home.configure(&(others + &lines));
+    home.configure(&(home.configuration_without("store") + &lines));
     home
 }
 

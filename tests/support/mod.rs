@@ -77,6 +77,13 @@ impl Home {
         self.configure(&format!("{lines}\n{}", self.configuration()));
     }
 
+    /// The usual configuration, without the line of this key.
+    pub fn configuration_without(&self, key: &str) -> String {
+        let start = format!("{key} = ");
+        let text = self.configuration();
+        text.lines().filter(|line| !line.starts_with(&start)).map(|line| format!("{line}\n")).collect()
+    }
+
     /// The usual configuration, with the token in a file and no keychain asked.
     pub fn configuration_without_keychain(&self) -> String {
         self.configuration().replace("store = 'auto'", "store = 'file'")
