@@ -8,60 +8,60 @@ mod memory;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::clock::now;
 use crate::config::{CacheChoice, Profile, ProfileName};
 use crate::entra::Access;
 use crate::paths::Paths;
+use crate::unix_time::now;
 
 /// In seconds. A token is handed out only if whoever gets it can still work with it for so long.
-const MARGIN: u64 = 10 * 60;
+const MIN_REMAINING: u64 = 10 * 60;
 
 /// In seconds. Microsoft's longest lifetime is 28 hours ("Continuous access evaluation").
-const LONGEST: u64 = 28 * 60 * 60;
+const MAX_LIFETIME: u64 = 28 * 60 * 60;
 
 /// The memory of one profile.
 pub(crate) struct Cache {
     choice: CacheChoice,
     name: String,
-    made_for: String,
+    key_digest: String,
 }
 
 #[derive(Deserialize, Serialize)]
-struct Entry<Access> {
+struct Entry<Token> {
     /// The configuration that the token was made for: with another one it is not found.
-    made_for: String,
+    key_digest: String,
     /// In seconds since 1970. A clock that was set back since then cannot tell how old the token is.
-    kept: u64,
-    access: Access,
+    cached_at: u64,
+    access: Token,
 }
 
 impl Cache {
     pub(crate) fn new(paths: &Paths, profile: &Profile) -> Self {
-        Self { choice: profile.cache, name: name(paths, &profile.name), made_for: digest(profile) }
+        Self { choice: profile.cache, name: name(paths, &profile.name), key_digest: digest(profile) }
     }
 
     /// The token that is kept, if it is still good for ten minutes.
-    pub(crate) fn look_up(&self) -> Option<Access> {
+    pub(crate) fn get(&self) -> Option<Access> {
         if self.choice == CacheChoice::None {
             return None;
         }
         let entry: Option<Entry<Access>> =
-            memory::look_up(&self.name).and_then(|entry| serde_json::from_slice(&entry).ok());
+            memory::get(&self.name).and_then(|entry| serde_json::from_slice(&entry).ok());
         let good = entry
-            .filter(|entry| entry.made_for == self.made_for && entry.kept <= now())
-            .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MARGIN));
+            .filter(|entry| entry.key_digest == self.key_digest && entry.cached_at <= now())
+            .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MIN_REMAINING));
         log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "none" });
         good.map(|entry| entry.access)
     }
 
     /// Keeps a token until ten minutes before it expires. A token of unknown lifetime is not kept.
-    pub(crate) fn keep(&self, access: &Access) {
-        let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MARGIN).min(LONGEST);
+    pub(crate) fn insert(&self, access: &Access) {
+        let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MIN_REMAINING).min(MAX_LIFETIME);
         if self.choice == CacheChoice::None || seconds == 0 {
             return;
         }
-        if let Ok(entry) = serde_json::to_vec(&Entry { made_for: self.made_for.clone(), kept: now(), access })
-            && let Err(why) = memory::keep(&self.name, &entry, seconds)
+        if let Ok(entry) = serde_json::to_vec(&Entry { key_digest: self.key_digest.clone(), cached_at: now(), access })
+            && let Err(why) = memory::insert(&self.name, &entry, seconds)
         {
             log::info!("the access token is not kept in kernel memory: {why}");
         }
@@ -69,8 +69,8 @@ impl Cache {
 }
 
 /// Forgets the token of a profile.
-pub(crate) fn forget(paths: &Paths, profile: &ProfileName) {
-    memory::forget(&name(paths, profile));
+pub(crate) fn remove(paths: &Paths, profile: &ProfileName) {
+    memory::remove(&name(paths, profile));
 }
 
 /// One for each profile of each cache folder, which is where the refresh token would be. A profile's name has no colon.

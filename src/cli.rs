@@ -5,14 +5,12 @@ mod first_run;
 mod generate;
 pub mod get_refresh_token;
 pub mod get_token;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod hostile;
-mod python_config;
+pub(crate) mod python_config;
 pub mod refresh_token;
-mod sign_in_needed;
+mod sign_in_hook;
 mod sign_out;
 mod status;
-mod stderr;
+pub(crate) mod stderr;
 mod stdout;
 
 use std::io;
@@ -24,8 +22,8 @@ use clap::{Args, Parser};
 
 use crate::config::{Config, ProfileName};
 use crate::error::{ErrorKind, Result};
-use crate::interrupt;
 use crate::paths::Paths;
+use crate::signals;
 use stdout::Stdout;
 
 /// What all three commands take.
@@ -39,7 +37,7 @@ struct Common {
     verbose: bool,
     /// Print a man page (man, man-config), or completions (complete-bash, -elvish, -fish, -powershell, -zsh)
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
-    generate: Option<generate::Kind>,
+    generate: Option<generate::GenerateMode>,
 }
 
 /// For a command that serves one profile.
@@ -52,12 +50,12 @@ struct ProfileArgument {
 
 /// `main` of every command: reads the arguments, runs, and says what went wrong.
 fn main<Arguments: Parser>(
-    texts: &generate::Texts,
+    generated: &generate::Generated,
     common: impl FnOnce(&Arguments) -> &Common,
     run: impl FnOnce(Arguments) -> Result<()>,
 ) -> ExitCode {
-    stderr::show_no_panic();
-    show_no_memory();
+    stderr::hide_panics();
+    forbid_memory_access();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
@@ -65,16 +63,16 @@ fn main<Arguments: Parser>(
     let common = common(&arguments);
     stderr::log(common.verbose);
     let done = match common.generate {
-        Some(kind) => Stdout::default().print(texts.of(kind).trim_end()),
+        Some(kind) => Stdout::default().print(generated.of(kind).trim_end()),
         None => {
-            interrupt::enable();
+            signals::enable();
             run(arguments)
         }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            stderr::show(&error);
+            stderr::print_error(&error);
             ExitCode::from(error.kind().exit_code())
         }
     }
@@ -86,7 +84,7 @@ fn is_missing(file: &Path) -> bool {
 }
 
 /// No core dump holds our tokens, and no other program of this user can look into our memory (PR_SET_DUMPABLE(2const)).
-fn show_no_memory() {
+fn forbid_memory_access() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
@@ -110,7 +108,7 @@ impl Common {
 
     /// Whether the person named a file, which must then be there.
     fn names_file(&self) -> bool {
-        self.config.is_some() || std::env::var_os("M365AUTH_CONFIG").is_some_and(|file| !file.is_empty())
+        self.config.is_some() || Paths::named_configuration_file().is_some()
     }
 
     fn load_config(&self) -> Result<Config> {

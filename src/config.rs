@@ -1,7 +1,5 @@
 //! The configuration: `config.toml` parsed into types, each mistake named with its file and line.
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod hostile;
 mod store_choice;
 mod table;
 mod values;
@@ -13,7 +11,7 @@ use std::time::Duration;
 use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::private;
+use crate::private_fs;
 pub use store_choice::{StoreChoice, StoreCommands};
 use table::Table;
 pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server};
@@ -24,7 +22,7 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 
 /// What every request asks for beside the profile's own scopes: an id_token that names the account, and a refresh
 /// token (Microsoft identity platform, "OpenID Connect scopes").
-const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
+pub(crate) const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
 
 /// The profiles that need no configuration.
 const BUILT_IN: [&str; 2] = ["calendar", "mail"];
@@ -68,7 +66,7 @@ pub struct Profile {
     pub ca_file: Option<PathBuf>,
     /// Where `--check` looks for mail.
     pub imap_server: Server,
-    /// Where `--check` tries to send mail.
+    /// Where `--check` attempts to send mail.
     pub smtp_server: Server,
     /// Where `--check` asks Microsoft Graph.
     pub graph_server: Server,
@@ -112,7 +110,7 @@ impl Config {
         };
         let mut opened = std::fs::File::open(file).map_err(unreadable)?;
         // It names programs to run, and whom to trust with tokens.
-        private::is_trustworthy(&opened, file).map_err(|why| {
+        private_fs::ensure_trusted(&opened, file).map_err(|why| {
             Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display())).hint(
                 "look whether it says what you wrote; then make it yours alone: \
                  `chmod go-w` (and `chown`) for the file and its folder",
@@ -123,8 +121,8 @@ impl Config {
         Self::parse(file, text)
     }
 
-    fn parse(file: &Path, text: String) -> Result<Self> {
-        let table = table::parse(&text).map_err(|mistake| mistake.in_file(file, &text))?;
+    pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
+        let table = table::parse(&text).map_err(|error| error.into_error(file, &text))?;
         Ok(Self { file: file.to_owned(), text, table })
     }
 
@@ -141,7 +139,7 @@ impl Config {
     pub fn profile(&self, name: &ProfileName) -> Result<Profile> {
         self.store_choice(name)?; // the one place that refuses an unknown profile
         let resolved = table::resolve(name, &self.table);
-        let mut profile = resolved.map_err(|mistake| mistake.in_file(&self.file, &self.text))?;
+        let mut profile = resolved.map_err(|error| error.into_error(&self.file, &self.text))?;
         // A path in the file is relative to the file.
         if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
             *ca_file = folder.join(&*ca_file);
@@ -242,7 +240,8 @@ mod tests {
 
     #[test]
     fn the_readme_and_the_example_name_every_key() {
-        let mistake = table::parse("nothing = 1").expect_err("an unknown key").in_file(Path::new("x"), "").to_string();
+        let mistake =
+            table::parse("nothing = 1").expect_err("an unknown key").into_error(Path::new("x"), "").to_string();
         // unknown field `nothing`, expected one of `client_id`, …
         let known: BTreeSet<&str> = mistake.split('`').skip(3).step_by(2).filter(|key| *key != "profiles").collect();
         let readme = include_str!("../README.md").split_once("| key |").expect("a table of keys").1;

@@ -2,15 +2,13 @@
 //! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`] and [`aadsts`].
 
 mod aadsts;
-mod answer;
 mod device;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod hostile;
-mod http;
-mod id_token;
-mod refusal;
-mod retry;
+pub(crate) mod http;
+pub(crate) mod id_token;
+pub(crate) mod refusal;
+pub(crate) mod retry;
 mod tls;
+mod token_response;
 
 use std::borrow::Cow;
 
@@ -23,31 +21,34 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::clock::now;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::is_token;
-use answer::Answer;
+use crate::sanitize::is_well_formed_token;
+use crate::unix_time::now;
 pub(crate) use device::DeviceCode;
-use http::Http;
+use http::HttpClient;
 pub use id_token::Account;
-pub(crate) use refusal::{described, into_error as refused, token_is_refused};
+pub(crate) use refusal::token_is_refused;
 use retry::Repeatable;
 pub(crate) use tls::tls_configuration;
+use token_response::EntraTokenResponse;
 
 /// 256 bits for `state` and nonce: nobody guesses them within a sign-in.
 const RANDOM_BYTES: u32 = 32;
 
+/// How long a refresh token lives unused, in days (Microsoft: "Refresh tokens in the Microsoft identity platform").
+pub(crate) const REFRESH_TOKEN_DAYS: u64 = 90;
+
 /// One profile's line to the identity platform.
 pub(crate) struct Entra<'a> {
-    profile: &'a Profile,
-    client: Client,
-    http: Http<'a>,
+    pub(crate) profile: &'a Profile,
+    pub(crate) client: Client,
+    http: HttpClient<'a>,
 }
 
 type Client = oauth2::Client<
     BasicErrorResponse,
-    Answer,
+    EntraTokenResponse,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -101,11 +102,11 @@ impl<'a> Entra<'a> {
         if let Some(secret) = &profile.client_secret {
             client = client.set_client_secret(secret.clone());
         }
-        Self { profile, client, http: Http::new(profile) }
+        Self { profile, client, http: HttpClient::new(profile) }
     }
 
     /// Makes ready for a request, which takes some milliseconds. What goes wrong is told by the request.
-    pub(crate) fn prepare(&self) {
+    pub(crate) fn warm_up(&self) {
         _ = self.http.client();
     }
 
@@ -183,9 +184,9 @@ impl<'a> Entra<'a> {
         self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    fn tokens(&self, answer: Answer, nonce: Option<&str>) -> Result<Tokens> {
+    pub(crate) fn tokens(&self, answer: EntraTokenResponse, nonce: Option<&str>) -> Result<Tokens> {
         if answer.access_token().secret().is_empty() && answer.refresh_token().is_none() {
-            return Err(http::no_answer("it is no token response"));
+            return Err(http::unexpected_response("it is no token response"));
         }
         let account = match id_token::account(answer.id_token(), &self.profile.client_id, nonce) {
             // Without a nonce there is nothing to prove: the tokens came for a secret that we sent, and are good.
@@ -202,25 +203,25 @@ impl<'a> Entra<'a> {
             account,
         };
         // What would not be loaded again must not replace one that is.
-        let refresh_token = answer.refresh_token().filter(|token| is_token(token.secret())).cloned();
+        let refresh_token = answer.refresh_token().filter(|token| is_well_formed_token(token.secret())).cloned();
         Ok(Tokens { access, refresh_token })
     }
 }
 
 /// Whether a program that reads one line, or a header, takes it.
-pub(crate) fn must_be_a_token(token: &AccessToken) -> Result<()> {
-    match is_token(token.secret()) {
+pub(crate) fn ensure_well_formed(token: &AccessToken) -> Result<()> {
+    match is_well_formed_token(token.secret()) {
         true => Ok(()),
-        false => Err(http::no_answer("the access token in it is none")),
+        false => Err(http::unexpected_response("the access token in it is none")),
     }
 }
 
 /// The library's error as ours. Its `Parse` carries the whole answer, tokens included: only the fact is kept.
-fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
+pub(crate) fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
-        RequestTokenError::ServerResponse(_) => http::no_answer("it is an error that says success"),
-        RequestTokenError::Parse(..) => http::no_answer("it is no token response"),
-        RequestTokenError::Other(_) => http::no_answer("it is no JSON"),
+        RequestTokenError::ServerResponse(_) => http::unexpected_response("it is an error that says success"),
+        RequestTokenError::Parse(..) => http::unexpected_response("it is no token response"),
+        RequestTokenError::Other(_) => http::unexpected_response("it is no JSON"),
     }
 }

@@ -15,7 +15,7 @@ pub enum ErrorKind {
     /// Call the command otherwise.
     Usage = 64,
     /// Paste the address that the browser came to after the sign-in.
-    PastedAddress = 65,
+    PastedUrl = 65,
     /// Free the callback's port, or unlock or start the keychain.
     Unavailable = 69,
     /// Report a defect of ours.
@@ -58,7 +58,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn because(mut self, refusal: Refusal) -> Self {
+    pub(crate) fn with_refusal(mut self, refusal: Refusal) -> Self {
         self.refusal = Some(Box::new(refusal));
         self
     }

@@ -13,23 +13,23 @@ mod cache;
 mod check;
 #[doc(hidden)]
 pub mod cli;
-mod clock;
 mod config;
 mod entra;
 mod error;
-mod foreign;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-pub mod hostile;
-mod interrupt;
+pub mod fuzzing;
 mod lock;
 mod paths;
-mod private;
+mod private_fs;
 mod runtime;
+mod sanitize;
 mod session;
 mod sign_in;
+mod signals;
 mod store;
-mod time_limit;
+mod timeout;
+mod unix_time;
 mod xoauth2;
 
 pub use config::{Authority, CacheChoice, Cloud, Config, Profile, ProfileName, Server, StoreChoice, StoreCommands};

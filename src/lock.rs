@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::private;
-use crate::time_limit::within;
+use crate::private_fs;
+use crate::timeout;
 
 /// Held until it is dropped.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Lock {
     /// time cost a request, no token.
     pub(crate) fn acquire(paths: &Paths, profile: &ProfileName, limit: Duration) -> Result<Self> {
         let path = paths.lock(profile);
-        let file = match private::folder(paths.cache()).and_then(|()| open(&path)) {
+        let file = match private_fs::create_folder(paths.cache()).and_then(|()| open(&path)) {
             Ok(file) => file,
             Err(error) => {
                 log::warn!("going on without a lock: {}: {error}", path.display());
@@ -31,7 +31,7 @@ impl Lock {
         if file.try_lock().is_ok() {
             return Ok(Self(Some(file)));
         }
-        match within(limit, move || file.lock().map(|()| file)).flatten() {
+        match timeout::run(limit, move || file.lock().map(|()| file)).flatten() {
             Ok(file) => Ok(Self(Some(file))),
             Err(error) if error.kind() != io::ErrorKind::TimedOut => {
                 log::warn!("going on without a lock: {}: {error}", path.display());

@@ -42,8 +42,12 @@ impl Paths {
 
     /// The configuration file: the one that `M365AUTH_CONFIG` names, else `config.toml` in the user's folder.
     pub fn configuration_file(&self) -> PathBuf {
-        let named = std::env::var_os("M365AUTH_CONFIG").filter(|file| !file.is_empty());
-        named.map_or_else(|| self.configuration.join("config.toml"), PathBuf::from)
+        Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))
+    }
+
+    /// The file that `M365AUTH_CONFIG` names.
+    pub(crate) fn named_configuration_file() -> Option<PathBuf> {
+        std::env::var_os("M365AUTH_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from)
     }
 
     /// The folder of everything below.
@@ -67,7 +71,7 @@ impl Paths {
     }
 
     /// Written when the person was last told to sign in.
-    pub(crate) fn told(&self, profile: &ProfileName) -> PathBuf {
+    pub(crate) fn notified(&self, profile: &ProfileName) -> PathBuf {
         self.cache.join(format!("told_{profile}"))
     }
 

@@ -6,17 +6,17 @@ use std::time::Duration;
 use oauth2::RefreshToken;
 
 use crate::cache::{self, Cache};
-use crate::clock::now;
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{self, Access, Account, Entra, Tokens, token_is_refused};
+use crate::entra::{self, Access, Account, Entra, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt;
 use crate::lock::Lock;
 use crate::paths::Paths;
-use crate::store::{Place, Record, Stored, Stores};
+use crate::signals;
+use crate::store::{Location, Record, Stored, Stores};
+use crate::unix_time::now;
 
-/// Microsoft lets a refresh token die that was not used for 90 days; whoever only reads ours never uses it.
-const OLD: Duration = Duration::from_secs(75 * DAY);
+/// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
+const WARN_AFTER: Duration = Duration::from_secs(75 * DAY);
 /// How long a sign-out waits for a refresh to end.
 const SIGN_OUT: Duration = Duration::from_secs(60);
 /// In seconds.
@@ -48,7 +48,7 @@ pub(crate) struct SignedIn {
     /// As it is stored.
     pub(crate) refresh_token: RefreshToken,
     /// Where the refresh token lives now, for a person.
-    pub(crate) place: String,
+    pub(crate) location: String,
     /// The token is in a file, and not encrypted.
     pub(crate) in_file: bool,
 }
@@ -88,12 +88,12 @@ impl Session {
     /// down, [`ErrorKind::Unavailable`] where the keychain is closed, [`ErrorKind::Configuration`] where the token
     /// came from another authority or client. The stored token survives every error.
     pub fn access_token(&self) -> Result<Access> {
-        if let Some(access) = self.cache.look_up() {
+        if let Some(access) = self.cache.get() {
             return Ok(access);
         }
         let _lock = self.lock()?;
         // Whoever held the lock has mostly just filled it.
-        self.cache.look_up().map_or_else(|| self.refresh(), Ok)
+        self.cache.get().map_or_else(|| self.refresh(), Ok)
     }
 
     /// A new access token, whatever is kept. The refresh token that comes with it is saved before this returns.
@@ -114,16 +114,16 @@ impl Session {
         let entra = self.entra();
         thread::scope(|scope| {
             // To ask the keychain is mostly to wait for it; meanwhile the certificate authorities are read.
-            _ = thread::Builder::new().spawn_scoped(scope, || entra.prepare());
-            self.refresh_by(&entra)
+            _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
+            self.refresh_from_store(&entra)
         })
     }
 
     /// With the first stored token that Microsoft does not refuse.
-    fn refresh_by(&self, entra: &Entra<'_>) -> Result<Access> {
+    fn refresh_from_store(&self, entra: &Entra<'_>) -> Result<Access> {
         let mut refused = None;
-        for place in self.stores.places() {
-            let stored = match self.stores.load(*place) {
+        for location in self.stores.locations() {
+            let stored = match self.stores.load(*location) {
                 Ok(Some(stored)) => stored,
                 Ok(None) => continue,
                 // The refusal of the other copy is the better news: it says that Microsoft was asked.
@@ -133,7 +133,7 @@ impl Session {
                 }
                 Err(error) => return Err(error),
             };
-            match self.refresh_with(entra, &stored) {
+            match self.refresh_token_of(entra, &stored) {
                 Err(error) if error.refusal().is_some_and(token_is_refused) => {
                     refused.get_or_insert(error);
                 }
@@ -143,23 +143,23 @@ impl Session {
         Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
     }
 
-    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
-        self.must_belong_here(stored)?;
-        let _held = interrupt::hold();
+    fn refresh_token_of(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+        self.ensure_same_origin(stored)?;
+        let _deferred = signals::defer();
         let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
         let known = || stored.record.as_ref().and_then(|record| record.account.clone());
         access.account = access.account.or_else(known);
         // A sign-in does not wait for us for ever, and what it brought stays.
         if self.stores.was_replaced(stored) {
             log::warn!("another token was stored meanwhile, and stays; this access token is of the one before");
-            return entra::must_be_a_token(&access.token).map(|()| access);
+            return entra::ensure_well_formed(&access.token).map(|()| access);
         }
-        let mut record = Record::of_new_token(&self.profile, access.account.clone());
+        let mut record = Record::for_new_token(&self.profile, access.account.clone());
         match &refresh_token {
             Some(token) => {
-                let was_in_file = stored.place == Place::File;
+                let was_in_file = stored.location == Location::File;
                 match self.stores.save(token, record) {
-                    Ok(Place::File) if !was_in_file => self.warn_of_file(),
+                    Ok(Location::File) if !was_in_file => self.warn_of_file(),
                     Ok(_) => {}
                     // Microsoft keeps the old one alive, so that the next call works all the same.
                     Err(error) => log::warn!("the new refresh token could not be stored: {error}"),
@@ -167,17 +167,17 @@ impl Session {
             }
             None => {
                 record.issued = stored.record.as_ref().map_or(record.issued, |old| old.issued);
-                self.stores.touch(stored, record);
+                self.stores.mark_used(stored, record);
             }
         }
-        entra::must_be_a_token(&access.token)?; // and whatever it is, the refresh token is safe
-        self.cache.keep(&access);
+        entra::ensure_well_formed(&access.token)?; // and whatever it is, the refresh token is safe
+        self.cache.insert(&access);
         Ok(access)
     }
 
     /// A refresh token goes to nobody but whom it came from: another authority could keep it, and Microsoft refuses it
     /// from another client.
-    fn must_belong_here(&self, stored: &Stored) -> Result<()> {
+    fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
         let name = &self.profile.name;
         match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
             None => Ok(()),
@@ -190,7 +190,7 @@ impl Session {
     }
 
     fn warn_of_file(&self) {
-        let place = self.stores.place_name(Place::File);
+        let place = self.stores.describe(Location::File);
         log::warn!("no keychain takes the token: it is now in {place}, not encrypted, readable by you alone");
     }
 
@@ -205,32 +205,32 @@ impl Session {
 
     /// Fails where what a sign-in brings could not be stored. It is asked on a line of its own, since the sign-in takes
     /// minutes.
-    pub(crate) fn must_be_able_to_keep(&self) -> Result<()> {
-        Stores::new(&self.paths, &self.profile.name, &self.profile.store).must_be_open()
+    pub(crate) fn ensure_storable(&self) -> Result<()> {
+        Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
     }
 
     /// Stores what a sign-in brought.
-    pub(crate) fn keep(&self, tokens: Tokens) -> Result<SignedIn> {
+    pub(crate) fn store(&self, tokens: Tokens) -> Result<SignedIn> {
         let Tokens { access, refresh_token } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
                 .hint("see whether an administrator must consent to offline_access for this client ID")
         })?;
-        entra::must_be_a_token(&access.token)?;
+        entra::ensure_well_formed(&access.token)?;
         // Whoever refreshes now holds the old token, and must not save it over the new one. But a person's sign-in is not
         // thrown away for somebody who holds the lock for ever.
         let _lock = self.lock().inspect_err(|error| log::warn!("going on without the lock: {error}"));
-        let _held = interrupt::hold();
-        let record = Record::of_new_token(&self.profile, access.account.clone());
-        let place = self.stores.save(&refresh_token, record).map_err(|error| {
+        let _deferred = signals::defer();
+        let record = Record::for_new_token(&self.profile, access.account.clone());
+        let location = self.stores.save(&refresh_token, record).map_err(|error| {
             let hint = error.next_step().unwrap_or_default().to_owned();
             Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
                 .hint(hint)
         })?;
-        cache::forget(&self.paths, &self.profile.name); // it may be of another account, and the new one not fit in
-        self.cache.keep(&access);
-        let in_file = place == Place::File;
-        Ok(SignedIn { access, refresh_token, place: self.stores.place_name(place), in_file })
+        cache::remove(&self.paths, &self.profile.name); // it may be of another account, and the new one not fit in
+        self.cache.insert(&access);
+        let in_file = location == Location::File;
+        Ok(SignedIn { access, refresh_token, location: self.stores.describe(location), in_file })
     }
 }
 
@@ -238,8 +238,8 @@ impl Session {
 pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
     let paths = Paths::from_environment()?;
     let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
-    cache::forget(&paths, profile);
-    Ok(Stores::new(&paths, profile, choice).forget())
+    cache::remove(&paths, profile);
+    Ok(Stores::new(&paths, profile, choice).remove_all())
 }
 
 /// A refresh token for programs that use it themselves.
@@ -252,14 +252,15 @@ pub(crate) struct StoredToken {
 
 /// The stored refresh token of a profile, without any talk with Microsoft.
 pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
-    let Stored { token, record, .. } =
-        Stores::new(&Paths::from_environment()?, profile, choice).first()?.ok_or_else(|| no_refresh_token(profile))?;
+    let Stored { token, record, .. } = Stores::new(&Paths::from_environment()?, profile, choice)
+        .load_first()?
+        .ok_or_else(|| no_refresh_token(profile))?;
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
-    let old = age.filter(|age| *age >= OLD).map(|age| age.as_secs() / DAY);
+    let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);
     if let Some(days) = old {
         log::warn!(
-            "this refresh token is {days} days old, and Microsoft lets it die after 90 days; \
-             run `refresh-token --profile {profile:#}` now and then, which renews it",
+            "this refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use; \
+             to renew it, run `refresh-token --profile {profile:#}` at least once a month",
         );
     }
     Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })

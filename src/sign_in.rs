@@ -7,12 +7,10 @@ pub(crate) mod browser;
 mod callback;
 mod certificate;
 pub(crate) mod device;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod hostile;
 mod page;
 pub(crate) mod paste;
-mod port;
-mod redirect;
+pub(crate) mod port;
+pub(crate) mod redirect;
 #[cfg_attr(unix, path = "sign_in/terminal.rs")]
 #[cfg_attr(not(unix), path = "sign_in/terminal_by_lines.rs")]
 mod terminal;
@@ -21,10 +19,10 @@ use axum::http::StatusCode;
 use oauth2::{AuthorizationCode, RedirectUrl, Scope};
 
 use crate::config::ProfileName;
-use crate::entra::{Account, AuthorizationRequest, Tokens, described, refused};
-use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt;
+use crate::entra::{Account, AuthorizationRequest, Tokens, refusal};
+use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::session::{Session, SignedIn};
+use crate::signals;
 use redirect::Redirect;
 
 /// A sign-in for one profile, or for several of the same client and authority. The first one leads.
@@ -35,59 +33,59 @@ pub(crate) struct SignIn<'a> {
 }
 
 /// What a sign-in brought: the leading profile's, and each other's.
-pub(crate) struct Outcome {
+pub(crate) struct SignInOutcome {
     pub(crate) first: SignedIn,
     pub(crate) others: Vec<(ProfileName, Result<SignedIn>)>,
 }
 
 impl SignIn<'_> {
-    fn lead(&self) -> &Session {
+    fn leading(&self) -> &Session {
         &self.sessions[0]
     }
 
     fn request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
-        self.lead().entra().authorization_request(redirect_uri, &self.scopes_of_others())
+        self.leading().entra().authorization_request(redirect_uri, &self.scopes_of_others())
     }
 
     fn scopes_of_others(&self) -> Vec<Scope> {
-        let own = &self.lead().profile().scopes;
+        let own = &self.leading().profile().scopes;
         let others = self.sessions[1..].iter().flat_map(|session| &session.profile().scopes);
         others.filter(|scope| !own.contains(scope)).cloned().collect()
     }
 
     /// Exchanges what the browser brought back.
-    fn exchange(&self, redirect: Redirect, request: AuthorizationRequest) -> Result<Outcome> {
+    fn exchange(&self, redirect: Redirect, request: AuthorizationRequest) -> Result<SignInOutcome> {
         match redirect {
             Redirect::Code(code) => {
-                let tokens = self.lead().entra().exchange(AuthorizationCode::new(code), request)?;
-                self.keep(tokens)
+                let tokens = self.leading().entra().exchange(AuthorizationCode::new(code), request)?;
+                self.store(tokens)
             }
             Redirect::Refused { error, description } => {
-                let refusal = described(&error, &description);
-                Err(refused(refusal, StatusCode::BAD_REQUEST, self.lead().profile()))
+                let refusal = Refusal::from_redirect(&error, &description);
+                Err(refusal::into_error(refusal, StatusCode::BAD_REQUEST, self.leading().profile()))
             }
         }
     }
 
     /// Stores the tokens of the leading profile, and fetches and stores the others' with the same refresh token, which is
     /// bound to user and client, not to a service (Microsoft: "refresh tokens").
-    fn keep(&self, tokens: Tokens) -> Result<Outcome> {
-        self.must_be_the_same_person(&tokens)?;
-        let first = self.lead().keep(tokens)?;
+    fn store(&self, tokens: Tokens) -> Result<SignInOutcome> {
+        self.ensure_same_account(&tokens)?;
+        let first = self.leading().store(tokens)?;
         let serve = |session: &Session| {
-            let _held = interrupt::hold();
+            let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
             tokens.access.account = tokens.access.account.or_else(|| first.access.account.clone());
-            session.keep(tokens)
+            session.store(tokens)
         };
         let others =
             self.sessions[1..].iter().map(|session| (session.profile().name.clone(), serve(session))).collect();
-        Ok(Outcome { first, others })
+        Ok(SignInOutcome { first, others })
     }
 
     /// A browser that is signed in to another account is a common accident.
-    fn must_be_the_same_person(&self, tokens: &Tokens) -> Result<()> {
+    fn ensure_same_account(&self, tokens: &Tokens) -> Result<()> {
         let Some(new) = &tokens.access.account else { return Ok(()) };
         for session in self.sessions {
             let name = &session.profile().name;

@@ -2,18 +2,16 @@
 
 mod command;
 mod file;
-#[cfg(any(test, fuzzing))]
-pub(crate) mod hostile;
-mod keychain;
-mod record;
+pub(crate) mod keychain;
+pub(crate) mod record;
 
 use oauth2::RefreshToken;
 
 use crate::config::{ProfileName, StoreChoice};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::is_token;
 use crate::paths::Paths;
+use crate::sanitize::is_well_formed_token;
 use command::CommandStore;
 use file::FileStore;
 use keychain::Keychain;
@@ -33,7 +31,7 @@ pub(crate) trait TokenStore {
     /// Forgets the token, if one is kept.
     fn delete(&self) -> Result<()>;
     /// Where that is, for a person.
-    fn place(&self) -> String;
+    fn describe(&self) -> String;
 }
 
 /// The places of one profile, in the order in which they are asked.
@@ -51,7 +49,7 @@ pub(crate) struct Stores {
 
 /// One of the places. The names are those of the sections in the file of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     File,
     Keychain,
     Commands,
@@ -60,7 +58,7 @@ pub(crate) enum Place {
 /// A stored refresh token, and what is known of it.
 pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// None for a token of the Python original, which keeps none.
     pub(crate) record: Option<Record>,
     /// The digest of the newest token that was known before this one was loaded.
@@ -82,32 +80,32 @@ impl Stores {
     }
 
     /// The places to look in, in order.
-    pub(crate) fn places(&self) -> &'static [Place] {
+    pub(crate) fn locations(&self) -> &'static [Location] {
         match self.choice {
-            StoreChoice::File => &[Place::File],
-            StoreChoice::Commands(_) => &[Place::Commands],
-            StoreChoice::Auto | StoreChoice::Keychain => &[Place::File, Place::Keychain],
+            StoreChoice::File => &[Location::File],
+            StoreChoice::Commands(_) => &[Location::Commands],
+            StoreChoice::Auto | StoreChoice::Keychain => &[Location::File, Location::Keychain],
         }
     }
 
-    pub(crate) fn load(&self, place: Place) -> Result<Option<Stored>> {
+    pub(crate) fn load(&self, location: Location) -> Result<Option<Stored>> {
         let newest = self.records.newest();
-        let store = self.store(place);
+        let store = self.store(location);
         let token = match store.load() {
-            Err(error) if self.was_never_used(place, &error) => {
-                log::info!("{}: {error}", store.place());
+            Err(error) if self.was_never_used(location, &error) => {
+                log::info!("{}: {error}", store.describe());
                 None
             }
             loaded => loaded?,
         };
-        log::info!("refresh token in {}: {}", store.place(), if token.is_some() { "found" } else { "none" });
-        Ok(token.map(|token| Stored { record: self.records.of(place, &token), token, place, newest }))
+        log::info!("refresh token in {}: {}", store.describe(), if token.is_some() { "found" } else { "none" });
+        Ok(token.map(|token| Stored { record: self.records.of(location, &token), token, location, newest }))
     }
 
     /// The first token that there is.
-    pub(crate) fn first(&self) -> Result<Option<Stored>> {
-        for place in self.places() {
-            if let Some(stored) = self.load(*place)? {
+    pub(crate) fn load_first(&self) -> Result<Option<Stored>> {
+        for location in self.locations() {
+            if let Some(stored) = self.load(*location)? {
                 return Ok(Some(stored));
             }
         }
@@ -115,24 +113,24 @@ impl Stores {
     }
 
     /// Keeps the token where the choice wants it, and says where that was. What is known of it is kept beside it.
-    pub(crate) fn save(&self, token: &RefreshToken, record: Record) -> Result<Place> {
-        self.records.announce(token, &record);
-        let (place, emptied) = self.save_by_choice(token).inspect_err(|_| self.records.withdraw())?;
-        log::info!("refresh token saved in {}", self.store(place).place());
-        self.records.keep(place, token, record, emptied);
-        Ok(place)
+    pub(crate) fn save(&self, token: &RefreshToken, record: Record) -> Result<Location> {
+        self.records.begin(token, &record);
+        let (location, emptied) = self.save_by_choice(token).inspect_err(|_| self.records.abort())?;
+        log::info!("refresh token saved in {}", self.store(location).describe());
+        self.records.commit(location, token, record, emptied);
+        Ok(location)
     }
 
     /// Where the token is now, and the place that was emptied for it.
-    fn save_by_choice(&self, token: &RefreshToken) -> Result<(Place, Option<Place>)> {
+    fn save_by_choice(&self, token: &RefreshToken) -> Result<(Location, Option<Location>)> {
         match self.choice {
-            StoreChoice::File => self.file.save(token).map(|()| (Place::File, None)),
+            StoreChoice::File => self.file.save(token).map(|()| (Location::File, None)),
             StoreChoice::Keychain => self.save_in_keychain(token),
-            StoreChoice::Commands(_) => self.store(Place::Commands).save(token).map(|()| (Place::Commands, None)),
+            StoreChoice::Commands(_) => self.store(Location::Commands).save(token).map(|()| (Location::Commands, None)),
             StoreChoice::Auto => self.save_in_keychain(token).or_else(|keychain| {
                 self.file.save(token).map_err(|file| neither(&keychain, &file))?;
                 log::info!("the keychain does not take the token: {keychain}");
-                Ok((Place::File, None))
+                Ok((Location::File, None))
             }),
         }
     }
@@ -143,31 +141,31 @@ impl Stores {
     }
 
     /// Notes that the token, which stays the same, was just used.
-    pub(crate) fn touch(&self, stored: &Stored, record: Record) {
-        self.records.keep(stored.place, &stored.token, record, None);
+    pub(crate) fn mark_used(&self, stored: &Stored, record: Record) {
+        self.records.commit(stored.location, &stored.token, record, None);
     }
 
-    /// Removes the token from every place. Says where one was, and what could not be emptied.
-    pub(crate) fn forget(&self) -> (Vec<String>, Option<Error>) {
+    /// Removes the token from every location. Says where one was, and what could not be emptied.
+    pub(crate) fn remove_all(&self) -> (Vec<String>, Option<Error>) {
         let (mut emptied, mut failed) = (Vec::new(), None);
-        let own = self.commands.iter().map(|_| Place::Commands);
-        for place in own.chain([Place::File, Place::Keychain]) {
-            let is_known = self.records.has(place);
+        let own = self.commands.iter().map(|_| Location::Commands);
+        for location in own.chain([Location::File, Location::Keychain]) {
+            let is_known = self.records.has(location);
             let wants_keychain = matches!(self.choice, StoreChoice::Auto | StoreChoice::Keychain);
-            if place == Place::Keychain && !wants_keychain && !is_known {
+            if location == Location::Keychain && !wants_keychain && !is_known {
                 continue; // it is not asked anything, and was given nothing
             }
-            let store = self.store(place);
+            let store = self.store(location);
             let loaded = store.load();
             let result = match loaded {
                 Ok(None) => Ok(()),
-                Err(error) if self.was_never_used(place, &error) => Ok(()),
+                Err(error) if self.was_never_used(location, &error) => Ok(()),
                 Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
                 // What is there and not understood goes too.
-                Ok(Some(_)) | Err(_) => store.delete().inspect(|()| emptied.push(store.place())),
+                Ok(Some(_)) | Err(_) => store.delete().inspect(|()| emptied.push(store.describe())),
             };
             match result {
-                Ok(()) => self.records.forget(place),
+                Ok(()) => self.records.remove(location),
                 Err(error) => _ = failed.get_or_insert(error),
             }
         }
@@ -180,12 +178,12 @@ impl Stores {
             return None;
         }
         let probed = self.keychain.probe();
-        let is_wanted = self.choice == StoreChoice::Keychain || self.keychain.is_there();
+        let is_wanted = self.choice == StoreChoice::Keychain || self.keychain.is_available();
         is_wanted.then_some(probed)
     }
 
     /// Fails where only the keychain will do, and takes no token. What it may hold is replaced.
-    pub(crate) fn must_be_open(&self) -> Result<()> {
+    pub(crate) fn ensure_keychain_accepts(&self) -> Result<()> {
         if self.choice != StoreChoice::Keychain {
             return Ok(());
         }
@@ -201,51 +199,51 @@ impl Stores {
         self.records.latest().and_then(|record| record.account)
     }
 
-    pub(crate) fn place_name(&self, place: Place) -> String {
-        self.store(place).place()
+    pub(crate) fn describe(&self, location: Location) -> String {
+        self.store(location).describe()
     }
 
-    fn store(&self, place: Place) -> &dyn TokenStore {
-        match place {
-            Place::File => &self.file,
-            Place::Keychain => &self.keychain,
-            Place::Commands => self.commands.as_ref().expect("only that choice names this place"),
+    fn store(&self, location: Location) -> &dyn TokenStore {
+        match location {
+            Location::File => &self.file,
+            Location::Keychain => &self.keychain,
+            Location::Commands => self.commands.as_ref().expect("only that choice names this place"),
         }
     }
 
-    fn save_in_keychain(&self, token: &RefreshToken) -> Result<(Place, Option<Place>)> {
+    fn save_in_keychain(&self, token: &RefreshToken) -> Result<(Location, Option<Location>)> {
         self.keychain.save(token)?;
         // The file would be tried first, and it is the older one now.
         match self.file.delete() {
-            Ok(()) => Ok((Place::Keychain, Some(Place::File))),
+            Ok(()) => Ok((Location::Keychain, Some(Location::File))),
             Err(error) => {
-                log::warn!("an older token stays in {} and would be tried first: {error}", self.file.place());
-                Ok((Place::Keychain, None))
+                log::warn!("an older token stays in {} and would be tried first: {error}", self.file.describe());
+                Ok((Location::Keychain, None))
             }
         }
     }
 
     /// Whether a place failed in which no token is known to lie: a keychain that this login has not, or a program that
     /// finds nothing, which it can say by its failure alone.
-    fn was_never_used(&self, place: Place, error: &Error) -> bool {
-        let may_have_none = match place {
-            Place::File => false,
-            Place::Keychain => !self.keychain.is_there() && self.choice != StoreChoice::Keychain,
-            Place::Commands => true,
+    fn was_never_used(&self, location: Location, error: &Error) -> bool {
+        let may_have_none = match location {
+            Location::File => false,
+            Location::Keychain => !self.keychain.is_available() && self.choice != StoreChoice::Keychain,
+            Location::Commands => true,
         };
-        may_have_none && error.kind() == ErrorKind::Unavailable && !self.records.has(place)
+        may_have_none && error.kind() == ErrorKind::Unavailable && !self.records.has(location)
     }
 }
 
 /// What a place holds is something else.
-struct NoToken;
+pub(crate) struct MalformedToken;
 
 /// The token in what a place holds, white space around it apart; None where there is nothing else.
-fn token_in(text: &str) -> Result<Option<RefreshToken>, NoToken> {
+pub(crate) fn parse_token(text: &str) -> Result<Option<RefreshToken>, MalformedToken> {
     match text.trim() {
         "" => Ok(None),
-        token if is_token(token) => Ok(Some(RefreshToken::new(token.to_owned()))),
-        _ => Err(NoToken),
+        token if is_well_formed_token(token) => Ok(Some(RefreshToken::new(token.to_owned()))),
+        _ => Err(MalformedToken),
     }
 }
 

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::hostile::answers(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::fuzzing::answers(bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::hostile::configuration(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::fuzzing::configuration(bytes));

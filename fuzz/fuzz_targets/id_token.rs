@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::hostile::id_token(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::fuzzing::id_token(bytes));

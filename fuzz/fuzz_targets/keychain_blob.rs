@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::hostile::keychain_blob(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::fuzzing::keychain_blob(bytes));

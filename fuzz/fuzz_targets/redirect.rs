@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::hostile::redirect(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| m365auth::fuzzing::redirect(bytes));

@@ -4,7 +4,7 @@
 
 use linux_keyutils::{KeyError, KeyRing, KeyRingIdentifier};
 
-pub(super) fn look_up(name: &str) -> Option<Vec<u8>> {
+pub(super) fn get(name: &str) -> Option<Vec<u8>> {
     process_keyring().and_then(|process| process.search(name)?.read_to_vec()).ok()
 }
 
@@ -13,21 +13,21 @@ pub(super) fn look_up(name: &str) -> Option<Vec<u8>> {
 /// A key that is added to the user's keyring at once is there without a timeout, and can be given none from a login
 /// whose session keyring does not hold the user's (ssh and cron can be such): it would stay for ever. So it gets its
 /// timeout in the process's own keyring, and is then linked to the user's, where it takes the place of an older one.
-pub(super) fn keep(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'static str> {
-    let keep = || {
+pub(super) fn insert(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'static str> {
+    let insert = || {
         let process = process_keyring()?;
         let key = process.add_key(name, entry)?;
         key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX))?;
         KeyRing::from_special_id(KeyRingIdentifier::User, true)?.link_key(key)?;
         process.unlink_key(key) // in a long-lived process it would be overwritten in place, which takes its timeout off
     };
-    keep().map_err(|error| match error {
+    insert().map_err(|error| match error {
         KeyError::QuotaExceeded => "this user's quota of keys is full",
         _ => "the kernel does not offer it here",
     })
 }
 
-pub(super) fn forget(name: &str) {
+pub(super) fn remove(name: &str) {
     _ = process_keyring().and_then(|process| process.search(name)?.invalidate());
 }
 

@@ -10,17 +10,17 @@ use oauth2::AccessToken;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
-use super::PATIENCE;
+use super::MAIL_SERVER_TIMEOUT;
 use crate::config::{Profile, SUBMISSION, Server};
 use crate::entra::tls_configuration;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 use crate::xoauth2::initial_response;
 
 /// SMTP over TLS from the first byte (RFC 8314); on every other port STARTTLS is demanded.
 const SMTPS: u16 = 465;
 /// No line of a login is longer.
-const LONGEST_LINE: usize = 16 * 1024;
+const MAX_LINE: usize = 16 * 1024;
 
 /// Who logs in with what.
 pub(super) struct Login<'a> {
@@ -32,26 +32,29 @@ pub(super) struct Login<'a> {
 /// AUTHENTICATE, SELECT INBOX, LOGOUT (RFC 9051).
 pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     let server = &login.profile.imap_server;
-    let mut talk =
-        Talk { stream: secured(server, connect(server)?, login.profile)?, server, end: Instant::now() + PATIENCE };
-    talk.line()?; // greeting
-    talk.say("a1 AUTHENTICATE XOAUTH2")?;
-    if !talk.tagged("a1")?.starts_with('+') {
+    let mut connection = MailConnection {
+        stream: start_tls(server, connect(server)?, login.profile)?,
+        server,
+        end: Instant::now() + MAIL_SERVER_TIMEOUT,
+    };
+    connection.read_line()?; // greeting
+    connection.send_line("a1 AUTHENTICATE XOAUTH2")?;
+    if !connection.read_tagged("a1")?.starts_with('+') {
         return Err(refused(server, "it does not know XOAUTH2"));
     }
-    talk.say(&initial_response(login.user, login.token))?;
-    let mut answer = talk.tagged("a1")?;
+    connection.send_line(&initial_response(login.user, login.token))?;
+    let mut answer = connection.read_tagged("a1")?;
     if answer.starts_with('+') {
         // The reason, in JSON; the client owes an empty line, and then comes the NO.
-        talk.say("")?;
-        answer = talk.tagged("a1")?;
+        connection.send_line("")?;
+        answer = connection.read_tagged("a1")?;
     }
     if !answer.starts_with("a1 OK") {
         return Err(explained(server, &answer));
     }
-    talk.say("a2 SELECT INBOX")?;
-    let selected = talk.tagged("a2")?;
-    _ = talk.say("a3 LOGOUT");
+    connection.send_line("a2 SELECT INBOX")?;
+    let selected = connection.read_tagged("a2")?;
+    _ = connection.send_line("a3 LOGOUT");
     match selected.starts_with("a2 OK") {
         true => Ok(format!("{server} lets {} in, and opens the inbox", login.user)),
         false => Err(explained(server, &selected)),
@@ -63,39 +66,39 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     let server = &login.profile.smtp_server;
     let plain = connect(server)?;
     let stream = if server.port == SMTPS {
-        secured(server, plain, login.profile)?
+        start_tls(server, plain, login.profile)?
     } else {
-        let mut talk = Talk { stream: plain, server, end: Instant::now() + PATIENCE };
-        talk.reply()?; // greeting
-        talk.say("EHLO localhost")?;
-        if !talk.reply()?.to_uppercase().contains("STARTTLS") {
+        let mut connection = MailConnection { stream: plain, server, end: Instant::now() + MAIL_SERVER_TIMEOUT };
+        connection.read_reply()?; // greeting
+        connection.send_line("EHLO localhost")?;
+        if !connection.read_reply()?.to_uppercase().contains("STARTTLS") {
             return Err(refused(server, "it offers no STARTTLS, and a token must not go out in the clear"));
         }
-        talk.say("STARTTLS")?;
-        let ready = talk.reply()?;
+        connection.send_line("STARTTLS")?;
+        let ready = connection.read_reply()?;
         if !ready.starts_with("220") {
             return Err(explained(server, &ready));
         }
-        secured(server, talk.stream, login.profile)?
+        start_tls(server, connection.stream, login.profile)?
     };
-    let mut talk = Talk { stream, server, end: Instant::now() + PATIENCE };
+    let mut connection = MailConnection { stream, server, end: Instant::now() + MAIL_SERVER_TIMEOUT };
     if server.port == SMTPS {
-        talk.reply()?; // greeting
+        connection.read_reply()?; // greeting
     }
-    talk.say("EHLO localhost")?;
-    talk.reply()?;
+    connection.send_line("EHLO localhost")?;
+    connection.read_reply()?;
     // A command ends at 512 characters (RFC 4954, 4), and a token is longer: it goes out when it is asked for.
-    talk.say("AUTH XOAUTH2")?;
-    let mut answer = talk.reply()?;
+    connection.send_line("AUTH XOAUTH2")?;
+    let mut answer = connection.read_reply()?;
     if answer.starts_with("334") {
-        talk.say(&initial_response(login.user, login.token))?;
-        answer = talk.reply()?;
+        connection.send_line(&initial_response(login.user, login.token))?;
+        answer = connection.read_reply()?;
     }
     if answer.starts_with("334") {
-        talk.say("")?;
-        answer = talk.reply()?;
+        connection.send_line("")?;
+        answer = connection.read_reply()?;
     }
-    _ = talk.say("QUIT");
+    _ = connection.send_line("QUIT");
     match answer.starts_with("235") {
         true => Ok(format!("{server} lets {} in", login.user)),
         false => Err(explained(server, &answer)),
@@ -107,9 +110,11 @@ fn connect(server: &Server) -> Result<TcpStream> {
         (server.host.as_str(), server.port).to_socket_addrs().map_err(|error| unreachable(server, &error))?;
     let mut last = std::io::Error::other("the name has no address");
     for address in addresses {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
+        match TcpStream::connect_timeout(&address, MAIL_SERVER_TIMEOUT) {
             Ok(stream) => {
-                let limits = stream.set_read_timeout(Some(PATIENCE)).and(stream.set_write_timeout(Some(PATIENCE)));
+                let limits = stream
+                    .set_read_timeout(Some(MAIL_SERVER_TIMEOUT))
+                    .and(stream.set_write_timeout(Some(MAIL_SERVER_TIMEOUT)));
                 return limits.map(|()| stream).map_err(|error| unreachable(server, &error));
             }
             Err(error) => last = error,
@@ -119,7 +124,7 @@ fn connect(server: &Server) -> Result<TcpStream> {
 }
 
 /// Verified TLS, with the trust that the token endpoint gets.
-fn secured(server: &Server, plain: TcpStream, profile: &Profile) -> Result<StreamOwned<ClientConnection, TcpStream>> {
+fn start_tls(server: &Server, plain: TcpStream, profile: &Profile) -> Result<StreamOwned<ClientConnection, TcpStream>> {
     let name = ServerName::try_from(server.host.clone())
         .map_err(|error| Error::new(ErrorKind::Configuration, format!("{server} is no server: {error}")))?;
     let connection = ClientConnection::new(Arc::new(tls_configuration(profile)?), name)
@@ -132,36 +137,36 @@ fn secured(server: &Server, plain: TcpStream, profile: &Profile) -> Result<Strea
 }
 
 /// A dialogue in lines.
-struct Talk<'a, Stream> {
+struct MailConnection<'a, Stream> {
     stream: Stream,
     server: &'a Server,
     /// A server that sends a byte now and then must not hold the check for ever.
     end: Instant,
 }
 
-impl<Stream: Read + Write> Talk<'_, Stream> {
-    fn say(&mut self, line: &str) -> Result<()> {
+impl<Stream: Read + Write> MailConnection<'_, Stream> {
+    fn send_line(&mut self, line: &str) -> Result<()> {
         let written = self.stream.write_all(format!("{line}\r\n").as_bytes()).and_then(|()| self.stream.flush());
         written.map_err(|error| unreachable(self.server, &error))
     }
 
-    fn line(&mut self) -> Result<String> {
+    fn read_line(&mut self) -> Result<String> {
         let mut line = Vec::new();
         let mut byte = [0];
-        while line.last() != Some(&b'\n') && line.len() < LONGEST_LINE {
+        while line.last() != Some(&b'\n') && line.len() < MAX_LINE {
             if Instant::now() > self.end {
                 return Err(unreachable(self.server, &std::io::ErrorKind::TimedOut.into()));
             }
             self.stream.read_exact(&mut byte).map_err(|error| unreachable(self.server, &error))?;
             line.push(byte[0]);
         }
-        Ok(printable(&String::from_utf8_lossy(&line)))
+        Ok(for_terminal(&String::from_utf8_lossy(&line)))
     }
 
     /// IMAP's answer to a command: the first line that is tagged, or that asks for more.
-    fn tagged(&mut self, tag: &str) -> Result<String> {
+    fn read_tagged(&mut self, tag: &str) -> Result<String> {
         loop {
-            let line = self.line()?;
+            let line = self.read_line()?;
             if line.starts_with(tag) || line.starts_with('+') {
                 return Ok(line);
             }
@@ -169,11 +174,11 @@ impl<Stream: Read + Write> Talk<'_, Stream> {
     }
 
     /// SMTP's answer, all its lines in one.
-    fn reply(&mut self) -> Result<String> {
-        let mut reply = self.line()?;
+    fn read_reply(&mut self) -> Result<String> {
+        let mut reply = self.read_line()?;
         let mut last = reply.clone();
         while last.as_bytes().get(3) == Some(&b'-') {
-            last = self.line()?;
+            last = self.read_line()?;
             reply = format!("{reply} {last}");
         }
         Ok(reply)
@@ -182,7 +187,7 @@ impl<Stream: Read + Write> Talk<'_, Stream> {
 
 fn unreachable(server: &Server, error: &std::io::Error) -> Error {
     let port = if server.port == SUBMISSION { "; some networks block port 587" } else { "" };
-    Error::new(ErrorKind::TryLater, format!("{server} cannot be reached: {}", printable(&error.to_string())))
+    Error::new(ErrorKind::TryLater, format!("{server} cannot be reached: {}", for_terminal(&error.to_string())))
         .hint(format!("see whether the network lets you there{port}"))
 }
 

@@ -1,26 +1,26 @@
 //! `get-token --check`: one line for each thing that was looked at.
 
-use super::stderr::say;
-use crate::check::{Finding, look};
+use super::stderr::print;
+use crate::check::{self, CheckResult};
 use crate::config::{Config, ProfileName};
 use crate::error::{Error, Result};
 
 /// Fails with the exit code of the first thing that failed.
 pub(super) fn run(config: &Config, profile: &ProfileName) -> Result<()> {
     let (mut looked, mut failed) = (0, Vec::new());
-    say(&format!("Profile \"{profile}\":"));
-    look(config, profile, &mut |what, finding| {
+    print(&format!("Profile \"{profile}\":"));
+    check::run(config, profile, &mut |what, finding| {
         looked += 1;
         match finding {
-            Finding::Good(text) => say(&format!("✓ {what}: {text}")),
-            Finding::Skipped(why) => say(&format!("– {what}: {why}")),
-            Finding::Bad(error) => {
-                say(&format!("✗ {what}: {error}"));
+            CheckResult::Passed(text) => print(&format!("✓ {what}: {text}")),
+            CheckResult::Skipped(why) => print(&format!("– {what}: {why}")),
+            CheckResult::Failed(error) => {
+                print(&format!("✗ {what}: {error}"));
                 if let Some(hint) = error.next_step() {
-                    say(&format!("  hint: {hint}"));
+                    print(&format!("  hint: {hint}"));
                 }
                 if let Some(ids) = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
-                    say(&format!("  Microsoft's reference: {ids}"));
+                    print(&format!("  Microsoft's reference: {ids}"));
                 }
                 failed.push(error);
             }

@@ -4,10 +4,10 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::python_config::PythonConfig;
-use super::stderr::{answer, say, secret};
+use super::stderr::{print, prompt, prompt_hidden};
 use crate::config::{self, Authority, CLIENT_ID_FORM, Cloud, is_client_id, redirect_uri};
 use crate::error::{Error, ErrorKind, Result};
-use crate::private;
+use crate::private_fs;
 
 /// What the person answered.
 #[derive(Default)]
@@ -33,13 +33,13 @@ pub(super) fn run(file: &Path) -> Result<()> {
             file.display()
         )));
     }
-    say(&format!("There is no configuration yet. A few questions, and then it is in {}.\n", file.display()));
+    print(&format!("There is no configuration yet. A few questions, and then it is in {}.\n", file.display()));
     let python = PythonConfig::beside(file);
     if python.is_some() {
-        say("The Python tool's config.py lies beside it; what it says is offered in brackets.\n");
+        print("The Python tool's config.py lies beside it; what it says is offered in brackets.\n");
     }
     let python = python.unwrap_or_default();
-    let answers = ask(&python).ok_or_else(|| {
+    let answers = prompt_for_answers(&python).ok_or_else(|| {
         Error::new(ErrorKind::Configuration, "the questions were not answered, and nothing was written")
             .hint("run the same command again; the README's \"Quick start\" says how to get a client ID")
     })?;
@@ -49,70 +49,73 @@ pub(super) fn run(file: &Path) -> Result<()> {
         text.push_str(&format!("\n# The profiles of config.py\n\n{others}"));
     }
     write(file, &text)?;
-    say(&format!("\nWritten to {}. You can change it there at any time.\n", file.display()));
+    print(&format!("\nWritten to {}. You can change it there at any time.\n", file.display()));
     if !others.is_empty() {
-        say("The profiles of config.py are in it.\n");
+        print("The profiles of config.py are in it.\n");
     }
     let left_out = python.unusable_names().join(", ");
     if !left_out.is_empty() {
-        say(&format!("These profiles of config.py are left out, for a name here has other characters: {left_out}\n"));
+        print(&format!("These profiles of config.py are left out, for a name here has other characters: {left_out}\n"));
     }
     if !python.client_id.is_empty() {
-        say("You need not sign in if you did with the Python tool: press Ctrl-C, and run `get-token --check`.\n");
+        print("You need not sign in if you did with the Python tool: press Ctrl-C, and run `get-token --check`.\n");
     }
     Ok(())
 }
 
 /// None where the input ends.
-fn ask(python: &PythonConfig) -> Option<Answers> {
+fn prompt_for_answers(python: &PythonConfig) -> Option<Answers> {
     let mut answers = Answers::default();
-    say(
+    print(
         "The client ID says which application asks for your mail. You get it by registering an app at Microsoft, or from \
          your IT department (README, \"Quick start\").",
     );
-    answers.client_id = until("Client ID", &python.client_id, |id| match is_client_id(id) {
+    answers.client_id = prompt_until_valid("Client ID", &python.client_id, |id| match is_client_id(id) {
         true => Ok(()),
         false => Err(format!("That is no client ID, {CLIENT_ID_FORM}.")),
     })?;
-    say(
+    print(
         "\nA client secret exists only for a registration of the kind \"Web\". It is not shown while you type. Press Enter \
          if there is none.",
     );
     let offered = if python.client_secret.is_empty() { "" } else { " [the one of config.py]" };
-    answers.client_secret = secret(&format!("Client secret{offered}"))?;
+    answers.client_secret = prompt_hidden(&format!("Client secret{offered}"))?;
     if answers.client_secret.is_empty() {
         answers.client_secret.clone_from(&python.client_secret);
     }
     if python.authority.is_empty() {
-        say("\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" is good for most \
-             registrations.");
-        answers.tenant = until("Tenant", "common", |tenant| Authority::of_tenant(Cloud::Global, tenant).map(drop))?;
+        print(
+            "\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" is good for most \
+             registrations.",
+        );
+        answers.tenant =
+            prompt_until_valid("Tenant", "common", |tenant| Authority::of_tenant(Cloud::Global, tenant).map(drop))?;
     } else {
-        say("\nThe authority is the address of your organisation at Microsoft.");
+        print("\nThe authority is the address of your organisation at Microsoft.");
         answers.authority =
-            until("Authority", &python.authority, |authority| authority.parse::<Authority>().map(drop))?;
+            prompt_until_valid("Authority", &python.authority, |authority| authority.parse::<Authority>().map(drop))?;
     }
     if !python.redirect_uri.is_empty() {
-        say("\nThe redirect address is where your browser comes back to, as the app registration has it.");
+        print("\nThe redirect address is where your browser comes back to, as the app registration has it.");
         answers.redirect_uri =
-            until("Redirect address", &python.redirect_uri, |address| redirect_uri(address).map(drop))?;
+            prompt_until_valid("Redirect address", &python.redirect_uri, |address| redirect_uri(address).map(drop))?;
     }
     Some(answers)
 }
 
 /// Asks until the answer has its form.
-fn until(question: &str, offered: &str, check: impl Fn(&str) -> Result<(), String>) -> Option<String> {
+fn prompt_until_valid(question: &str, offered: &str, check: impl Fn(&str) -> Result<(), String>) -> Option<String> {
     loop {
-        let text = answer(question, offered)?;
+        let text = prompt(question, offered)?;
         match check(&text) {
             Ok(()) => return Some(text),
-            Err(why) => say(&why),
+            Err(why) => print(&why),
         }
     }
 }
 
 fn write(file: &Path, text: &str) -> Result<()> {
-    private::write(file, text.as_bytes()).map_err(|error| {
+    private_fs::write(file, text.as_bytes()).map_err(|error| {
         Error::new(ErrorKind::Storage, format!("cannot write {}: {error}", file.display()))
             .hint("name another file with --config")
     })

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 /// What to print.
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Kind {
+pub(super) enum GenerateMode {
     Man,
     ManConfig,
     CompleteBash,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 }
 
 /// What one command prints.
-pub(super) struct Texts {
+pub(super) struct Generated {
     pub(super) man: &'static str,
     pub(super) bash: &'static str,
     pub(super) elvish: &'static str,
@@ -32,24 +32,24 @@ pub(super) struct Texts {
     pub(super) zsh: &'static str,
 }
 
-impl Texts {
-    pub(super) fn of(&self, kind: Kind) -> &'static str {
+impl Generated {
+    pub(super) fn of(&self, kind: GenerateMode) -> &'static str {
         match kind {
-            Kind::Man => self.man,
-            Kind::ManConfig => include_str!("../../packaging/share/man/man5/m365auth-config.5"),
-            Kind::CompleteBash => self.bash,
-            Kind::CompleteElvish => self.elvish,
-            Kind::CompleteFish => self.fish,
-            Kind::CompletePowershell => self.powershell,
-            Kind::CompleteZsh => self.zsh,
+            GenerateMode::Man => self.man,
+            GenerateMode::ManConfig => include_str!("../../packaging/share/man/man5/m365auth-config.5"),
+            GenerateMode::CompleteBash => self.bash,
+            GenerateMode::CompleteElvish => self.elvish,
+            GenerateMode::CompleteFish => self.fish,
+            GenerateMode::CompletePowershell => self.powershell,
+            GenerateMode::CompleteZsh => self.zsh,
         }
     }
 }
 
 /// The texts of the command of this name.
-macro_rules! texts {
+macro_rules! generated {
     ($name:literal) => {
-        $crate::cli::generate::Texts {
+        $crate::cli::generate::Generated {
             man: include_str!(concat!("../../packaging/share/man/man1/", $name, ".1")),
             bash: include_str!(concat!("../../packaging/share/bash-completion/completions/", $name)),
             elvish: include_str!(concat!("../../packaging/share/elvish/lib/", $name, ".elv")),
@@ -59,4 +59,4 @@ macro_rules! texts {
         }
     };
 }
-pub(super) use texts;
+pub(super) use generated;

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::generate::texts;
+use super::generate::generated;
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument, sign_in_needed};
+use super::{Common, ProfileArgument, sign_in_hook};
 use crate::config::StoreChoice;
+use crate::entra::REFRESH_TOKEN_DAYS;
 use crate::error::Result;
 use crate::session;
 
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(&texts!("get-refresh-token"), |arguments: &Arguments| &arguments.common, run)
+    super::main(&generated!("get-refresh-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
@@ -46,8 +47,8 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     let stored = session::stored_refresh_token(&profile, &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
-        let reason = format!("The stored sign-in is {days} days old, and dies after 90 days");
-        sign_in_needed::tell(config, &profile, stored.account.as_ref(), &reason);
+        let reason = format!("The stored sign-in is {days} days old and expires after {REFRESH_TOKEN_DAYS} days");
+        sign_in_hook::run(config, &profile, stored.account.as_ref(), &reason);
     }
     Stdout::default().print(stored.token.secret())
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use super::generate::texts;
-use super::stderr::{ask, explained, progress, say};
+use super::generate::generated;
+use super::stderr::{confirm, print, progress, with_hint};
 use super::stdout::Stdout;
 use super::{Common, check, first_run, is_missing, sign_out, status};
 use crate::config::{Config, ProfileName};
@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
-use crate::sign_in::{Outcome, SignIn};
+use crate::sign_in::{SignIn, SignInOutcome};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,7 +78,7 @@ enum OpenBrowser {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(&texts!("get-token"), |arguments: &Arguments| &arguments.common, run)
+    super::main(&generated!("get-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -102,10 +102,10 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let sessions = sessions(&config, profiles)?;
     // Nobody signs in for nothing.
-    sessions.iter().try_for_each(Session::must_be_able_to_keep)?;
-    let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
-    let outcome = way(&arguments, &sign_in)?;
-    report(&sessions[0], &outcome);
+    sessions.iter().try_for_each(Session::ensure_storable)?;
+    let sign_in = SignIn { sessions: &sessions, confirm: &confirm_replacement };
+    let outcome = run_flow(&arguments, &sign_in)?;
+    print_summary(&sessions[0], &outcome);
     stdout.print(outcome.first.access.token.secret())
 }
 
@@ -132,34 +132,36 @@ fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
 }
 
 /// With a code, with a browser that comes back to this machine, or with one that cannot.
-fn way(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<Outcome> {
+fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let timeout = Duration::from_secs(arguments.timeout);
     if arguments.device {
         return by_device_code(sign_in);
     }
-    if is_over_ssh() && !arguments.server {
+    if is_ssh_session() && !arguments.server {
         let waiting = PasteSignIn::begin(sign_in);
-        say("Sign in with a browser on any machine. Go to this address:\n");
-        say(&format!("{}\n", waiting.address()));
-        say("After the sign-in the browser shows an error: it goes to a page on localhost,\n\
+        print("Sign in with a browser on any machine. Go to this address:\n");
+        print(&format!("{}\n", waiting.address()));
+        print(
+            "After the sign-in the browser shows an error: it goes to a page on localhost,\n\
              where nobody answers. Copy the whole address of that page, paste it here, and\n\
-             press Enter. Nothing is shown while you paste.\n");
+             press Enter. Nothing is shown while you paste.\n",
+        );
         return waiting.finish(timeout);
     }
     let waiting = BrowserSignIn::begin(sign_in)?;
-    invite(&waiting);
+    print_instructions(&waiting);
     if arguments.browser.is_wanted() {
         waiting.open_browser();
     }
     waiting.finish(timeout)
 }
 
-fn by_device_code(sign_in: &SignIn<'_>) -> Result<Outcome> {
+fn by_device_code(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let waiting = DeviceSignIn::begin(sign_in)?;
-    say("On any device with a browser, go to\n");
-    say(&format!("    {}\n", waiting.code().address()));
-    say("and enter this code there:\n");
-    say(&format!("    {}\n", waiting.code().user_code()));
+    print("On any device with a browser, go to\n");
+    print(&format!("    {}\n", waiting.code().address()));
+    print("and enter this code there:\n");
+    print(&format!("    {}\n", waiting.code().user_code()));
     let outcome = waiting.finish(|left| {
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
         progress(&format!("Waiting for you; the code is good for {minutes}:{seconds:02}."));
@@ -168,41 +170,43 @@ fn by_device_code(sign_in: &SignIn<'_>) -> Result<Outcome> {
     outcome
 }
 
-fn invite(waiting: &BrowserSignIn<'_>) {
-    say("Sign in with your browser. If it does not open, go to this address:\n");
-    say(&format!("{}\n", waiting.address()));
+fn print_instructions(waiting: &BrowserSignIn<'_>) {
+    print("Sign in with your browser. If it does not open, go to this address:\n");
+    print(&format!("{}\n", waiting.address()));
     if let Some(fingerprint) = waiting.fingerprint() {
-        say("The browser then comes back to this machine and warns of the certificate.\n\
-             You may go on if its SHA-256 fingerprint is this one:\n");
-        say(&format!("{}\n", two_lines(fingerprint)));
+        print(
+            "The browser then comes back to this machine and warns of the certificate.\n\
+             You may go on if its SHA-256 fingerprint is this one:\n",
+        );
+        print(&format!("{}\n", two_lines(fingerprint)));
     }
-    say(match waiting.takes_a_paste() {
+    print(match waiting.accepts_paste() {
         true => "If it cannot come back, paste the address here that it went to, and press Enter.\n",
         false => "If it cannot come back, press Ctrl-C, and try `get-token --device`.\n",
     });
 }
 
-fn report(lead: &Session, outcome: &Outcome) {
+fn print_summary(lead: &Session, outcome: &SignInOutcome) {
     let first = &outcome.first;
     let account = first.access.account.as_ref().map_or("an account without a name", |account| &account.name);
-    say(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
-    say(&format!("The refresh token is in {}.", first.place));
+    print(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
+    print(&format!("The refresh token is in {}.", first.location));
     if first.in_file {
-        say("It is not encrypted there; only you can read the file.");
+        print("It is not encrypted there; only you can read the file.");
     }
     for (name, served) in &outcome.others {
         match served {
-            Ok(signed_in) => say(&format!("The one of the profile \"{name}\" is in {}.", signed_in.place)),
+            Ok(signed_in) => print(&format!("The one of the profile \"{name}\" is in {}.", signed_in.location)),
             Err(error) => {
-                say(&format!("warning: the profile \"{name}\" got no token: {}", explained(error)));
+                print(&format!("warning: the profile \"{name}\" got no token: {}", with_hint(error)));
             }
         }
     }
 }
 
 /// Whether another account may take the place of the profile's. Without a terminal nobody can say so.
-fn confirm(old: &Account, new: &Account) -> bool {
-    ask(&format!("This profile belongs to {}, and you signed in as {}. Replace it?", old.name, new.name))
+fn confirm_replacement(old: &Account, new: &Account) -> bool {
+    confirm(&format!("This profile belongs to {}, and you signed in as {}. Replace it?", old.name, new.name))
 }
 
 /// A fingerprint is 95 characters; browsers show it on two lines as well.
@@ -216,12 +220,12 @@ impl OpenBrowser {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => !is_over_ssh() || any_is_set(&["DISPLAY", "WAYLAND_DISPLAY"]),
+            Self::Auto => !is_ssh_session() || any_is_set(&["DISPLAY", "WAYLAND_DISPLAY"]),
         }
     }
 }
 
-fn is_over_ssh() -> bool {
+fn is_ssh_session() -> bool {
     any_is_set(&["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
 }
 

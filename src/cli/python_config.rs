@@ -4,17 +4,17 @@
 use std::path::Path;
 
 use crate::config::{Cloud, ProfileName, built_in_scopes};
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 
 /// What it says; empty where it says nothing.
 #[derive(Default)]
-pub(super) struct PythonConfig {
-    pub(super) client_id: String,
-    pub(super) client_secret: String,
-    pub(super) authority: String,
-    pub(super) redirect_uri: String,
+pub(crate) struct PythonConfig {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+    pub(crate) authority: String,
+    pub(crate) redirect_uri: String,
     /// Names and scopes.
-    pub(super) profiles: Vec<(String, Vec<String>)>,
+    pub(crate) profiles: Vec<(String, Vec<String>)>,
 }
 
 /// The placeholder of the original's first configurations.
@@ -35,7 +35,7 @@ impl PythonConfig {
         Some(Self::parse(&text))
     }
 
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut config = Self::default();
         // An assignment at the top level begins its line, and ends where its brackets are closed.
         let is_top_level = |line: &str| line.starts_with(|c: char| c.is_alphabetic());
@@ -69,7 +69,7 @@ impl PythonConfig {
     }
 
     /// The profiles that are not built in, as lines for `config.toml`.
-    pub(super) fn lines_of_other_profiles(&self) -> String {
+    pub(crate) fn lines_of_other_profiles(&self) -> String {
         // A name that ours cannot have would spoil the whole file.
         let profiles = self.profiles.iter().filter_map(|(name, scopes)| Some((name.parse().ok()?, scopes)));
         let others = profiles.filter(|(name, scopes)| !is_built_in(name, scopes));
@@ -79,7 +79,7 @@ impl PythonConfig {
     /// The names of profiles that ours cannot have.
     pub(super) fn unusable_names(&self) -> Vec<String> {
         let names = self.profiles.iter().map(|(name, _)| name);
-        names.filter(|name| name.parse::<ProfileName>().is_err()).map(|name| printable(name)).collect()
+        names.filter(|name| name.parse::<ProfileName>().is_err()).map(|name| for_terminal(name)).collect()
     }
 }
 

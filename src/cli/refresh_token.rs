@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
-use super::generate::texts;
+use super::generate::generated;
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument, sign_in_needed};
+use super::{Common, ProfileArgument, sign_in_hook};
 use crate::config::Profile;
 use crate::entra::{Access, Account};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ enum Format {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(&texts!("refresh-token"), |arguments: &Arguments| &arguments.common, run)
+    super::main(&generated!("refresh-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<()> {
@@ -66,7 +66,7 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     let access = if fresh { session.fresh_access_token() } else { session.access_token() };
     let access = access.inspect_err(|error| {
         if error.kind() == ErrorKind::SignIn {
-            sign_in_needed::tell(&config, &profile.profile, session.last_account().as_ref(), &error.to_string());
+            sign_in_hook::run(&config, &profile.profile, session.last_account().as_ref(), &error.to_string());
         }
     })?;
     let stdout = Stdout::default();

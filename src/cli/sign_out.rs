@@ -1,6 +1,6 @@
 //! `get-token --sign-out`: forget the stored token. It needs no complete configuration.
 
-use super::stderr::say;
+use super::stderr::print;
 use crate::config::{Config, ProfileName};
 use crate::error::Result;
 use crate::session;
@@ -8,16 +8,18 @@ use crate::session;
 pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
     let (places, failed) = session::sign_out(name, &config.store_choice(name)?)?;
     if !places.is_empty() {
-        say(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and ")));
+        print(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and ")));
     } else if failed.is_none() {
-        say(&format!("There was no token of the profile \"{name}\"."));
+        print(&format!("There was no token of the profile \"{name}\"."));
         return Ok(());
     }
     if let Some(failed) = failed {
         return Err(failed);
     }
-    say("Microsoft does not know of that. To end the sessions there too, open your account's\n\
+    print(
+        "Microsoft does not know of that. To end the sessions there too, open your account's\n\
          page (https://mysignins.microsoft.com/ in the global cloud) and choose\n\
-         \"Sign out everywhere\".");
+         \"Sign out everywhere\".",
+    );
     Ok(())
 }

@@ -3,16 +3,13 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::clock::now;
 use crate::config::{Config, ProfileName};
-use crate::entra::Account;
+use crate::entra::{Account, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::session::DAY;
 use crate::store::{Stored, Stores};
-
-/// Microsoft lets a refresh token die after so many days without use.
-const DAYS_UNUSED: u64 = 90;
+use crate::unix_time::now;
 
 /// One profile, as `--json` shows it. Times are seconds since 1970.
 #[derive(Serialize)]
@@ -55,15 +52,15 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         days_left: None,
         error: None,
     };
-    match stores.first() {
+    match stores.load_first() {
         Ok(None) => {}
-        Ok(Some(Stored { place, record, .. })) => {
-            status.store = Some(stores.place_name(place));
+        Ok(Some(Stored { location, record, .. })) => {
+            status.store = Some(stores.describe(location));
             if let Some(record) = record {
                 let days = now().saturating_sub(record.last_used) / DAY;
                 status.issued = Some(record.issued);
                 status.last_used = Some(record.last_used);
-                status.days_left = Some(DAYS_UNUSED.saturating_sub(days));
+                status.days_left = Some(REFRESH_TOKEN_DAYS.saturating_sub(days));
                 status.account = record.account;
             }
         }

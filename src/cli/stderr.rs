@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 use crate::sign_in;
 
 /// A line for the person. A stderr that is closed has no reader to disappoint.
-pub(super) fn say(text: &str) {
-    let text = shown(text);
+pub(super) fn print(text: &str) {
+    let text = without_controls(text);
     // A mail program's log has lines of any length; a person's terminal breaks them amid words. Addresses stay whole.
     let wrapped = match io::stderr().is_terminal() {
         true => text.split('\n').map(wrap).collect::<Vec<_>>().join("\n"),
@@ -21,7 +21,7 @@ pub(super) fn say(text: &str) {
 }
 
 /// A line in lines of 80 columns. A command between backticks stays whole: half of it may be another command.
-pub(super) fn wrap(line: &str) -> String {
+pub(crate) fn wrap(line: &str) -> String {
     const KEPT: &str = "\u{a0}";
     let parts = line.split('`').enumerate();
     let kept: Vec<String> =
@@ -38,25 +38,25 @@ pub(super) fn wrap(line: &str) -> String {
 pub(super) fn progress(text: &str) {
     if io::stderr().is_terminal() {
         let mut stderr = io::stderr().lock();
-        _ = write!(stderr, "\r{}\x1b[K", shown(text)).and_then(|()| stderr.flush());
+        _ = write!(stderr, "\r{}\x1b[K", without_controls(text)).and_then(|()| stderr.flush());
     }
 }
 
 /// Asks a question that only a yes answers with true. Without a terminal nobody says yes.
-pub(super) fn ask(question: &str) -> bool {
+pub(super) fn confirm(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    say(question);
+    print(question);
     _ = write!(io::stderr().lock(), "[y/N] ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
 /// Asks for a text; an empty answer is the offered one. None at the end of input.
-pub(super) fn answer(question: &str, offered: &str) -> Option<String> {
+pub(super) fn prompt(question: &str, offered: &str) -> Option<String> {
     let offer = if offered.is_empty() { String::new() } else { format!(" [{offered}]") };
-    _ = write!(io::stderr().lock(), "{}{}: ", shown(question), shown(&offer));
+    _ = write!(io::stderr().lock(), "{}{}: ", without_controls(question), without_controls(&offer));
     let mut answer = String::new();
     match io::stdin().read_line(&mut answer) {
         Ok(0) | Err(_) => None,
@@ -65,21 +65,21 @@ pub(super) fn answer(question: &str, offered: &str) -> Option<String> {
     }
 }
 
-/// Asks for a secret, which is not shown while it is typed. None at the end of input.
-pub(super) fn secret(question: &str) -> Option<String> {
-    _ = write!(io::stderr().lock(), "{}: ", shown(question));
+/// Asks for a secret, which is not without_controls while it is typed. None at the end of input.
+pub(super) fn prompt_hidden(question: &str) -> Option<String> {
+    _ = write!(io::stderr().lock(), "{}: ", without_controls(question));
     let secret = sign_in::hidden_line().map(|secret| secret.trim().to_owned());
-    _ = writeln!(io::stderr().lock()); // the line end was not shown either
+    _ = writeln!(io::stderr().lock()); // the line end was not without_controls either
     secret
 }
 
 /// Shows the error that ends the command.
-pub(super) fn show(error: &Error) {
-    say(&format!("error: {}", explained(error)));
+pub(super) fn print_error(error: &Error) {
+    print(&format!("error: {}", with_hint(error)));
 }
 
 /// What happened, `hint:` the next command to type, and what Microsoft's support asks for.
-pub(super) fn explained(error: &Error) -> String {
+pub(super) fn with_hint(error: &Error) -> String {
     let mut text = error.to_string();
     if let Some(hint) = error.next_step() {
         text.push_str(&format!("\nhint: {hint}"));
@@ -99,10 +99,10 @@ pub(super) fn log(verbose: bool) {
 }
 
 /// A defect of ours ends in a sentence, not in a backtrace. The panic's own words may hold a secret, its place does not.
-pub(super) fn show_no_panic() {
+pub(super) fn hide_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        say(&format!(
+        print(&format!(
             "error: a defect in m365auth {} at {place}\n\
              hint: please report it with the command that you typed; `get-token --status` shows what is stored",
             env!("CARGO_PKG_VERSION")
@@ -121,8 +121,8 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             match record.level() {
-                Level::Error | Level::Warn => say(&format!("warning: {}", record.args())),
-                _ => say(&format!("m365auth: {}", record.args())),
+                Level::Error | Level::Warn => print(&format!("warning: {}", record.args())),
+                _ => print(&format!("m365auth: {}", record.args())),
             }
         }
     }
@@ -131,6 +131,6 @@ impl Log for Logger {
 }
 
 /// Our own line ends stay; other control characters, wherever they came from, do not reach the terminal.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn without_controls(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', " ")
 }

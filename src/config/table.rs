@@ -16,7 +16,7 @@ use super::values::{
 };
 use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
 use crate::error::{Error, ErrorKind};
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 
 /// The default of `redirect_uri`, the address that the Python original registered.
 const REDIRECT_URI: &str = "https://localhost:7598/";
@@ -52,13 +52,13 @@ pub(super) struct Table {
 }
 
 /// What is wrong, and where, as bytes of the file.
-pub(super) struct Mistake {
+pub(super) struct ConfigurationError {
     span: Option<Range<usize>>,
     message: String,
     hint: Option<String>,
 }
 
-impl Mistake {
+impl ConfigurationError {
     fn new(span: impl Into<Option<Range<usize>>>, message: impl Into<String>) -> Self {
         Self { span: span.into(), message: message.into(), hint: None }
     }
@@ -69,7 +69,7 @@ impl Mistake {
     }
 
     /// The error to show. The line itself stays out of it: it may hold the client secret.
-    pub(super) fn in_file(self, file: &Path, text: &str) -> Error {
+    pub(super) fn into_error(self, file: &Path, text: &str) -> Error {
         let place = match self.span {
             Some(span) => {
                 let before = text.get(..span.start).unwrap_or(text);
@@ -82,20 +82,23 @@ impl Mistake {
     }
 }
 
-pub(super) fn parse(text: &str) -> Result<Table, Mistake> {
+pub(super) fn parse(text: &str) -> Result<Table, ConfigurationError> {
     let table: Table = toml::from_str(text).map_err(|error| {
         let span = error.span();
-        Mistake::new(span.clone(), parser_message(&error, text, span))
+        ConfigurationError::new(span.clone(), parser_message(&error, text, span))
     })?;
     if let Some(scopes) = &table.scopes {
-        return Err(Mistake::new(scopes.span(), "scopes belong to a profile")
+        return Err(ConfigurationError::new(scopes.span(), "scopes belong to a profile")
             .hint("put them under [profiles.mail], or another profile's name"));
     }
     for (name, profile) in &table.profiles {
-        name.parse::<ProfileName>().map_err(|error| Mistake::new(profile.span(), error.to_string()))?;
+        name.parse::<ProfileName>().map_err(|error| ConfigurationError::new(profile.span(), error.to_string()))?;
         if !profile.get_ref().profiles.is_empty() {
-            return Err(Mistake::new(profile.span(), format!("the profile \"{name}\" holds other profiles"))
-                .hint("each profile is a section of its own: [profiles.NAME]"));
+            return Err(ConfigurationError::new(
+                profile.span(),
+                format!("the profile \"{name}\" holds other profiles"),
+            )
+            .hint("each profile is a section of its own: [profiles.NAME]"));
         }
     }
     Ok(table)
@@ -109,11 +112,11 @@ fn parser_message(error: &toml::de::Error, text: &str, span: Option<Range<usize>
     if line.contains("client_secret") {
         return "client_secret must be a text in quotes".to_owned();
     }
-    printable(error.message())
+    for_terminal(error.message())
 }
 
 /// A profile's own keys, else the file's, else the defaults.
-pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mistake> {
+pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, ConfigurationError> {
     let nothing = Table::default();
     let section = file.profiles.get(name.as_str());
     let own = section.map_or(&nothing, Spanned::get_ref);
@@ -128,7 +131,9 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
         authority,
         cloud,
         redirect_uri: match own.redirect_uri.as_ref().or(file.redirect_uri.as_ref()) {
-            Some(written) => redirect_uri(written.get_ref()).map_err(|error| Mistake::new(written.span(), error))?,
+            Some(written) => {
+                redirect_uri(written.get_ref()).map_err(|error| ConfigurationError::new(written.span(), error))?
+            }
             None => RedirectUrl::new(REDIRECT_URI.to_owned()).expect("the default is a URL"),
         },
         scopes: scopes(name, section, built_in_scopes(name, cloud))?,
@@ -146,40 +151,42 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Mista
     })
 }
 
-fn client_id(own: &Table, file: &Table) -> Result<ClientId, Mistake> {
+fn client_id(own: &Table, file: &Table) -> Result<ClientId, ConfigurationError> {
     let hint = "put the Application (client) ID of your app registration there; \
                 the README's \"Quick start\" says how to get one";
     let Some(written) = own.client_id.as_ref().or(file.client_id.as_ref()) else {
         let others = file.profiles.iter().find_map(|(name, other)| Some((name, other.get_ref().client_id.as_ref()?)));
         return Err(match others {
-            Some((name, written)) => Mistake::new(
+            Some((name, written)) => ConfigurationError::new(
                 written.span(),
                 format!("client_id stands under [profiles.{name}], for that profile alone"),
             )
             .hint("for all profiles, put it above the first line with a ["),
-            None => Mistake::new(None, "client_id is missing").hint(hint),
+            None => ConfigurationError::new(None, "client_id is missing").hint(hint),
         });
     };
     let id = written.get_ref().trim();
     if id.is_empty() {
-        return Err(Mistake::new(written.span(), "client_id is empty").hint(hint));
+        return Err(ConfigurationError::new(written.span(), "client_id is empty").hint(hint));
     }
     if !is_client_id(id) {
-        return Err(Mistake::new(written.span(), format!("client_id is no client ID, {CLIENT_ID_FORM}")).hint(hint));
+        return Err(
+            ConfigurationError::new(written.span(), format!("client_id is no client ID, {CLIENT_ID_FORM}")).hint(hint)
+        );
     }
     Ok(ClientId::new(id.to_owned()))
 }
 
 /// A profile's tenant or cloud replaces the file's authority, and the other way round.
-fn authority(own: &Table, file: &Table) -> Result<Authority, Mistake> {
+fn authority(own: &Table, file: &Table) -> Result<Authority, ConfigurationError> {
     for level in [own, file] {
         let elsewhere = level.tenant.is_some() || level.cloud.is_some();
         if let Some(written) = level.authority.as_ref().filter(|_| elsewhere) {
             let message = "authority says what tenant and cloud say, too";
-            return Err(Mistake::new(written.span(), message).hint("keep authority, or tenant and cloud"));
+            return Err(ConfigurationError::new(written.span(), message).hint("keep authority, or tenant and cloud"));
         }
         if let Some(written) = &level.authority {
-            return written.get_ref().parse().map_err(|error: String| Mistake::new(written.span(), error));
+            return written.get_ref().parse().map_err(|error: String| ConfigurationError::new(written.span(), error));
         }
         if elsewhere {
             break;
@@ -188,7 +195,7 @@ fn authority(own: &Table, file: &Table) -> Result<Authority, Mistake> {
     let cloud = own.cloud.or(file.cloud).unwrap_or_default();
     match own.tenant.as_ref().or(file.tenant.as_ref()) {
         Some(tenant) => {
-            Authority::of_tenant(cloud, tenant.get_ref()).map_err(|error| Mistake::new(tenant.span(), error))
+            Authority::of_tenant(cloud, tenant.get_ref()).map_err(|error| ConfigurationError::new(tenant.span(), error))
         }
         None => Ok(Authority::of_tenant(cloud, "common").expect("a tenant")),
     }
@@ -198,7 +205,7 @@ fn scopes(
     name: &ProfileName,
     section: Option<&Spanned<Table>>,
     built_in: Option<Vec<String>>,
-) -> Result<Vec<Scope>, Mistake> {
+) -> Result<Vec<Scope>, ConfigurationError> {
     let hint = format!(
         "say what the token is for, as in\n  [profiles.{name}]\n  scopes = [\"https://graph.microsoft.com/Mail.Read\"]"
     );
@@ -207,16 +214,18 @@ fn scopes(
         (Some(written), _) => {
             let own = written.get_ref();
             if own.is_empty() || own.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)) {
-                return Err(
-                    Mistake::new(written.span(), "scopes must be a list of scopes, each a text of its own").hint(hint)
-                );
+                return Err(ConfigurationError::new(
+                    written.span(),
+                    "scopes must be a list of scopes, each a text of its own",
+                )
+                .hint(hint));
             }
             own.clone()
         }
         (None, Some(built_in)) => built_in,
         (None, None) => {
             let message = format!("the profile \"{name}\" has no scopes");
-            return Err(Mistake::new(section.map(Spanned::span), message).hint(hint));
+            return Err(ConfigurationError::new(section.map(Spanned::span), message).hint(hint));
         }
     };
     let mut scopes: Vec<String> = Vec::new();
@@ -228,21 +237,21 @@ fn scopes(
     Ok(scopes.into_iter().map(Scope::new).collect())
 }
 
-fn server(written: Option<&Spanned<String>>, default_port: u16) -> Result<Option<Server>, Mistake> {
+fn server(written: Option<&Spanned<String>>, default_port: u16) -> Result<Option<Server>, ConfigurationError> {
     let parse = |written: &Spanned<String>| {
-        Server::parse(written.get_ref(), default_port).map_err(|error| Mistake::new(written.span(), error))
+        Server::parse(written.get_ref(), default_port).map_err(|error| ConfigurationError::new(written.span(), error))
     };
     written.map(parse).transpose()
 }
 
-fn network_timeout(written: Option<&Spanned<u64>>) -> Result<Duration, Mistake> {
+fn network_timeout(written: Option<&Spanned<u64>>) -> Result<Duration, ConfigurationError> {
     let Some(written) = written else {
         return Ok(Duration::from_secs(NETWORK_TIMEOUT));
     };
     let seconds = *written.get_ref();
     if !(1..=LONGEST_NETWORK_TIMEOUT).contains(&seconds) {
         let message = format!("network_timeout must be 1 to {LONGEST_NETWORK_TIMEOUT} seconds");
-        return Err(Mistake::new(written.span(), message));
+        return Err(ConfigurationError::new(written.span(), message));
     }
     Ok(Duration::from_secs(seconds))
 }

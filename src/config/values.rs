@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 
 /// A profile's name. It is part of file names and of the keychain entry's, and can lead out of neither.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl FromStr for ProfileName {
                 ErrorKind::Configuration,
                 format!(
                     "\"{}\" cannot be a profile's name, which has letters, digits, spaces and - _ . @ +",
-                    printable(name)
+                    for_terminal(name)
                 ),
             )
             .hint("give it another name"));
@@ -163,7 +163,7 @@ impl Server {
         let right = "it should look like outlook.office365.com or localhost:1993";
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => {
-                (host, port.parse().map_err(|_| format!("\"{}\" is no port; {right}", printable(port)))?)
+                (host, port.parse().map_err(|_| format!("\"{}\" is no port; {right}", for_terminal(port)))?)
             }
             None => (text, default_port),
         };

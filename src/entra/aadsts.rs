@@ -2,13 +2,13 @@
 //!
 //! Microsoft may change the codes ("Microsoft Entra authentication and authorization error codes": programs should
 //! not depend on them), so that they choose words only. What a refusal *is* stands in its `error`; the exceptions are
-//! the codes under [`Next::Later`], which come under many an `error` and mean the same everywhere.
+//! the codes under [`NextStep::Later`], which come under many an `error` and mean the same everywhere.
 //!
 //! `docs/troubleshooting.md` repeats this table; a test compares the two.
 
 /// What a person does about a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextStep {
     /// Sign in again.
     SignIn,
     /// Sign in again, and do there what the organisation wants: a second factor, a new password.
@@ -22,7 +22,7 @@ pub(crate) enum Next {
     /// Forward the address of the administrator's consent.
     AdministratorConsent,
     /// Mend the configuration or the app registration; what exactly.
-    Mend(&'static str),
+    Fix(&'static str),
     /// Wait.
     Later,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Advice {
     pub(crate) code: u32,
     /// A sentence without its full stop.
     pub(crate) cause: &'static str,
-    pub(crate) next: Next,
+    pub(crate) next: NextStep,
 }
 
 /// The advice for a code, if it is one that users meet.
@@ -41,11 +41,11 @@ pub(crate) fn advice(code: u32) -> Option<&'static Advice> {
     TABLE.iter().find(|advice| advice.code == code)
 }
 
-const fn row(code: u32, cause: &'static str, next: Next) -> Advice {
+const fn row(code: u32, cause: &'static str, next: NextStep) -> Advice {
     Advice { code, cause, next }
 }
 
-use Next::{AdministratorConsent, Consent, Interact, Later, Mend, OtherAccount, Policy, SignIn};
+use NextStep::{AdministratorConsent, Consent, Fix, Interact, Later, OtherAccount, Policy, SignIn};
 
 const USE_TENANT: &str = "set tenant in config.toml to your organisation's tenant ID or domain";
 const CHECK_CLIENT_ID: &str = "compare client_id and tenant in config.toml with the app registration";
@@ -92,56 +92,56 @@ pub(crate) static TABLE: &[Advice] = &[
     row(90072, "This account does not belong to the tenant", OtherAccount),
     row(700_005, "The sign-in's code belongs to another tenant", OtherAccount),
     row(65001, "The application has no consent for what the profile asks", Consent),
-    row(65002, "Microsoft alone can give this application this permission", Mend("use another client_id")),
+    row(65002, "Microsoft alone can give this application this permission", Fix("use another client_id")),
     row(65004, "The consent was declined", Consent),
     row(90094, "An administrator must consent to this application", AdministratorConsent),
     row(90095, "An administrator must consent to this application", AdministratorConsent),
     row(650_056, "The app registration lacks a permission, or the consent of an administrator", AdministratorConsent),
-    row(650_057, "The app registration does not list the service that the profile asks for", Mend(CHECK_SCOPES)),
+    row(650_057, "The app registration does not list the service that the profile asks for", Fix(CHECK_SCOPES)),
     row(
         50011,
         "The app registration does not have this redirect address",
-        Mend("put redirect_uri of config.toml into the app registration, to the letter"),
+        Fix("put redirect_uri of config.toml into the app registration, to the letter"),
     ),
-    row(700_016, "The tenant does not know this client ID", Mend(CHECK_CLIENT_ID)),
-    row(50194, "The app registration is for one tenant only", Mend(USE_TENANT)),
-    row(9_001_023, "The address of a whole tenant group cannot be used for this", Mend(USE_TENANT)),
-    row(90130, "The address of all tenants cannot be used for this", Mend(USE_TENANT)),
+    row(700_016, "The tenant does not know this client ID", Fix(CHECK_CLIENT_ID)),
+    row(50194, "The app registration is for one tenant only", Fix(USE_TENANT)),
+    row(9_001_023, "The address of a whole tenant group cannot be used for this", Fix(USE_TENANT)),
+    row(90130, "The address of all tenants cannot be used for this", Fix(USE_TENANT)),
     row(
         9_002_332,
         "The app registration is for work and school accounts only",
-        Mend("set tenant in config.toml to \"organizations\" or your tenant ID"),
+        Fix("set tenant in config.toml to \"organizations\" or your tenant ID"),
     ),
     row(
         9_002_331,
         "The app registration is for personal accounts only",
-        Mend("set tenant in config.toml to \"consumers\""),
+        Fix("set tenant in config.toml to \"consumers\""),
     ),
     row(
         7_000_218,
         "The app registration demands a client secret",
-        Mend("register the redirect address under \"Mobile and desktop applications\", or set client_secret"),
+        Fix("register the redirect address under \"Mobile and desktop applications\", or set client_secret"),
     ),
     row(
         700_025,
         "The app registration is of a kind that takes no client secret",
-        Mend("take client_secret out of config.toml"),
+        Fix("take client_secret out of config.toml"),
     ),
-    row(7_000_215, "The client secret is wrong", Mend(CHECK_SECRET)),
-    row(7_000_222, "The client secret has expired", Mend(CHECK_SECRET)),
-    row(7_000_112, "The application is disabled", Mend("use another client_id, or ask your administrator")),
-    row(90002, "There is no such tenant", Mend("see tenant or authority in config.toml")),
-    row(70011, "The profile asks for something that does not exist", Mend(CHECK_SCOPES)),
-    row(500_011, "The tenant does not know the service that the profile asks for", Mend(CHECK_SCOPES)),
-    row(28002, "The profile's scopes cannot be combined", Mend(CHECK_SCOPES)),
-    row(28000, "The profile asks for two services, and one token is for one", Mend("make a profile of each service")),
-    row(700_022, "The profile asks for two services, and one token is for one", Mend("make a profile of each service")),
-    row(90038, "The account belongs to another cloud of Microsoft's", Mend(CHECK_CLOUD)),
-    row(900_382, "The application does not belong to this cloud of Microsoft's", Mend(CHECK_CLOUD)),
+    row(7_000_215, "The client secret is wrong", Fix(CHECK_SECRET)),
+    row(7_000_222, "The client secret has expired", Fix(CHECK_SECRET)),
+    row(7_000_112, "The application is disabled", Fix("use another client_id, or ask your administrator")),
+    row(90002, "There is no such tenant", Fix("see tenant or authority in config.toml")),
+    row(70011, "The profile asks for something that does not exist", Fix(CHECK_SCOPES)),
+    row(500_011, "The tenant does not know the service that the profile asks for", Fix(CHECK_SCOPES)),
+    row(28002, "The profile's scopes cannot be combined", Fix(CHECK_SCOPES)),
+    row(28000, "The profile asks for two services, and one token is for one", Fix("make a profile of each service")),
+    row(700_022, "The profile asks for two services, and one token is for one", Fix("make a profile of each service")),
+    row(90038, "The account belongs to another cloud of Microsoft's", Fix(CHECK_CLOUD)),
+    row(900_382, "The application does not belong to this cloud of Microsoft's", Fix(CHECK_CLOUD)),
     row(
         900_432,
         "A client secret cannot be used across Microsoft's clouds",
-        Mend("use the cloud of your organisation, or a registration without a secret"),
+        Fix("use the cloud of your organisation, or a registration without a secret"),
     ),
     row(50033, "Microsoft had a passing fault", Later),
     row(50087, "Microsoft had a passing fault", Later),

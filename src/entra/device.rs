@@ -6,34 +6,34 @@ use std::time::Duration;
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, StandardDeviceAuthorizationResponse};
 
 use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
-use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::printable;
+use crate::error::{Error, ErrorKind, Refusal, Result};
+use crate::sanitize::for_terminal;
 
 /// Of a device code; Microsoft's live for 15 minutes.
-const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Between two questions whether the person has decided; Microsoft's is 5 seconds.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the person is shown, and what the program asks with.
 pub(crate) struct DeviceCode(StandardDeviceAuthorizationResponse);
 
 impl DeviceCode {
     /// The library waits for as long as the answer says, and asks without a pause where it says so.
-    pub(super) fn usable(code: StandardDeviceAuthorizationResponse) -> Result<Self> {
+    pub(crate) fn validate(code: StandardDeviceAuthorizationResponse) -> Result<Self> {
         let interval = code.interval();
-        if code.expires_in() > LONGEST_LIFE || interval.is_zero() || interval > LONGEST_INTERVAL {
-            return Err(http::no_answer("a device code of such a lifetime or interval is none"));
+        if code.expires_in() > MAX_LIFETIME || interval.is_zero() || interval > MAX_INTERVAL {
+            return Err(http::unexpected_response("a device code of such a lifetime or interval is none"));
         }
         Ok(Self(code))
     }
 
     /// Where the person enters the code.
     pub(crate) fn address(&self) -> String {
-        printable(self.0.verification_uri())
+        for_terminal(self.0.verification_uri())
     }
 
     pub(crate) fn user_code(&self) -> String {
-        printable(self.0.user_code().secret())
+        for_terminal(self.0.user_code().secret())
     }
 
     pub(crate) fn expires_in(&self) -> Duration {
@@ -51,16 +51,16 @@ impl Entra<'_> {
             .add_scopes(self.profile.scopes.iter().cloned())
             .request(&|request| self.http.post(request, Repeatable::Always))
             .map_err(into_error)
-            .and_then(DeviceCode::usable)
+            .and_then(DeviceCode::validate)
     }
 
     /// Asks until the person has decided, or the code has expired. The library keeps the pace: the interval, `slow_down`,
     /// and longer pauses while the network is down. `pause` is called for each.
     pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
-        self.poll(code, pause, |request| self.http.ask(request))
+        self.poll(code, pause, |request| self.http.send_once(request))
     }
 
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &self,
         code: &DeviceCode,
         pause: impl Fn(Duration),
@@ -78,7 +78,7 @@ impl Entra<'_> {
             let error = http::success(answer.clone(), self.profile).err().filter(|_| !waits);
             last.replace(error.clone());
             match error {
-                // It passes: an error makes the library try again, and more slowly.
+                // It is_transient: an error makes the library try again, and more slowly.
                 Some(error) if [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind()) => Err(error),
                 _ => Ok(answer),
             }
@@ -89,9 +89,9 @@ impl Entra<'_> {
             (Err(_), Some(error)) => Err(error),
             // The library's clock ran out before Microsoft's did.
             (Err(RequestTokenError::ServerResponse(_)), None) => {
-                Err(refusal::into_error(refusal::described("expired_token", ""), http::BAD_REQUEST, self.profile))
+                Err(refusal::into_error(Refusal::from_redirect("expired_token", ""), http::BAD_REQUEST, self.profile))
             }
-            (Err(_), None) => Err(http::no_answer("it is no token response")),
+            (Err(_), None) => Err(http::unexpected_response("it is no token response")),
         }
     }
 }

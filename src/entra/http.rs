@@ -1,4 +1,4 @@
-//! One request, with limits on time, size, redirects and tries. Whatever comes back that is no answer of the identity platform
+//! One request, with limits on time, size, redirects and attempts. Whatever comes back that is no answer of the identity platform
 //! ends here, and so do refusals: a caller sees tokens or an [`Error`].
 
 use std::future::Future;
@@ -10,28 +10,28 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, StatusCode, redirect};
 
 use super::refusal;
-use super::retry::{self, Failure, Repeatable, Tries};
+use super::retry::{self, Attempts, FailedAttempt, Repeatable};
 use super::tls::tls_configuration;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::printable;
-use crate::{interrupt, runtime};
+use crate::sanitize::for_terminal;
+use crate::{runtime, signals};
 
 /// A token response is about 6 KB; whoever sends a megabyte is somebody else.
-const LARGEST_ANSWER: usize = 1024 * 1024;
+const MAX_RESPONSE_SIZE: usize = 1024 * 1024;
 
 /// The status that refusals come with.
-pub(super) const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
+pub(crate) const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
 
 const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 
-pub(super) struct Http<'a> {
+pub(super) struct HttpClient<'a> {
     profile: &'a Profile,
     /// Built when first needed: whoever makes no request pays for no TLS.
     client: OnceLock<Result<Client>>,
 }
 
-impl<'a> Http<'a> {
+impl<'a> HttpClient<'a> {
     pub(super) fn new(profile: &'a Profile) -> Self {
         Self { profile, client: OnceLock::new() }
     }
@@ -39,48 +39,48 @@ impl<'a> Http<'a> {
     /// Sends the request, again where that may help, and returns the answer if it is a success.
     pub(super) fn post(&self, request: HttpRequest, repeatable: Repeatable) -> Result<HttpResponse> {
         let client = self.client()?;
-        let mut tries = Tries::new(self.profile.network_timeout, repeatable);
-        let result = self.in_time(async {
+        let mut attempts = Attempts::new(self.profile.network_timeout, repeatable);
+        let result = self.run_with_timeout(async {
             loop {
                 let failure = match send(client, request.clone()).await {
                     Ok(answer) => {
                         let retry_after = retry::retry_after(answer.headers());
                         match success(answer, self.profile) {
                             Ok(answer) => return Ok(answer),
-                            Err(error) => Failure { retry_after, ..Failure::answered(error) },
+                            Err(error) => FailedAttempt { retry_after, ..FailedAttempt::answered(error) },
                         }
                     }
                     Err(failure) => failure,
                 };
-                let pause = tries.after(failure)?;
+                let pause = attempts.delay_after(failure)?;
                 log::info!("again in {} ms", pause.as_millis());
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
-                    () = interrupt::received() => return Err(Error::new(ErrorKind::TryLater, "ended by a signal")),
+                    () = signals::signalled() => return Err(Error::new(ErrorKind::TryLater, "ended by a signal")),
                 }
             }
         })?;
         // What went wrong before the time was over says more than that it was over.
-        result.unwrap_or_else(|| Err(tries.last_error().unwrap_or_else(|| self.timed_out())))
+        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out())))
     }
 
     /// One GET, perhaps with a token.
     pub(super) fn get(&self, address: &str, token: Option<&AccessToken>) -> Result<HttpResponse> {
         let mut request = HttpRequest::new(Vec::new());
-        *request.uri_mut() = address.parse().map_err(|_| no_answer("its address is none"))?;
+        *request.uri_mut() = address.parse().map_err(|_| unexpected_response("its address is none"))?;
         if let Some(token) = token
             && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
         {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        self.ask(request)
+        self.send_once(request)
     }
 
     /// Sends the request once, and returns what came back, whatever it says.
-    pub(super) fn ask(&self, request: HttpRequest) -> Result<HttpResponse> {
+    pub(super) fn send_once(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = self.client()?;
-        let result = self.in_time(async { send(client, request).await.map_err(|failure| failure.error) })?;
+        let result = self.run_with_timeout(async { send(client, request).await.map_err(|failure| failure.error) })?;
         result.unwrap_or_else(|| Err(self.timed_out()))
     }
 
@@ -90,7 +90,7 @@ impl<'a> Http<'a> {
 
     /// Runs a talk to its end, or to the limit, or shortly after a signal: a request may already have changed something
     /// at Microsoft, so the answer gets a last chance. None where the talk did not come to its end.
-    fn in_time<T>(&self, talk: impl Future<Output = T>) -> Result<Option<T>> {
+    fn run_with_timeout<T>(&self, talk: impl Future<Output = T>) -> Result<Option<T>> {
         let runtime = runtime::new().map_err(|error| {
             Error::new(ErrorKind::TryLater, format!("the network cannot be used: {error}"))
                 .hint("close some programs or raise the limit of open files (`ulimit -n`), then try again")
@@ -98,7 +98,7 @@ impl<'a> Http<'a> {
         let result = runtime.block_on(async {
             tokio::select! {
                 result = tokio::time::timeout(self.profile.network_timeout, talk) => result.ok(),
-                () = interrupt::grace_is_over() => None,
+                () = signals::grace_elapsed() => None,
             }
         });
         // A name that is still being looked up must not hold the process.
@@ -126,7 +126,7 @@ impl<'a> Http<'a> {
 }
 
 /// An answer that the identity platform does not give.
-pub(super) fn no_answer(why: impl std::fmt::Display) -> Error {
+pub(super) fn unexpected_response(why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Protocol, format!("what came back is no answer of the Microsoft identity platform: {why}"))
         .hint(
             "nothing was lost; a captive portal (hotel, train) or a proxy may have answered: \
@@ -134,7 +134,7 @@ pub(super) fn no_answer(why: impl std::fmt::Display) -> Error {
         )
 }
 
-async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Failure> {
+async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
     let (what, begun) = (format!("{} {}", request.method(), request.uri()), Instant::now());
     let result = send_and_read(client, request).await;
     let outcome = match &result {
@@ -145,20 +145,20 @@ async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, Fai
     result
 }
 
-async fn send_and_read(client: &Client, request: HttpRequest) -> Result<HttpResponse, Failure> {
+async fn send_and_read(client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
     let (head, body) = request.into_parts();
     let request = client.request(head.method, head.uri.to_string()).headers(head.headers).body(body);
-    let unanswered = |error| Failure { was_answered: false, ..unreachable(&error) };
+    let unanswered = |error| FailedAttempt { was_answered: false, ..unreachable(&error) };
     let mut response = request.send().await.map_err(unanswered)?;
     let status = response.status();
     if status.is_redirection() {
-        return Err(Failure::answered(no_answer(format!("a redirect ({status})"))));
+        return Err(FailedAttempt::answered(unexpected_response(format!("a redirect ({status})"))));
     }
     let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(Failure::answered(no_answer("it is larger than 1 MiB")));
+        if body.len() + chunk.len() > MAX_RESPONSE_SIZE {
+            return Err(FailedAttempt::answered(unexpected_response("it is larger than 1 MiB")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -169,19 +169,19 @@ async fn send_and_read(client: &Client, request: HttpRequest) -> Result<HttpResp
 }
 
 /// The answer, unless it is a refusal or none of the identity platform's.
-pub(super) fn success(answer: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
+pub(crate) fn success(answer: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
     let status = answer.status();
     if let Some(refusal) = refusal::parse(answer.body()) {
         return Err(refusal::into_error(refusal, status, profile));
     }
     match status {
         StatusCode::OK if serde_json::from_slice::<serde::de::IgnoredAny>(answer.body()).is_err() => {
-            Err(no_answer("it is no JSON"))
+            Err(unexpected_response("it is no JSON"))
         }
         StatusCode::OK => Ok(answer),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(status)),
         status if status.is_server_error() => Err(busy(status)),
-        status => Err(no_answer(status)),
+        status => Err(unexpected_response(status)),
     }
 }
 
@@ -191,7 +191,7 @@ fn busy(status: StatusCode) -> Error {
 }
 
 /// The request did not get through: name, route, TLS, proxy.
-fn unreachable(error: &reqwest::Error) -> Failure {
+fn unreachable(error: &reqwest::Error) -> FailedAttempt {
     let cause = root_cause(error);
     let untrusted = cause.contains("certificate");
     let hint = if cause.contains("expired") || cause.contains("not valid yet") {
@@ -203,7 +203,7 @@ fn unreachable(error: &reqwest::Error) -> Failure {
          the stored token is still good"
     };
     let error = Error::new(ErrorKind::TryLater, format!("Microsoft cannot be reached: {cause}")).hint(hint);
-    Failure { passes: !untrusted, ..Failure::answered(error) }
+    FailedAttempt { is_transient: !untrusted, ..FailedAttempt::answered(error) }
 }
 
 /// The innermost error says what happened; the outer ones say that something did, with the address.
@@ -212,5 +212,5 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    printable(&cause.to_string())
+    for_terminal(&cause.to_string())
 }

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::ClientId;
 use serde::{Deserialize, Serialize};
 
-use super::http::no_answer;
+use super::http::unexpected_response;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 
 /// A Microsoft account. Tenant and object ID identify it (Microsoft: "ID token claims reference"); the name is for
 /// display, may change, and need not be the mail address.
@@ -42,32 +42,32 @@ struct Claims {
 }
 
 /// The account that the id_token names, if there is one. With a nonce there must be one that repeats it.
-pub(super) fn account(id_token: Option<&str>, client_id: &ClientId, nonce: Option<&str>) -> Result<Option<Account>> {
+pub(crate) fn account(id_token: Option<&str>, client_id: &ClientId, nonce: Option<&str>) -> Result<Option<Account>> {
     let Some(id_token) = id_token else {
         return match nonce {
-            Some(_) => Err(no_answer("it has no id_token")),
+            Some(_) => Err(unexpected_response("it has no id_token")),
             None => Ok(None),
         };
     };
-    let claims = claims(id_token).ok_or_else(|| no_answer("the id_token in it is none"))?;
+    let claims = claims(id_token).ok_or_else(|| unexpected_response("the id_token in it is none"))?;
     if nonce.is_some() && claims.nonce.as_deref() != nonce {
-        return Err(other_sign_in("its nonce is not ours"));
+        return Err(wrong_sign_in("its nonce is not ours"));
     }
     if claims.aud != client_id.as_str() {
-        return Err(other_sign_in("it was issued to another client"));
+        return Err(wrong_sign_in("it was issued to another client"));
     }
     // "The issuer's tenant must be the token's" (Microsoft: "Secure applications and APIs by validating claims").
     if claims.iss.as_ref().is_some_and(|issuer| !issuer.split('/').any(|part| part == claims.tid)) {
-        return Err(other_sign_in("its issuer is of another tenant"));
+        return Err(wrong_sign_in("its issuer is of another tenant"));
     }
-    let (tenant_id, object_id) = (printable(&claims.tid), printable(&claims.oid));
+    let (tenant_id, object_id) = (for_terminal(&claims.tid), for_terminal(&claims.oid));
     if tenant_id.is_empty() || object_id.is_empty() {
-        return Err(no_answer("the id_token in it names no account"));
+        return Err(unexpected_response("the id_token in it names no account"));
     }
     Ok(Some(Account {
         tenant_id,
         object_id,
-        name: printable(&claims.preferred_username.or(claims.name).unwrap_or_default()),
+        name: for_terminal(&claims.preferred_username.or(claims.name).unwrap_or_default()),
     }))
 }
 
@@ -77,7 +77,7 @@ fn claims(id_token: &str) -> Option<Claims> {
     serde_json::from_slice(&json).ok()
 }
 
-fn other_sign_in(why: &str) -> Error {
+fn wrong_sign_in(why: &str) -> Error {
     Error::new(ErrorKind::Protocol, format!("the answer belongs to another sign-in: {why}"))
         .hint("nothing was stored; run `get-token` again, and finish the sign-in that it opens")
 }

@@ -3,10 +3,10 @@
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::aadsts::{self, Next};
+use super::aadsts::{self, NextStep};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Refusal};
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 
 /// Each field may be missing, and those that we do not know may be there.
 #[derive(Deserialize)]
@@ -22,11 +22,11 @@ struct Body {
 }
 
 /// The refusal that a body holds, if it holds one.
-pub(super) fn parse(body: &[u8]) -> Option<Refusal> {
+pub(crate) fn parse(body: &[u8]) -> Option<Refusal> {
     let body: Body = serde_json::from_slice(body).ok()?;
-    let described = described(&body.error, body.error_description.as_deref().unwrap_or_default());
+    let described = Refusal::from_redirect(&body.error, body.error_description.as_deref().unwrap_or_default());
     let code = body.error_codes.first().and_then(serde_json::Value::as_u64).and_then(|code| u32::try_from(code).ok());
-    let shown = |text: Option<String>| text.map(|text| printable(&text)).filter(|text| !text.is_empty());
+    let shown = |text: Option<String>| text.map(|text| for_terminal(&text)).filter(|text| !text.is_empty());
     Some(Refusal {
         suberror: shown(body.suberror),
         code: code.or(described.code),
@@ -37,20 +37,22 @@ pub(super) fn parse(body: &[u8]) -> Option<Refusal> {
     })
 }
 
-/// The refusal that the browser brings back in the redirect (RFC 6749, 4.1.2.1): two parameters.
-pub(crate) fn described(error: &str, description: &str) -> Refusal {
-    // The description ends with the ids, each on a line of its own.
-    let id = |name: &str| {
-        let value = description.split(name).nth(1)?.split_whitespace().next()?;
-        Some(printable(value))
-    };
-    Refusal {
-        error: printable(error),
-        description: printable(description.split("Trace ID:").next().unwrap_or_default()),
-        code: aadsts_code(description),
-        trace_id: id("Trace ID:"),
-        correlation_id: id("Correlation ID:"),
-        ..Refusal::default()
+impl Refusal {
+    /// The refusal in a redirect: the parameters `error` and `error_description` (RFC 6749, 4.1.2.1).
+    pub(crate) fn from_redirect(error: &str, description: &str) -> Self {
+        // The description ends with the IDs, each on a line of its own.
+        let id = |name: &str| {
+            let value = description.split(name).nth(1)?.split_whitespace().next()?;
+            Some(for_terminal(value))
+        };
+        Self {
+            error: for_terminal(error),
+            description: for_terminal(description.split("Trace ID:").next().unwrap_or_default()),
+            code: aadsts_code(description),
+            trace_id: id("Trace ID:"),
+            correlation_id: id("Correlation ID:"),
+            ..Self::default()
+        }
     }
 }
 
@@ -73,36 +75,38 @@ pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile
         },
     };
     log::info!("Microsoft's words: {}: {}", refusal.error, refusal.description);
-    Error::new(kind, message).hint(hint(kind, advice.map(|advice| advice.next), profile)).because(refusal)
+    Error::new(kind, message).hint(hint(kind, advice.map(|advice| advice.next), profile)).with_refusal(refusal)
 }
 
 /// The next command to type. Where the kind says that waiting helps, no code says otherwise.
-fn hint(kind: ErrorKind, next: Option<Next>, profile: &Profile) -> String {
+fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile) -> String {
     let name = &profile.name;
     let sign_in = format!("run `get-token --profile {name:#}` to sign in again");
     match next {
         _ if kind == ErrorKind::TryLater => "try again later; the stored token is still good".to_owned(),
-        Some(Next::SignIn) => sign_in,
-        Some(Next::Interact) => {
+        Some(NextStep::SignIn) => sign_in,
+        Some(NextStep::Interact) => {
             format!("run `get-token --profile {name:#}`, and do in the browser what your organisation asks for")
         }
-        Some(Next::Policy) => {
+        Some(NextStep::Policy) => {
             "only your organisation's IT department can change that; show it the reference below".to_owned()
         }
-        Some(Next::OtherAccount) => format!(
+        Some(NextStep::OtherAccount) => format!(
             "run `get-token --profile {name:#}` and choose another account, or set tenant in config.toml to that \
              account's own"
         ),
-        Some(Next::Consent) => format!("run `get-token --profile {name:#}` and accept what Microsoft asks you there"),
-        Some(Next::AdministratorConsent) => {
+        Some(NextStep::Consent) => {
+            format!("run `get-token --profile {name:#}` and accept what Microsoft asks you there")
+        }
+        Some(NextStep::AdministratorConsent) => {
             let address = profile.authority.admin_consent();
             format!("forward this address to an administrator:\n{address}?client_id={}", profile.client_id.as_str())
         }
-        Some(Next::Mend(what)) => what.to_owned(),
-        Some(Next::Later) | None if kind == ErrorKind::Configuration => {
+        Some(NextStep::Fix(what)) => what.to_owned(),
+        Some(NextStep::Later) | None if kind == ErrorKind::Configuration => {
             "compare client_id, client_secret, tenant and redirect_uri with the app registration".to_owned()
         }
-        Some(Next::Later) | None => sign_in,
+        Some(NextStep::Later) | None => sign_in,
     }
 }
 
@@ -131,7 +135,7 @@ fn kind(refusal: &Refusal, status: StatusCode) -> ErrorKind {
 }
 
 fn is_transient(refusal: &Refusal) -> bool {
-    refusal.code.and_then(aadsts::advice).is_some_and(|advice| advice.next == Next::Later)
+    refusal.code.and_then(aadsts::advice).is_some_and(|advice| advice.next == NextStep::Later)
 }
 
 fn aadsts_code(description: &str) -> Option<u32> {
@@ -155,7 +159,7 @@ mod tests {
 
     #[test]
     fn throttling_is_no_dead_token_though_it_comes_as_invalid_grant() {
-        let refusal = described("invalid_grant", "AADSTS50196: The server terminated an operation");
+        let refusal = Refusal::from_redirect("invalid_grant", "AADSTS50196: The server terminated an operation");
         assert!(!token_is_refused(&refusal));
         assert_eq!(kind(&refusal, StatusCode::BAD_REQUEST), ErrorKind::TryLater);
     }
@@ -171,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_redirects_description_has_the_ids_too() {
-        let refusal = described("access_denied", "AADSTS65004: Declined.\r\nTrace ID: t1\r\nCorrelation ID: c1\r\n");
+        let refusal =
+            Refusal::from_redirect("access_denied", "AADSTS65004: Declined.\r\nTrace ID: t1\r\nCorrelation ID: c1\r\n");
         assert_eq!(refusal.ids(), "AADSTS65004, trace t1, correlation c1");
     }
 }

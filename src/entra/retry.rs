@@ -11,58 +11,58 @@ use time::format_description::well_known::Rfc2822;
 use crate::error::{Error, ErrorKind};
 
 /// Contacts in all. A mail program on a timer comes again anyway, and a person who is offline waits some seconds only.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 /// The longest first pause. Each later one may be twice as long.
-const PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What a failed try was.
-pub(super) struct Failure {
-    pub(super) error: Error,
+pub(crate) struct FailedAttempt {
+    pub(crate) error: Error,
     /// It may be otherwise in a moment.
-    pub(super) passes: bool,
+    pub(crate) is_transient: bool,
     /// An answer came, or at least its head.
-    pub(super) was_answered: bool,
+    pub(crate) was_answered: bool,
     /// Who answered wants to be left alone for so long (RFC 9110, 10.2.3).
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
-impl Failure {
+impl FailedAttempt {
     /// An answer that is an error.
-    pub(super) fn answered(error: Error) -> Self {
-        Self { passes: error.kind() == ErrorKind::TryLater, error, was_answered: true, retry_after: None }
+    pub(crate) fn answered(error: Error) -> Self {
+        Self { is_transient: error.kind() == ErrorKind::TryLater, error, was_answered: true, retry_after: None }
     }
 }
 
 /// What a request may do twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeatable {
+pub(crate) enum Repeatable {
     /// A refresh token, which Microsoft lets live when it hands out the next one.
     Always,
     /// An authorization code: whoever has answered may have used it up (RFC 6749, 4.1.2).
     UntilAnswered,
 }
 
-/// The tries of one request.
-pub(super) struct Tries {
+/// The attempts of one request.
+pub(crate) struct Attempts {
     made: u32,
     end: Instant,
     last_error: Option<Error>,
     repeatable: Repeatable,
 }
 
-impl Tries {
-    pub(super) fn new(limit: Duration, repeatable: Repeatable) -> Self {
+impl Attempts {
+    pub(crate) fn new(limit: Duration, repeatable: Repeatable) -> Self {
         Self { made: 0, end: Instant::now() + limit, last_error: None, repeatable }
     }
 
     /// The pause before the next try, or the error with which the last one ended.
-    pub(super) fn after(
+    pub(crate) fn delay_after(
         &mut self,
-        Failure { error, passes, was_answered, retry_after }: Failure,
+        FailedAttempt { error, is_transient, was_answered, retry_after }: FailedAttempt,
     ) -> Result<Duration, Error> {
         self.made += 1;
         let is_used_up = was_answered && self.repeatable == Repeatable::UntilAnswered;
-        if !passes || is_used_up || self.made == TRIES {
+        if !is_transient || is_used_up || self.made == MAX_ATTEMPTS {
             return Err(error);
         }
         self.last_error = Some(error.clone());
@@ -81,7 +81,7 @@ impl Tries {
 
     /// Half of it is chance, so that many that failed together do not come again together.
     fn pause(&self) -> Duration {
-        let longest = PAUSE * 2_u32.pow(self.made - 1);
+        let longest = FIRST_PAUSE * 2_u32.pow(self.made - 1);
         let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
         longest.mul_f64(0.5 + chance / 2.0)
     }
@@ -94,7 +94,7 @@ fn asked_to_wait(error: &Error, wanted: Duration) -> Error {
 }
 
 /// Seconds, or a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
@@ -107,45 +107,46 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn failure(kind: ErrorKind, was_answered: bool, retry_after: Option<u64>) -> Failure {
+    fn failure(kind: ErrorKind, was_answered: bool, retry_after: Option<u64>) -> FailedAttempt {
         let error = Error::new(kind, "it failed");
         let retry_after = retry_after.map(Duration::from_secs);
-        Failure { was_answered, retry_after, ..Failure::answered(error) }
+        FailedAttempt { was_answered, retry_after, ..FailedAttempt::answered(error) }
     }
 
     #[test]
     fn pauses_grow_and_end() {
-        let mut tries = Tries::new(Duration::from_secs(60), Repeatable::Always);
+        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::Always);
         for longest in [500, 1000, 2000, 4000] {
-            let pause = tries.after(failure(ErrorKind::TryLater, true, None)).expect("one more try").as_millis();
+            let pause =
+                attempts.delay_after(failure(ErrorKind::TryLater, true, None)).expect("one more try").as_millis();
             assert!((longest / 2..=longest).contains(&pause), "{pause}");
         }
-        assert!(tries.after(failure(ErrorKind::TryLater, true, None)).is_err());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, true, None)).is_err());
     }
 
     #[test]
     fn what_does_not_pass_is_not_tried_again() {
         for kind in [ErrorKind::SignIn, ErrorKind::Protocol, ErrorKind::Configuration] {
-            let mut tries = Tries::new(Duration::from_secs(60), Repeatable::Always);
-            assert!(tries.after(failure(kind, true, Some(1))).is_err());
+            let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::Always);
+            assert!(attempts.delay_after(failure(kind, true, Some(1))).is_err());
         }
     }
 
     #[test]
     fn a_code_is_not_sent_again_once_somebody_answered() {
-        let mut tries = Tries::new(Duration::from_secs(60), Repeatable::UntilAnswered);
-        assert!(tries.after(failure(ErrorKind::TryLater, false, None)).is_ok());
-        assert!(tries.after(failure(ErrorKind::TryLater, true, None)).is_err());
+        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::UntilAnswered);
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_ok());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, true, None)).is_err());
     }
 
     #[test]
     fn the_wanted_time_is_waited_where_there_is_as_much() {
-        let mut tries = Tries::new(Duration::from_secs(60), Repeatable::Always);
-        let pause = tries.after(failure(ErrorKind::TryLater, true, Some(7)));
+        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::Always);
+        let pause = attempts.delay_after(failure(ErrorKind::TryLater, true, Some(7)));
         assert_eq!(pause.expect("one more try"), Duration::from_secs(7));
-        let pause = tries.after(failure(ErrorKind::TryLater, true, Some(0))).expect("one more try");
-        assert!(pause >= PAUSE, "our own pause is the least: {pause:?}");
-        let error = tries.after(failure(ErrorKind::TryLater, true, Some(61))).expect_err("too long");
+        let pause = attempts.delay_after(failure(ErrorKind::TryLater, true, Some(0))).expect("one more try");
+        assert!(pause >= FIRST_PAUSE, "our own pause is the least: {pause:?}");
+        let error = attempts.delay_after(failure(ErrorKind::TryLater, true, Some(61))).expect_err("too long");
         assert!(error.next_step().expect("a hint").contains("in 61 seconds"));
     }
 

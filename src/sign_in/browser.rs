@@ -10,10 +10,10 @@ use url::Url;
 
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
-use super::paste::{self, Pasted, Unfit, wait};
+use super::paste::{self, OnInvalid, Pasted, wait};
 use super::port::Port;
 use super::redirect::Redirect;
-use super::{Outcome, SignIn, timed_out};
+use super::{SignIn, SignInOutcome};
 use crate::entra::AuthorizationRequest;
 use crate::error::{Refusal, Result};
 
@@ -29,7 +29,7 @@ pub(crate) struct BrowserSignIn<'a> {
 
 impl<'a> BrowserSignIn<'a> {
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
-        let session = sign_in.lead();
+        let session = sign_in.leading();
         let port = Port::of(&session.profile().redirect_uri)?;
         let certificate = match port.redirect_uri().url().scheme() {
             "https" => Some(Certificate::of_callback(session.paths())?),
@@ -40,7 +40,7 @@ impl<'a> BrowserSignIn<'a> {
         let state = request.state.secret();
         let (sender, redirects) = mpsc::channel();
         let callback = Callback::listen(port, state, certificate, sender.clone());
-        let pasted = Pasted::begin(state, sender, Unfit::IsIgnored);
+        let pasted = Pasted::begin(state, sender, OnInvalid::Ignore);
         Ok(Self { sign_in, request, callback, pasted, redirects, fingerprint })
     }
 
@@ -55,8 +55,8 @@ impl<'a> BrowserSignIn<'a> {
     }
 
     /// Whether the address that the browser came to may be pasted, too.
-    pub(crate) fn takes_a_paste(&self) -> bool {
-        paste::is_possible_beside_browser()
+    pub(crate) fn accepts_paste(&self) -> bool {
+        paste::works_beside_browser()
     }
 
     /// Opens the person's browser, and goes on at once: a text browser keeps the terminal until it is left.
@@ -70,10 +70,10 @@ impl<'a> BrowserSignIn<'a> {
     }
 
     /// Waits for the browser's return, and exchanges what it brings. The browser shows how it went.
-    pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
+    pub(crate) fn finish(self, timeout: Duration) -> Result<SignInOutcome> {
         let redirect = wait(&self.redirects, timeout);
-        drop(self.pasted); // the terminal is the person's again, and so are signals
-        let redirect = redirect.unwrap_or_else(|_| Err(timed_out(self.sign_in.lead(), timeout)))?;
+        drop(self.pasted); // restores the terminal, and lets signals take their effect
+        let redirect = redirect.map_err(|error| error.into_error(self.sign_in.leading(), timeout))?;
         let result = self.sign_in.exchange(redirect, self.request);
         self.callback.show(match &result {
             Ok(outcome) => {

@@ -25,17 +25,17 @@ use tokio::task::JoinSet;
 use super::certificate::Certificate;
 use super::page;
 use super::port::Port;
-use super::redirect::{self, Misfit, Redirect};
+use super::redirect::{self, Redirect, RedirectError};
 use crate::error::Result;
 use crate::runtime;
 
 /// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
-const FIRST_REQUEST: Duration = Duration::from_secs(60);
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// For the browser to fetch the page that says how it went, once that is known.
-const LAST_PAGE: Duration = Duration::from_secs(3);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How the sign-in went: the account's name, or what happened instead.
-pub(super) type Outcome = Result<String, Failed>;
+pub(super) type ResultPage = Result<String, Failed>;
 
 #[derive(Clone)]
 pub(super) struct Failed {
@@ -47,7 +47,7 @@ pub(super) struct Failed {
 pub(super) struct Callback {
     /// Whether the browser was here, and may want the last page.
     was_visited: Arc<AtomicBool>,
-    outcome: watch::Sender<Option<Outcome>>,
+    result_page: watch::Sender<Option<ResultPage>>,
     page_was_shown: Arc<Notify>,
     stop: Arc<Notify>,
     server: thread::JoinHandle<()>,
@@ -60,7 +60,7 @@ struct Shared {
     state: String,
     redirects: Sender<Result<Redirect>>,
     was_visited: Arc<AtomicBool>,
-    outcome: watch::Receiver<Option<Outcome>>,
+    result_page: watch::Receiver<Option<ResultPage>>,
     page_was_shown: Arc<Notify>,
 }
 
@@ -73,7 +73,7 @@ impl Callback {
         redirects: Sender<Result<Redirect>>,
     ) -> Self {
         let was_visited = Arc::new(AtomicBool::new(false));
-        let (outcome, outcome_receiver) = watch::channel(None);
+        let (result_page, result_page_receiver) = watch::channel(None);
         let page_was_shown = Arc::new(Notify::new());
         let stop = Arc::new(Notify::new());
         let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
@@ -82,21 +82,21 @@ impl Callback {
             state: state.to_owned(),
             redirects,
             was_visited: Arc::clone(&was_visited),
-            outcome: outcome_receiver,
+            result_page: result_page_receiver,
             page_was_shown: Arc::clone(&page_was_shown),
         }));
         let stopped = Arc::clone(&stop);
         let server = thread::spawn(move || serve(port.listeners, certificate, router, &stopped));
-        Self { was_visited, outcome, page_was_shown, stop, server }
+        Self { was_visited, result_page, page_was_shown, stop, server }
     }
 
     /// Lets the browser show how it went, and ends.
-    pub(super) fn show(self, outcome: Outcome) {
+    pub(super) fn show(self, result_page: ResultPage) {
         let was_visited = self.was_visited.load(Ordering::SeqCst);
         let shown = async {
-            self.outcome.send_replace(Some(outcome));
+            self.result_page.send_replace(Some(result_page));
             if was_visited {
-                _ = tokio::time::timeout(LAST_PAGE, self.page_was_shown.notified()).await;
+                _ = tokio::time::timeout(PAGE_TIMEOUT, self.page_was_shown.notified()).await;
             }
         };
         if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
@@ -108,7 +108,7 @@ impl Callback {
 }
 
 /// Whoever on this machine opens connections and says nothing must not take the last descriptor from the browser.
-fn allow_many_connections() {
+fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
@@ -122,7 +122,7 @@ fn allow_many_connections() {
 
 fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: Router, stop: &Notify) {
     let Ok(runtime) = runtime::new() else { return };
-    allow_many_connections();
+    raise_descriptor_limit();
     runtime.block_on(async {
         let handle = Handle::new();
         let mut servers = tokio::task::JoinSet::new();
@@ -151,11 +151,11 @@ fn spawn(
         Some(certificate) => {
             let tls = RustlsConfig::from_config(certificate.configuration());
             let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
-            servers.spawn(server.first_request_timeout(FIRST_REQUEST).serve(service));
+            servers.spawn(server.first_request_timeout(FIRST_REQUEST_TIMEOUT).serve(service));
         }
         None => {
             let server = axum_server::from_tcp(listener)?.handle(handle.clone());
-            servers.spawn(server.first_request_timeout(FIRST_REQUEST).serve(service));
+            servers.spawn(server.first_request_timeout(FIRST_REQUEST_TIMEOUT).serve(service));
         }
     }
     Ok(())
@@ -164,10 +164,10 @@ fn spawn(
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let begun = Instant::now();
     let path = request.uri().path().to_owned();
-    let response = if !names_this_machine(&request) {
+    let response = if !has_loopback_host(&request) {
         refuse(StatusCode::MISDIRECTED_REQUEST, "This is no page of that site.")
     } else if path == shared.page_path {
-        last_page(&shared).await
+        show_result_page(&shared).await
     } else if path != shared.redirect_path {
         refuse(StatusCode::NOT_FOUND, "There is nothing here.")
     } else if request.method() != Method::GET {
@@ -181,7 +181,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 }
 
 /// A page whose name was made to lead here asks for its own host (DNS rebinding). HTTP/1.0 may name none.
-fn names_this_machine(request: &Request) -> bool {
+fn has_loopback_host(request: &Request) -> bool {
     let Some(host) = request.headers().get(header::HOST) else { return true };
     let host = host.to_str().unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
@@ -198,7 +198,7 @@ fn take(shared: &Shared, query: &str) -> Response {
             let to_page = [(header::LOCATION, shared.page_path.clone())];
             (StatusCode::SEE_OTHER, page::headers(), to_page).into_response()
         }
-        Err(Misfit::NoCode) => refuse(StatusCode::BAD_REQUEST, "This address has no code in it."),
+        Err(RedirectError::NoCode) => refuse(StatusCode::BAD_REQUEST, "This address has no code in it."),
         Err(_) => refuse(
             StatusCode::BAD_REQUEST,
             "This is not the sign-in that get-token waits for. Please use the address that it shows now.",
@@ -206,11 +206,11 @@ fn take(shared: &Shared, query: &str) -> Response {
     }
 }
 
-async fn last_page(shared: &Shared) -> Response {
-    let mut outcome = shared.outcome.clone();
-    let outcome = outcome.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
+async fn show_result_page(shared: &Shared) -> Response {
+    let mut result_page = shared.result_page.clone();
+    let result_page = result_page.wait_for(Option::is_some).await.map(|result_page| (*result_page).clone());
     shared.page_was_shown.notify_one();
-    match outcome.ok().flatten() {
+    match result_page.ok().flatten() {
         Some(Ok(account)) => page::success(&account),
         Some(Err(Failed { why, reference })) => {
             page::failure(StatusCode::OK, "You are not signed in", &why, &reference)

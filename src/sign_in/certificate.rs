@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::private;
+use crate::private_fs;
 
 /// Browsers refuse certificates that are valid for longer than 398 days.
 const VALIDITY: Duration = Duration::days(396);
@@ -28,7 +28,7 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// The certificate of the cache folder; a new one where that is missing, unfit, soon to expire, or where others
+    /// The certificate of the cache folder; a new one where that is missing, on_invalid, soon to expire, or where others
     /// can read its key, as the Python original let them.
     pub(super) fn of_callback(paths: &Paths) -> Result<Self> {
         let (certificate_file, key_file) = (paths.certificate(), paths.certificate_key());
@@ -42,8 +42,8 @@ impl Certificate {
         let (certificate, key) = generate().map_err(|error| {
             Error::new(ErrorKind::Defect, format!("cannot make a certificate for the callback: {error}"))
         })?;
-        let kept = private::write(&key_file, key.as_bytes())
-            .and_then(|()| private::write(&certificate_file, certificate.as_bytes()));
+        let kept = private_fs::write(&key_file, key.as_bytes())
+            .and_then(|()| private_fs::write(&certificate_file, certificate.as_bytes()));
         if let Err(error) = kept {
             log::warn!("cannot keep the callback's certificate in {}: {error}", certificate_file.display());
         }
@@ -87,7 +87,7 @@ fn is_fit(certificate: &CertificateDer<'_>) -> bool {
         return false;
     };
     let localhost = ServerName::try_from("localhost").expect("a name");
-    let then = UnixTime::since_unix_epoch(std::time::Duration::from_secs(crate::clock::now()) + RENEWAL);
+    let then = UnixTime::since_unix_epoch(std::time::Duration::from_secs(crate::unix_time::now()) + RENEWAL);
     verifier.verify_server_cert(certificate, &[], &localhost, &[], then).is_ok()
 }
 

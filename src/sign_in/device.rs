@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Outcome, SignIn};
+use super::{SignIn, SignInOutcome};
 use crate::entra::DeviceCode;
 use crate::error::{Error, Result};
 
 /// How often the progress is shown.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A sign-in that waits for the person to enter the code.
 pub(crate) struct DeviceSignIn<'a> {
@@ -18,7 +18,7 @@ pub(crate) struct DeviceSignIn<'a> {
 
 impl<'a> DeviceSignIn<'a> {
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
-        let code = sign_in.lead().entra().device_code()?;
+        let code = sign_in.leading().entra().device_code()?;
         Ok(Self { sign_in, code, begun: Instant::now() })
     }
 
@@ -27,22 +27,22 @@ impl<'a> DeviceSignIn<'a> {
     }
 
     /// Waits for the person. `progress` is called now and then with the time that is left.
-    pub(crate) fn finish(self, progress: impl Fn(Duration)) -> Result<Outcome> {
+    pub(crate) fn finish(self, progress: impl Fn(Duration)) -> Result<SignInOutcome> {
         let pause = |length: Duration| {
             let begun = Instant::now();
             while let Some(left) = length.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
                 progress(self.code.expires_in().saturating_sub(self.begun.elapsed()));
-                std::thread::sleep(left.min(LOOK));
+                std::thread::sleep(left.min(POLL_INTERVAL));
             }
         };
         let tokens =
-            self.sign_in.lead().entra().device_tokens(&self.code, pause).map_err(|error| self.explained(error))?;
-        self.sign_in.keep(tokens)
+            self.sign_in.leading().entra().device_tokens(&self.code, pause).map_err(|error| self.explained(error))?;
+        self.sign_in.store(tokens)
     }
 
     /// Organisations often forbid device codes alone, since these are used to deceive people; and so do registrations.
     fn explained(&self, error: Error) -> Error {
-        let name = &self.sign_in.lead().profile().name;
+        let name = &self.sign_in.leading().profile().name;
         match error.refusal().and_then(|refusal| refusal.code) {
             Some(53003 | 530_032 | 530_035) => error.hint(format!(
                 "many organisations forbid device codes alone: try `get-token --profile {name:#}` with the browser of this \

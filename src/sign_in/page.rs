@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::foreign;
+use crate::sanitize;
 
 const STYLE: &str = "\
     body{margin:18vh auto 0;max-width:34rem;padding:0 1.5rem;font:1.1rem/1.6 system-ui,sans-serif;color:#222;background:#fafafa}\
@@ -27,7 +27,8 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 /// The account came in.
 pub(super) fn success(account: &str) -> Response {
-    let who = if account.is_empty() { String::new() } else { format!("<p>Account: {}</p>", foreign::html(account)) };
+    let who =
+        if account.is_empty() { String::new() } else { format!("<p>Account: {}</p>", sanitize::escape_html(account)) };
     let body = format!(
         "<p class=\"mark yes\">&#10003;</p><h1>You are signed in</h1>{who}\
          <p>The token is stored. You can close this tab; the terminal has the rest.</p>"
@@ -39,9 +40,9 @@ pub(super) fn success(account: &str) -> Response {
 pub(super) fn failure(status: StatusCode, title: &str, why: &str, reference: &str) -> Response {
     let body = format!(
         "<p class=\"mark no\">&#10007;</p><h1>{}</h1><p>{}</p><p>The terminal says what to do next.</p><p><small>{}</small></p>",
-        foreign::html(title),
-        foreign::html(why),
-        foreign::html(reference)
+        sanitize::escape_html(title),
+        sanitize::escape_html(why),
+        sanitize::escape_html(reference)
     );
     document(status, title, &body)
 }
@@ -60,7 +61,7 @@ fn document(status: StatusCode, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} - M365-Auth</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>{body}</body></html>",
-        foreign::html(title)
+        sanitize::escape_html(title)
     );
     (status, headers(), Html(html)).into_response()
 }

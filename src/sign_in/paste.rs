@@ -12,15 +12,16 @@ use url::Url;
 
 use super::redirect::{Redirect, parse_pasted};
 use super::terminal::Terminal;
-use super::{Outcome, SignIn, timed_out};
+use super::{SignIn, SignInOutcome, timed_out};
 use crate::entra::AuthorizationRequest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::interrupt;
+use crate::session::Session;
+use crate::signals;
 
 /// How often a wait looks for a signal, which must find the terminal as it was.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The largest address that is read; Microsoft's have about 2,000 characters.
-const LARGEST: u64 = 64 * 1024;
+const MAX_SIZE: u64 = 64 * 1024;
 
 /// A sign-in that waits for the person's clipboard.
 pub(crate) struct PasteSignIn<'a> {
@@ -32,9 +33,9 @@ pub(crate) struct PasteSignIn<'a> {
 
 impl<'a> PasteSignIn<'a> {
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Self {
-        let request = sign_in.request(sign_in.lead().profile().redirect_uri.clone());
+        let request = sign_in.request(sign_in.leading().profile().redirect_uri.clone());
         let (sender, redirects) = mpsc::channel();
-        let pasted = Pasted::begin(request.state.secret(), sender, Unfit::Ends);
+        let pasted = Pasted::begin(request.state.secret(), sender, OnInvalid::Fail);
         Self { sign_in, request, pasted, redirects }
     }
 
@@ -44,13 +45,11 @@ impl<'a> PasteSignIn<'a> {
     }
 
     /// Waits for the address, and exchanges what it brings.
-    pub(crate) fn finish(self, timeout: Duration) -> Result<Outcome> {
-        let redirect = wait(&self.redirects, timeout).unwrap_or_else(|nobody| match nobody {
-            Nobody::InTime => Err(timed_out(self.sign_in.lead(), timeout)),
-            Nobody::AtAll => Err(nothing_came()),
-        });
-        drop(self.pasted); // the terminal is the person's again, and so are signals
-        self.sign_in.exchange(redirect?, self.request)
+    pub(crate) fn finish(self, timeout: Duration) -> Result<SignInOutcome> {
+        let redirect = wait(&self.redirects, timeout);
+        drop(self.pasted); // restores the terminal, and lets signals take their effect
+        let redirect = redirect.map_err(|error| error.into_error(self.sign_in.leading(), timeout))?;
+        self.sign_in.exchange(redirect, self.request)
     }
 }
 
@@ -59,83 +58,95 @@ pub(super) struct Pasted {
     /// Put back as it was when this is dropped.
     _terminal: Option<Terminal>,
     /// A signal waits until the terminal is as it was: fields are dropped in their order.
-    _held: Option<interrupt::Held>,
+    _deferred: Option<signals::SignalGuard>,
 }
 
 /// What a pipe's text that is no address does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unfit {
-    /// It ends the sign-in, which has nothing else to wait for.
-    Ends,
-    /// It is not meant for us: the browser may still come.
-    IsIgnored,
+pub(super) enum OnInvalid {
+    /// End the sign-in: there is nothing else to wait for.
+    Fail,
+    /// Keep waiting for the browser: the text is not meant for us.
+    Ignore,
 }
 
 impl Pasted {
-    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect>>, unfit: Unfit) -> Self {
+    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect>>, on_invalid: OnInvalid) -> Self {
         let state = state.to_owned();
         if !std::io::stdin().is_terminal() {
-            thread::spawn(move || read_pipe(&state, &redirects, unfit));
-            return Self { _terminal: None, _held: None };
+            thread::spawn(move || read_pipe(&state, &redirects, on_invalid));
+            return Self { _terminal: None, _deferred: None };
         }
-        if unfit == Unfit::IsIgnored && !Terminal::CAN_STOP {
-            return Self { _terminal: None, _held: None };
+        if on_invalid == OnInvalid::Ignore && !Terminal::CAN_CANCEL {
+            return Self { _terminal: None, _deferred: None };
         }
-        let held = interrupt::hold();
+        let held = signals::defer();
         match Terminal::open() {
             Some((terminal, pastes)) => {
                 thread::spawn(move || read_terminal(pastes, &state, &redirects));
-                Self { _terminal: Some(terminal), _held: Some(held) }
+                Self { _terminal: Some(terminal), _deferred: Some(held) }
             }
-            None => Self { _terminal: None, _held: None }, // in the background: the terminal is somebody else's
+            None => Self { _terminal: None, _deferred: None }, // in the background: the terminal is somebody else's
         }
     }
 }
 
 /// Whether the browser's address may be pasted while the listener waits for the browser itself.
-pub(super) fn is_possible_beside_browser() -> bool {
-    Terminal::CAN_STOP || !std::io::stdin().is_terminal()
+pub(super) fn works_beside_browser() -> bool {
+    Terminal::CAN_CANCEL || !std::io::stdin().is_terminal()
 }
 
-/// How a wait ended without an address.
-pub(super) enum Nobody {
-    /// The time is up, or a signal came, which then does what it does.
-    InTime,
-    /// Nothing can come any more: the input has ended, or the terminal is in another program's hands.
-    AtAll,
+/// Why a wait ended without a redirect.
+pub(super) enum WaitError {
+    /// The time is up, or a signal is pending, which then takes its effect.
+    TimedOut,
+    /// Nothing can arrive any more: the input has ended, or another program has the terminal.
+    Closed,
+    /// What arrived is not a redirect URL, and there is nothing else to wait for.
+    Invalid(Error),
 }
 
-/// The first redirect. A signal that is held off ends the wait.
-pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) -> Result<Result<Redirect>, Nobody> {
-    let begun = Instant::now();
-    while !interrupt::is_received() {
-        let left = timeout.checked_sub(begun.elapsed()).ok_or(Nobody::InTime)?;
-        match redirects.recv_timeout(left.min(LOOK)) {
-            Ok(redirect) => return Ok(redirect),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(Nobody::AtAll),
+impl WaitError {
+    pub(super) fn into_error(self, session: &Session, timeout: Duration) -> Error {
+        match self {
+            Self::TimedOut => timed_out(session, timeout),
+            Self::Closed => input_closed(),
+            Self::Invalid(error) => error,
         }
     }
-    Err(Nobody::InTime)
 }
 
-fn nothing_came() -> Error {
-    Error::new(ErrorKind::PastedAddress, "no address came on stdin, and no terminal is there to paste one into").hint(
+/// Returns the first redirect. A pending signal ends the wait.
+pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) -> Result<Redirect, WaitError> {
+    let begun = Instant::now();
+    while !signals::is_pending() {
+        let left = timeout.checked_sub(begun.elapsed()).ok_or(WaitError::TimedOut)?;
+        match redirects.recv_timeout(left.min(POLL_INTERVAL)) {
+            Ok(redirect) => return redirect.map_err(WaitError::Invalid),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(WaitError::Closed),
+        }
+    }
+    Err(WaitError::TimedOut)
+}
+
+fn input_closed() -> Error {
+    Error::new(ErrorKind::PastedUrl, "no address came on stdin, and no terminal is there to paste one into").hint(
         "run `get-token` in the foreground of a terminal, or with --server where a browser can come back (`ssh -L`)",
     )
 }
 
-fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>, unfit: Unfit) {
+fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>, on_invalid: OnInvalid) {
     let mut text = String::new();
-    _ = std::io::stdin().take(LARGEST).read_to_string(&mut text);
+    _ = std::io::stdin().take(MAX_SIZE).read_to_string(&mut text);
     if text.trim().is_empty() {
         return; // no pipe, as from cron, or nothing in it
     }
     match parse_pasted(&text, state) {
         Ok(redirect) => _ = redirects.send(Ok(redirect)),
-        Err(misfit) if unfit == Unfit::IsIgnored => log::warn!("stdin: {}", misfit.explained()),
-        Err(misfit) => {
-            let error = Error::new(ErrorKind::PastedAddress, misfit.explained());
+        Err(error) if on_invalid == OnInvalid::Ignore => log::warn!("stdin: {}", error.explanation()),
+        Err(error) => {
+            let error = Error::new(ErrorKind::PastedUrl, error.explanation());
             _ = redirects.send(Err(error.hint("run `get-token` again, and paste once more")));
         }
     }
@@ -150,7 +161,7 @@ fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &S
                 return;
             }
             Err(_) if text.trim().is_empty() => {}
-            Err(misfit) => log::warn!("{} ({} characters came)", misfit.explained(), text.trim().chars().count()),
+            Err(error) => log::warn!("{} ({} characters came)", error.explanation(), text.trim().chars().count()),
         }
     }
 }

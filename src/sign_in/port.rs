@@ -8,7 +8,7 @@ use oauth2::RedirectUrl;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How often a free port is looked for.
-const TRIES: usize = 8;
+const ATTEMPTS: usize = 8;
 
 /// The port of the redirect URI, taken before anybody is sent there.
 pub(super) struct Port {
@@ -22,7 +22,7 @@ impl Port {
         let url = redirect_uri.url();
         if url.scheme() == "http" && url.port().is_none() {
             // The free port of one address may be taken on the other.
-            let listeners = (0..TRIES).find_map(|_| bind(0).ok()).map_or_else(|| bind(0), Ok);
+            let listeners = (0..ATTEMPTS).find_map(|_| bind(0).ok()).map_or_else(|| bind(0), Ok);
             let listeners = listeners.map_err(|error| taken(0, &error))?;
             let port = listeners[0].local_addr().map_err(|error| taken(0, &error))?.port();
             let redirect_uri = with_port(redirect_uri.as_str(), port);
@@ -39,7 +39,7 @@ impl Port {
 }
 
 /// The address with the port after its host, and otherwise to the letter: `http://localhost` has no slash at its end.
-pub(super) fn with_port(address: &str, port: u16) -> RedirectUrl {
+pub(crate) fn with_port(address: &str, port: u16) -> RedirectUrl {
     let host = address.find("://").map_or(0, |end| end + 3);
     let path = address[host..].find('/').map_or(address.len(), |start| host + start);
     let (before, after) = address.split_at(path);

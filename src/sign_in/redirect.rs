@@ -2,14 +2,14 @@
 
 /// What it says.
 #[cfg_attr(any(test, fuzzing), derive(Debug, PartialEq, Eq))] // a code has no business in a message
-pub(super) enum Redirect {
+pub(crate) enum Redirect {
     Code(String),
     Refused { error: String, description: String },
 }
 
 /// Why it is not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misfit {
+pub(crate) enum RedirectError {
     /// `state` is another, or from the browser missing.
     OtherSignIn,
     /// Pasted, and `state` is missing or only begins like ours: what cuts an address off takes it before the code.
@@ -22,9 +22,9 @@ pub(super) enum Misfit {
     SignInAddress,
 }
 
-impl Misfit {
+impl RedirectError {
     /// For a person who pasted it.
-    pub(super) fn explained(self) -> &'static str {
+    pub(crate) fn explanation(self) -> &'static str {
         match self {
             Self::OtherSignIn => "that address belongs to another sign-in: use the address that get-token shows now",
             Self::CutOff => "that address is cut off: copy the whole of it (it holds code= and state=)",
@@ -42,17 +42,17 @@ impl Misfit {
 }
 
 /// The order of the checks: state, error, code.
-pub(super) fn parse(query: &str, state: &str) -> Result<Redirect, Misfit> {
+pub(crate) fn parse(query: &str, state: &str) -> Result<Redirect, RedirectError> {
     let parameter = |name| parameter(query, name);
     if parameter("state").as_deref() != Some(state) {
-        return Err(Misfit::OtherSignIn);
+        return Err(RedirectError::OtherSignIn);
     }
     match (parameter("error"), parameter("code")) {
         (Some(error), _) => {
             Ok(Redirect::Refused { error, description: parameter("error_description").unwrap_or_default() })
         }
         (None, Some(code)) if !code.is_empty() => Ok(Redirect::Code(code)),
-        (None, _) => Err(Misfit::NoCode),
+        (None, _) => Err(RedirectError::NoCode),
     }
 }
 
@@ -62,10 +62,10 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 
 /// The whole address or its query. White space and line ends, which terminals and mail programs put in, are no part of
 /// either.
-pub(super) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, Misfit> {
+pub(crate) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, RedirectError> {
     let text: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     if text.contains("/oauth2/v2.0/authorize?") {
-        return Err(Misfit::SignInAddress);
+        return Err(RedirectError::SignInAddress);
     }
     let query = match text.split_once('?') {
         Some((_, query)) => query,
@@ -73,12 +73,12 @@ pub(super) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, Misfit> 
     };
     let query = query.split('#').next().unwrap_or_default();
     if !["code=", "error="].iter().any(|name| query.contains(name)) {
-        return Err(Misfit::NoRedirect);
+        return Err(RedirectError::NoRedirect);
     }
     match parse(query, state) {
         // Only to the person who pasted: another program could find `state` so, letter by letter.
-        Err(Misfit::OtherSignIn) if parameter(query, "state").is_none_or(|begun| state.starts_with(&begun)) => {
-            Err(Misfit::CutOff)
+        Err(RedirectError::OtherSignIn) if parameter(query, "state").is_none_or(|begun| state.starts_with(&begun)) => {
+            Err(RedirectError::CutOff)
         }
         parsed => parsed,
     }
@@ -102,20 +102,20 @@ mod tests {
 
     #[test]
     fn anything_else_is_explained() {
-        for (text, misfit) in [
-            ("", Misfit::NoRedirect),
-            ("hello", Misfit::NoRedirect),
-            ("https://localhost:7598/", Misfit::NoRedirect),
-            ("https://localhost:7598/?code=abc", Misfit::CutOff),
-            ("https://localhost:7598/?code=abc&state=xy", Misfit::CutOff),
-            ("https://localhost:7598/?code=abc&state=other", Misfit::OtherSignIn),
-            ("https://localhost:7598/?code=&state=xyz", Misfit::NoCode),
+        for (text, error) in [
+            ("", RedirectError::NoRedirect),
+            ("hello", RedirectError::NoRedirect),
+            ("https://localhost:7598/", RedirectError::NoRedirect),
+            ("https://localhost:7598/?code=abc", RedirectError::CutOff),
+            ("https://localhost:7598/?code=abc&state=xy", RedirectError::CutOff),
+            ("https://localhost:7598/?code=abc&state=other", RedirectError::OtherSignIn),
+            ("https://localhost:7598/?code=&state=xyz", RedirectError::NoCode),
             (
                 "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?response_type=code&state=xyz",
-                Misfit::SignInAddress,
+                RedirectError::SignInAddress,
             ),
         ] {
-            assert_eq!(parse_pasted(text, "xyz"), Err(misfit), "{text}");
+            assert_eq!(parse_pasted(text, "xyz"), Err(error), "{text}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
-use crate::interrupt;
+use crate::signals;
 
 /// "Bracketed paste": the terminal marks where a paste begins and ends (xterm control sequences, mode 2004).
 const BRACKETS_ON: &[u8] = b"\x1b[?2004h";
@@ -21,11 +21,11 @@ const CONTROL_U: u8 = 0x15;
 /// The value of a key that does nothing (POSIX: `_POSIX_VDISABLE`).
 const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
 /// The largest paste that is kept.
-const LARGEST: usize = 64 * 1024;
+const MAX_SIZE: usize = 64 * 1024;
 /// In milliseconds: what comes later than this after a line end is not of the same paste.
 const PASTE_GOES_ON: i64 = 150;
 /// In milliseconds: how soon the reader sees that it must stop.
-const LOOK: i64 = 100;
+const POLL_INTERVAL: i64 = 100;
 
 /// Puts the terminal back as it was when dropped.
 pub(super) struct Terminal {
@@ -40,7 +40,7 @@ pub(super) struct Pastes {
 
 impl Terminal {
     /// Whether its reader stops once the browser came back.
-    pub(super) const CAN_STOP: bool = true;
+    pub(super) const CAN_CANCEL: bool = true;
 
     /// Takes the terminal out of line mode, without echo: the address holds a code. None where the terminal is in
     /// another program's hands.
@@ -66,7 +66,7 @@ impl Terminal {
 
 /// A line that is not shown while it is typed. None at the end of input. A signal finds the terminal as it was.
 pub(super) fn hidden_line() -> Option<String> {
-    let _held = interrupt::hold();
+    let _deferred = signals::defer();
     let (_terminal, mut pastes) = Terminal::open()?;
     pastes.next()
 }
@@ -97,8 +97,8 @@ impl Pastes {
 
     /// None at the end of input, or when the sign-in has come to an end otherwise.
     fn read(&self, buffer: &mut [u8]) -> Option<usize> {
-        let is_over = || self.stopped.load(Ordering::SeqCst) || interrupt::is_received();
-        while !is_readable(LOOK) && !is_over() {}
+        let is_over = || self.stopped.load(Ordering::SeqCst) || signals::is_pending();
+        while !is_readable(POLL_INTERVAL) && !is_over() {}
         if is_over() {
             return None; // what comes now is the next reader's
         }
@@ -142,7 +142,7 @@ impl Entry {
             CONTROL_U if !self.in_paste => self.bytes.clear(),
             CONTROL_D if !self.in_paste && self.bytes.is_empty() => return None,
             // What is too long is explained as no address; it must not fill the memory.
-            byte if self.bytes.len() < LARGEST => self.bytes.push(byte),
+            byte if self.bytes.len() < MAX_SIZE => self.bytes.push(byte),
             _ => {}
         }
         Some(())
@@ -199,8 +199,8 @@ mod tests {
 
     #[test]
     fn too_much_is_dropped_and_the_entry_still_ends() {
-        let much = vec![b'x'; LARGEST + 1000];
+        let much = vec![b'x'; MAX_SIZE + 1000];
         let (long, ends) = entry(&[b"\x1b[200~", &much, b"\x1b[201~\n"]);
-        assert_eq!((long.bytes.len(), ends), (LARGEST, Some(true)));
+        assert_eq!((long.bytes.len(), ends), (MAX_SIZE, Some(true)));
     }
 }

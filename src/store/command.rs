@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use oauth2::RefreshToken;
 
-use super::{NoToken, TokenStore, token_in};
+use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::{ProfileName, StoreCommands};
 use crate::error::{Error, ErrorKind, Result};
-use crate::time_limit::within;
+use crate::timeout;
 
 /// For a person to type a passphrase, or to touch a key.
-const LIMIT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// For a pipe to take a token.
-const FILL: Duration = Duration::from_secs(1);
+const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a program is looked at that has said all and not ended.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// A token is a few kilobytes.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_SIZE: u64 = 1024 * 1024;
 
 pub(super) struct CommandStore {
     profile: ProfileName,
@@ -70,7 +70,7 @@ impl CommandStore {
             Ok((status, output)) if status.success() => Ok(output),
             Ok((status, _)) => Err(failed(format!("ended with {status}"))),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(failed(format!("has not ended within {} seconds", LIMIT.as_secs())))
+                Err(failed(format!("has not ended within {} seconds", TIMEOUT.as_secs())))
             }
             Err(error) => Err(failed(format!("was not understood: {error}"))),
         }
@@ -88,23 +88,23 @@ fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
         drop(done);
     })?;
     // What is larger than a pipe (64 KiB on Linux, pipe(7)) is written while the program reads.
-    _ = filled.recv_timeout(FILL);
+    _ = filled.recv_timeout(PIPE_TIMEOUT);
     Ok(reader)
 }
 
 /// What the program printed, and how it ended.
 fn wait(child: &mut Child) -> io::Result<(ExitStatus, String)> {
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + TIMEOUT;
     let mut output = String::new();
     if let Some(stdout) = child.stdout.take() {
-        let read = move || stdout.take(LARGEST).read_to_string(&mut output).map(|_| output);
-        output = within(LIMIT, read).flatten()?;
+        let read = move || stdout.take(MAX_SIZE).read_to_string(&mut output).map(|_| output);
+        output = timeout::run(TIMEOUT, read).flatten()?;
     }
     while Instant::now() < end {
         if let Some(status) = child.try_wait()? {
             return Ok((status, output));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
     Err(io::ErrorKind::TimedOut.into())
 }
@@ -122,8 +122,8 @@ impl std::fmt::Display for Task<'_> {
 impl TokenStore for CommandStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
         let output = self.run(&self.commands.load, &Task::Load)?;
-        token_in(&output).map_err(|NoToken| {
-            Error::new(ErrorKind::Storage, format!("what {} prints is no token", self.place()))
+        parse_token(&output).map_err(|MalformedToken| {
+            Error::new(ErrorKind::Storage, format!("what {} prints is no token", self.describe()))
                 .hint("it must print the token alone; run `get-token` to store a new one")
         })
     }
@@ -134,14 +134,14 @@ impl TokenStore for CommandStore {
 
     fn delete(&self) -> Result<()> {
         if self.commands.delete.is_empty() {
-            let message = format!("no command is set that deletes the token from {}", self.place());
+            let message = format!("no command is set that deletes the token from {}", self.describe());
             return Err(Error::new(ErrorKind::Configuration, message)
                 .hint("add `delete = [...]` to store in config.toml, or delete it yourself"));
         }
         self.run(&self.commands.delete, &Task::Delete).map(drop)
     }
 
-    fn place(&self) -> String {
+    fn describe(&self) -> String {
         format!("`{}`", self.commands.load.join(" "))
     }
 }

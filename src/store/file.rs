@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use oauth2::RefreshToken;
 
-use super::{NoToken, TokenStore, token_in};
+use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::private;
+use crate::private_fs;
 
 pub(super) struct FileStore(PathBuf);
 
@@ -26,18 +26,18 @@ impl FileStore {
 
 impl TokenStore for FileStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
-        let text = match private::read_secret(&self.0) {
+        let text = match private_fs::read_secret(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|error| self.failed("read", &error))?,
         };
-        token_in(&text).map_err(|NoToken| {
+        parse_token(&text).map_err(|MalformedToken| {
             let message = format!("{} holds no token", self.0.display());
             Error::new(ErrorKind::Storage, message).hint("run `get-token` to replace it")
         })
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
-        private::write_secret(&self.0, token.secret()).map_err(|error| self.failed("write", &error))
+        private_fs::write_secret(&self.0, token.secret()).map_err(|error| self.failed("write", &error))
     }
 
     fn delete(&self) -> Result<()> {
@@ -47,7 +47,7 @@ impl TokenStore for FileStore {
         }
     }
 
-    fn place(&self) -> String {
+    fn describe(&self) -> String {
         self.0.display().to_string()
     }
 }

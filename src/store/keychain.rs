@@ -1,13 +1,13 @@
 //! The keychain of the system, with exactly the names of the Python original, so that both read and overwrite the same
 //! entry. Each system's own part is an `imp` of the same shape.
 
+#[cfg(any(windows, test))]
+mod chunks;
 #[cfg_attr(target_os = "linux", path = "keychain/secret_service.rs")]
 #[cfg_attr(target_os = "macos", path = "keychain/macos.rs")]
 #[cfg_attr(windows, path = "keychain/windows.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "macos", windows)), path = "keychain/none.rs")]
 mod imp;
-#[cfg(any(windows, test))]
-mod parts;
 
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex};
@@ -15,19 +15,19 @@ use std::time::Duration;
 
 use oauth2::RefreshToken;
 
-use super::{TokenStore, token_in};
+use super::{TokenStore, parse_token};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
-use crate::foreign::printable;
-use crate::interrupt;
-use crate::time_limit::within_unless;
+use crate::sanitize::for_terminal;
+use crate::signals;
+use crate::timeout;
 
 /// The user name of every entry, a fixed word in the Python original.
 const USER: &str = "refresh_token";
 /// For a keychain that is asked nothing of a person; an ordinary answer takes a few milliseconds.
-const ANSWER: Duration = Duration::from_secs(3);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// For a person to type the keychain's password.
-const UNLOCK: Duration = Duration::from_secs(60);
+const UNLOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One profile's entry.
 pub(super) struct Keychain {
@@ -35,8 +35,8 @@ pub(super) struct Keychain {
     /// The name that the original's older versions used: read last, never written.
     older_service: String,
     /// A person sits there: a prompt may be opened. Mail programs on a timer must not flash windows.
-    attended: bool,
-    /// The talk with the system's keychain, opened by the first call, and what became of it.
+    interactive: bool,
+    /// The client with the system's keychain, opened by the first call, and what became of it.
     state: Mutex<State>,
 }
 
@@ -45,12 +45,12 @@ enum State {
     NotAsked,
     Open(Arc<imp::Connection>),
     /// Asked once, and not asked again in this run.
-    Failed(Failure),
+    Failed(KeychainError),
 }
 
 /// Why the keychain cannot be used.
 #[derive(Clone, Debug)]
-enum Failure {
+enum KeychainError {
     /// There is none in this login.
     Absent(String),
     /// It was never set up: there is no place to write to.
@@ -60,52 +60,52 @@ enum Failure {
     /// It is there, and does not answer.
     NoAnswer,
     /// It holds something that is no token.
-    Garbled,
+    Malformed,
     Other(String),
 }
 
 impl Keychain {
     pub(super) fn new(profile: &ProfileName) -> Self {
-        let attended = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self { service, older_service, attended, state: Mutex::new(State::NotAsked) }
+        Self { service, older_service, interactive, state: Mutex::new(State::NotAsked) }
     }
 
     /// Whether it would take a token. Nothing is written.
     pub(super) fn probe(&self) -> Result<()> {
-        self.ask(imp::Connection::probe).map_err(Failure::into_error)
+        self.call(imp::Connection::probe).map_err(KeychainError::into_error)
     }
 
     /// Whether this login has a keychain at all. Known once it was asked.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn is_available(&self) -> bool {
         let state = self.state.lock().expect("no thread panics with it");
-        !matches!(&*state, State::Failed(Failure::Absent(_) | Failure::NotSetUp))
+        !matches!(&*state, State::Failed(KeychainError::Absent(_) | KeychainError::NotSetUp))
     }
 
     /// Asks the keychain, in a thread with a time limit: a Secret Service that hangs answers neither yes nor no.
-    fn ask<T: Send + 'static>(
+    fn call<T: Send + 'static>(
         &self,
-        question: impl Fn(&imp::Connection) -> Result<T, Failure> + Send + Sync + 'static,
-    ) -> Result<T, Failure> {
+        request: impl Fn(&imp::Connection) -> Result<T, KeychainError> + Send + Sync + 'static,
+    ) -> Result<T, KeychainError> {
         let mut state = self.state.lock().expect("no thread panics with it");
         if let State::Failed(failure) = &*state {
             return Err(failure.clone());
         }
-        let question = Arc::new(question);
-        let limit = if imp::ASKS_ITSELF { UNLOCK } else { ANSWER };
-        let answered = match self.timed(limit, &state, &question) {
-            // The person is asked for the password, and then the question is put once more.
-            (connection, Err(Failure::Locked)) if self.attended && !imp::ASKS_ITSELF => {
+        let request = Arc::new(request);
+        let limit = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESPONSE_TIMEOUT };
+        let answered = match self.timed(limit, &state, &request) {
+            // The person is asked for the password, and then the request is put once more.
+            (connection, Err(KeychainError::Locked)) if self.interactive && !imp::OS_PROMPTS => {
                 log::warn!("the keychain is locked: please type its password in the window that opens");
                 let service = self.service.clone();
                 let unlocked = self.timed(
-                    UNLOCK,
+                    UNLOCK_TIMEOUT,
                     &connection,
                     &Arc::new(move |connection: &imp::Connection| connection.unlock(&service, USER)),
                 );
                 match unlocked {
-                    (connection, Ok(())) => self.timed(ANSWER, &connection, &question),
-                    (connection, Err(_)) => (connection, Err(Failure::Locked)),
+                    (connection, Ok(())) => self.timed(RESPONSE_TIMEOUT, &connection, &request),
+                    (connection, Err(_)) => (connection, Err(KeychainError::Locked)),
                 }
             }
             answered => answered,
@@ -118,14 +118,14 @@ impl Keychain {
         result
     }
 
-    /// One question within a limit, on the connection there is, or on a new one.
+    /// One request within a limit, on the connection there is, or on a new one.
     fn timed<T: Send + 'static>(
         &self,
         limit: Duration,
         state: &State,
-        question: &Arc<impl Fn(&imp::Connection) -> Result<T, Failure> + Send + Sync + 'static>,
-    ) -> (State, Result<T, Failure>) {
-        let (state, question) = (state.clone(), Arc::clone(question));
+        request: &Arc<impl Fn(&imp::Connection) -> Result<T, KeychainError> + Send + Sync + 'static>,
+    ) -> (State, Result<T, KeychainError>) {
+        let (state, request) = (state.clone(), Arc::clone(request));
         let work = move || {
             let connection = match state {
                 State::Open(connection) => connection,
@@ -134,12 +134,12 @@ impl Keychain {
                     Err(failure) => return (State::NotAsked, Err(failure)),
                 },
             };
-            let result = question(&connection);
+            let result = request(&connection);
             (State::Open(connection), result)
         };
         // Ctrl-C ends the wait for a person, not the keychain's few milliseconds.
-        let stop = || limit == UNLOCK && interrupt::is_received();
-        within_unless(limit, stop, work).unwrap_or_else(|_| (State::NotAsked, Err(Failure::NoAnswer)))
+        let stop = || limit == UNLOCK_TIMEOUT && signals::is_pending();
+        timeout::run_cancellable(limit, stop, work).unwrap_or_else(|_| (State::NotAsked, Err(KeychainError::NoAnswer)))
     }
 }
 
@@ -150,13 +150,13 @@ impl TokenStore for Keychain {
             None => connection.load(&older, USER),
             found => Ok(found),
         };
-        let blob = self.ask(load).map_err(Failure::into_error)?;
+        let blob = self.call(load).map_err(KeychainError::into_error)?;
         blob.map_or(Ok(None), token)
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
         let (service, token) = (self.service.clone(), token.clone());
-        self.ask(move |connection| connection.save(&service, USER, token.secret())).map_err(Failure::into_error)
+        self.call(move |connection| connection.save(&service, USER, token.secret())).map_err(KeychainError::into_error)
     }
 
     fn delete(&self) -> Result<()> {
@@ -165,17 +165,17 @@ impl TokenStore for Keychain {
             connection.delete(&service, USER)?;
             connection.delete(&older, USER)
         };
-        self.ask(delete).map_err(Failure::into_error)
+        self.call(delete).map_err(KeychainError::into_error)
     }
 
-    fn place(&self) -> String {
+    fn describe(&self) -> String {
         format!("the keychain ({})", self.service)
     }
 }
 
 /// The token in an entry; None where the entry is blank.
-pub(super) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
-    decode(blob).and_then(|text| token_in(&text).ok()).ok_or_else(|| Failure::Garbled.into_error())
+pub(crate) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
+    decode(blob).and_then(|text| parse_token(&text).ok()).ok_or_else(|| KeychainError::Malformed.into_error())
 }
 
 /// A blob as text: UTF-8, or the UTF-16 that Python writes on Windows.
@@ -193,7 +193,7 @@ fn decode_utf16(blob: &[u8]) -> Option<String> {
     String::from_utf16(&units).ok().filter(|text| rest.is_empty() && !text.contains('\0'))
 }
 
-impl Failure {
+impl KeychainError {
     fn into_error(self) -> Error {
         let or_file = "`store = \"file\"` in config.toml does without a keychain";
         let unlock = format!("unlock it: {}; {or_file}", imp::HOW_TO_UNLOCK);
@@ -207,11 +207,11 @@ impl Failure {
             Self::NoAnswer => {
                 unavailable("the keychain does not answer").hint(format!("restart it, or log in anew; {or_file}"))
             }
-            Self::Garbled => {
+            Self::Malformed => {
                 Error::new(ErrorKind::Storage, "the keychain's entry is no token").hint("run `get-token` to replace it")
             }
             Self::Other(why) => {
-                Error::new(ErrorKind::Storage, format!("the keychain failed: {}", printable(&why))).hint(unlock)
+                Error::new(ErrorKind::Storage, format!("the keychain failed: {}", for_terminal(&why))).hint(unlock)
             }
         }
     }

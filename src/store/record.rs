@@ -8,12 +8,12 @@ use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Place;
-use crate::clock::now;
+use super::Location;
 use crate::config::{Profile, ProfileName};
 use crate::entra::Account;
 use crate::paths::Paths;
-use crate::private;
+use crate::private_fs;
+use crate::unix_time::now;
 
 /// What is known of a token.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Of a token that was issued just now.
-    pub(crate) fn of_new_token(profile: &Profile, account: Option<Account>) -> Self {
+    pub(crate) fn for_new_token(profile: &Profile, account: Option<Account>) -> Self {
         let now = now();
         Self {
             authority: profile.authority.to_string(),
@@ -61,7 +61,8 @@ struct Sections {
     keychain: Option<Section>,
     commands: Option<Section>,
     /// Of a token that is being stored: written before it, so that no moment knows the token and not where it came from.
-    coming: Option<Section>,
+    #[serde(rename = "coming")]
+    pending: Option<Section>,
 }
 
 #[derive(Clone, Deserialize, Serialize)]
@@ -77,9 +78,9 @@ impl Records {
     }
 
     /// The record of this very token.
-    pub(super) fn of(&self, place: Place, token: &RefreshToken) -> Option<Record> {
+    pub(super) fn of(&self, location: Location, token: &RefreshToken) -> Option<Record> {
         let mut sections = self.read();
-        let candidates = [sections.section(place).take(), sections.coming];
+        let candidates = [sections.section(location).take(), sections.pending];
         let found = candidates.into_iter().flatten().find(|section| section.token_digest == digest(token));
         found.map(|section| section.record)
     }
@@ -95,51 +96,51 @@ impl Records {
     }
 
     fn latest_section(&self) -> Option<Section> {
-        let Sections { file, keychain, commands, coming } = self.read();
-        [coming, file, keychain, commands].into_iter().flatten().max_by_key(|section| section.record.issued)
+        let Sections { file, keychain, commands, pending } = self.read();
+        [pending, file, keychain, commands].into_iter().flatten().max_by_key(|section| section.record.issued)
     }
 
     /// Whether a token was ever seen to be put there.
-    pub(super) fn has(&self, place: Place) -> bool {
-        self.read().section(place).is_some()
+    pub(super) fn has(&self, location: Location) -> bool {
+        self.read().section(location).is_some()
     }
 
-    /// Says what is about to be stored. Where that fails, [`Records::keep`] says so.
-    pub(super) fn announce(&self, token: &RefreshToken, record: &Record) {
+    /// Says what is about to be stored. Where that fails, [`Records::commit`] says so.
+    pub(super) fn begin(&self, token: &RefreshToken, record: &Record) {
         let mut sections = self.read();
-        sections.coming = Some(Section { token_digest: digest(token), record: record.clone() });
+        sections.pending = Some(Section { token_digest: digest(token), record: record.clone() });
         _ = self.write(&sections);
     }
 
     /// What was announced did not come.
-    pub(super) fn withdraw(&self) {
+    pub(super) fn abort(&self) {
         let mut sections = self.read();
-        sections.coming = None;
+        sections.pending = None;
         _ = self.write(&sections);
     }
 
     /// Keeps the record, and forgets that of a place which was emptied for it. Where it cannot be written the token is
     /// taken as one without a record, as the Python original's are.
-    pub(super) fn keep(&self, place: Place, token: &RefreshToken, record: Record, emptied: Option<Place>) {
+    pub(super) fn commit(&self, location: Location, token: &RefreshToken, record: Record, emptied: Option<Location>) {
         let mut sections = self.read();
-        sections.coming = None;
+        sections.pending = None;
         if let Some(emptied) = emptied {
             *sections.section(emptied) = None;
         }
-        *sections.section(place) = Some(Section { token_digest: digest(token), record });
+        *sections.section(location) = Some(Section { token_digest: digest(token), record });
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
-        if place != Place::File {
-            self.0.parent().inspect(|folder| private::remove_stale(folder)); // as the save of a file does itself
+        if location != Location::File {
+            self.0.parent().inspect(|folder| private_fs::remove_stale(folder)); // as the save of a file does itself
         }
     }
 
     /// Forgets the record of a place that was emptied.
-    pub(super) fn forget(&self, place: Place) {
+    pub(super) fn remove(&self, location: Location) {
         let mut sections = self.read();
-        sections.coming = None;
-        *sections.section(place) = None;
+        sections.pending = None;
+        *sections.section(location) = None;
         if self.write(&sections).is_err() {
             log::warn!("cannot write {}", self.0.display());
         }
@@ -153,24 +154,26 @@ impl Records {
     fn write(&self, sections: &Sections) -> io::Result<()> {
         match sections {
             // Nothing is known: no file, as before the first sign-in.
-            Sections { file: None, keychain: None, commands: None, coming: None } => {
+            Sections { file: None, keychain: None, commands: None, pending: None } => {
                 match std::fs::remove_file(&self.0) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                     _ => Ok(()),
                 }
             }
             // Each moment between Microsoft's answer and the token's save counts, and no record is worth one.
-            known => private::write_quickly(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes()),
+            known => {
+                private_fs::write_without_sync(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes())
+            }
         }
     }
 }
 
 impl Sections {
-    fn section(&mut self, place: Place) -> &mut Option<Section> {
-        match place {
-            Place::File => &mut self.file,
-            Place::Keychain => &mut self.keychain,
-            Place::Commands => &mut self.commands,
+    fn section(&mut self, location: Location) -> &mut Option<Section> {
+        match location {
+            Location::File => &mut self.file,
+            Location::Keychain => &mut self.keychain,
+            Location::Commands => &mut self.commands,
         }
     }
 }
@@ -182,7 +185,7 @@ fn digest(token: &RefreshToken) -> String {
 
 /// What is understood of a file of records is written so that it is understood again.
 #[cfg(any(test, fuzzing))]
-pub(super) fn must_come_back(text: &str) {
+pub(crate) fn assert_round_trip(text: &str) {
     let Ok(sections) = toml::from_str::<Sections>(text) else { return };
     let written = toml::to_string(&sections).expect("what was read can be written");
     let again: Sections = toml::from_str(&written).expect("what was written can be read");

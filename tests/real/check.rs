@@ -11,14 +11,14 @@ use crate::sink::Sink;
 use crate::support::{Home, Run};
 
 /// A person for whom everything works.
-pub struct Desk {
+pub struct MailSetup {
     pub home: Home,
     login: Login,
     pub server: Dovecot,
     sink: Sink,
 }
 
-impl Desk {
+impl MailSetup {
     fn new() -> Self {
         Self::with(Home::new())
     }
@@ -66,7 +66,7 @@ impl Desk {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring, isync"]
 fn where_everything_works_every_line_is_good_and_no_mail_is_sent() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     let run = desk.check();
     assert_eq!(run.code, Some(0), "{}\n{}", run.stderr, desk.server.log());
     assert!(!run.stderr.contains('✗'), "{}", run.stderr);
@@ -80,7 +80,7 @@ fn where_everything_works_every_line_is_good_and_no_mail_is_sent() {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn the_wrong_mailbox_is_explained() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     let server = |port: u16| format!("localhost:{port}");
     desk.configure(&server(desk.server.imaps_port), &server(desk.server.submission_port), GRACE);
     desk.finds(77, "✗ IMAP: localhost:");
@@ -91,7 +91,7 @@ fn the_wrong_mailbox_is_explained() {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn a_server_without_tls_gets_no_token() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     let plain = format!("localhost:{}", desk.sink.port);
     desk.configure(&format!("localhost:{}", desk.server.imaps_port), &plain, ADA);
     desk.finds(77, "it offers no STARTTLS");
@@ -100,7 +100,7 @@ fn a_server_without_tls_gets_no_token() {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn a_server_whose_certificate_nobody_vouches_for_gets_no_token() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     fs::write(desk.home.path().join("both.pem"), desk.home.standin.ca_pem()).unwrap();
     desk.finds(75, "✗ IMAP: localhost:");
     desk.finds(75, "certificate");
@@ -109,7 +109,7 @@ fn a_server_whose_certificate_nobody_vouches_for_gets_no_token() {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn a_locked_keychain_wide_modes_and_a_dead_network_have_a_line_each() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     fs::set_permissions(desk.home.config_file(), fs::Permissions::from_mode(0o664)).unwrap();
     desk.finds(74, "hint: run `chmod go-w ");
     fs::set_permissions(desk.home.config_file(), fs::Permissions::from_mode(0o600)).unwrap();
@@ -125,7 +125,7 @@ fn a_locked_keychain_wide_modes_and_a_dead_network_have_a_line_each() {
 #[test]
 #[ignore = "tests/run: faketime, Dovecot, gnome-keyring"]
 fn a_clock_that_is_off_is_named() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     let mut faketime = crate::login::program("faketime", "faketime");
     desk.home.prepare(&mut faketime);
     let run =

@@ -17,7 +17,7 @@ use std::process::Command;
 
 use standin::{ADA, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
-use crate::document;
+use crate::document_blocks;
 use crate::dovecot::Dovecot;
 use crate::login::program;
 use crate::sink::Sink;
@@ -32,13 +32,13 @@ const TIMED_OUT: i32 = 124;
 const LOGIN_DENIED: i32 = 67;
 
 /// A home, and a mail server whose users are Microsoft's.
-struct Desk {
+struct MailSetup {
     home: Home,
     sink: Sink,
     server: Dovecot,
 }
 
-impl Desk {
+impl MailSetup {
     fn new() -> Self {
         Self::with(Setup::default())
     }
@@ -124,14 +124,14 @@ impl Desk {
 /// A block of the document.
 #[track_caller]
 fn block(heading: &str, language: &str, index: usize) -> String {
-    document::block("docs/mail-clients.md", heading, language, index)
+    document_blocks::block("docs/mail-clients.md", heading, language, index)
 }
 
 /// The two ways in which our command fails most: nobody has signed in, and Microsoft does not take the token any more.
 /// The program must fail in time, and its user must see our reason.
 #[track_caller]
-fn shows_our_reason(run_program: impl Fn(&Desk) -> Run) {
-    let desk = Desk::with_mail();
+fn shows_our_reason(run_program: impl Fn(&MailSetup) -> Run) {
+    let desk = MailSetup::with_mail();
     let shows = |run: &Run, reason: &str| {
         assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
         assert!(run.stdout.contains(reason) || run.stderr.contains(reason), "{reason}: {run:?}");
@@ -146,8 +146,8 @@ fn shows_our_reason(run_program: impl Fn(&Desk) -> Run) {
 
 /// A good token, but of another person: the mail server refuses it, and the program must say so in time.
 #[track_caller]
-fn fails_when_the_server_refuses(run_program: impl Fn(&Desk) -> Run) {
-    let desk = Desk::with_short_tokens().receive_mail();
+fn fails_when_the_server_refuses(run_program: impl Fn(&MailSetup) -> Run) {
+    let desk = MailSetup::with_short_tokens().receive_mail();
     desk.home.put_token("mail", &desk.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
     let run = run_program(&desk);
     assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
@@ -157,7 +157,7 @@ fn fails_when_the_server_refuses(run_program: impl Fn(&Desk) -> Run) {
 #[test]
 #[ignore = "tests/run: dovecot and curl"]
 fn the_mail_server_takes_the_token_of_this_person_for_mail_and_no_other() {
-    let Desk { home, server, .. } = Desk::new();
+    let MailSetup { home, server, .. } = MailSetup::new();
     home.store_token("mail");
     home.store_token("calendar");
     home.put_token("grace", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
@@ -182,7 +182,7 @@ fn the_mail_server_takes_the_token_of_this_person_for_mail_and_no_other() {
 #[test]
 #[ignore = "tests/run: dovecot and curl"]
 fn twenty_programs_at_once_all_get_in_with_single_use_refresh_tokens() {
-    let Desk { home, server, .. } = Desk::new();
+    let MailSetup { home, server, .. } = MailSetup::new();
     home.standin.set_single_use_refresh_tokens(true);
     home.store_token("mail");
     let log_in = || {

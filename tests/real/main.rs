@@ -8,7 +8,7 @@ mod support;
 mod check;
 mod chromium;
 mod crash;
-mod document;
+mod document_blocks;
 mod dovecot;
 mod faults;
 mod generate;

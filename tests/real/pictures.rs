@@ -5,7 +5,7 @@ use std::path::Path;
 
 use standin::{ADA, Setup, Standin};
 
-use crate::check::Desk;
+use crate::check::MailSetup;
 use crate::support::Home;
 
 /// In pixels, for the font size below.
@@ -60,7 +60,7 @@ fn standin() -> Standin {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring, isync"]
 fn the_picture_of_a_check_is_what_it_says_today() {
-    let desk = Desk::with(Home::with(standin()));
+    let desk = MailSetup::with(Home::with(standin()));
     let mut said = desk.check().stderr;
     for (tests, readers) in [
         (format!("localhost:{}", desk.server.imaps_port), "outlook.office365.com:993"),

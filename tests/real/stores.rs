@@ -4,7 +4,7 @@ use std::process::Command;
 
 use standin::ADA;
 
-use crate::document::block;
+use crate::document_blocks::block;
 use crate::login::program;
 use crate::support::{Home, finish};
 

@@ -6,65 +6,65 @@ use apple_native_keyring_store::keychain::Store;
 use keyring_core::api::CredentialStoreApi as _;
 use keyring_core::{Entry, Error};
 
-use super::Failure;
+use super::KeychainError;
 
 /// It asks for the keychain's password, and whether this program may read what another one wrote, by windows of its own.
-pub(super) const ASKS_ITSELF: bool = true;
+pub(super) const OS_PROMPTS: bool = true;
 pub(super) const HOW_TO_UNLOCK: &str = "run `security unlock-keychain`, and allow the access when macOS asks";
 pub(super) const HOW_TO_GET_ONE: &str = "log in to the desktop, and see in Keychain Access whether there is one";
 
 pub(super) struct Connection(Arc<Store>);
 
 impl Connection {
-    pub(super) fn open() -> Result<Self, Failure> {
-        Store::new().map(Self).map_err(failure)
+    pub(super) fn open() -> Result<Self, KeychainError> {
+        Store::new().map(Self).map_err(from_store_error)
     }
 
-    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
         match self.entry(service, user)?.get_secret() {
             Ok(secret) => Ok(Some(secret)),
             Err(Error::NoEntry) => Ok(None),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(from_store_error(error)),
         }
     }
 
-    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
-        self.entry(service, user)?.set_secret(token.as_bytes()).map_err(failure)
+    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
+        self.entry(service, user)?.set_secret(token.as_bytes()).map_err(from_store_error)
     }
 
-    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
+    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         match self.entry(service, user)?.delete_credential() {
             Ok(()) | Err(Error::NoEntry) => Ok(()),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(from_store_error(error)),
         }
     }
 
     /// The system says so only when something is written.
-    pub(super) fn probe(&self) -> Result<(), Failure> {
+    pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
     }
 
-    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), Failure> {
-        Err(Failure::Locked)
+    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {
+        Err(KeychainError::Locked)
     }
 
-    fn entry(&self, service: &str, user: &str) -> Result<Entry, Failure> {
-        self.0.build(service, user, None).map_err(failure)
+    fn entry(&self, service: &str, user: &str) -> Result<Entry, KeychainError> {
+        self.0.build(service, user, None).map_err(from_store_error)
     }
 }
 
 /// Never the error's own `Debug`: `BadEncoding` carries the secret. The numbers are those of `SecBase.h`.
-fn failure(error: Error) -> Failure {
+fn from_store_error(error: Error) -> KeychainError {
     let (Error::NoStorageAccess(error) | Error::PlatformFailure(error)) = error else {
-        return Failure::Other("it gave no reason".to_owned());
+        return KeychainError::Other("it gave no reason".to_owned());
     };
     let number = error.downcast_ref::<security_framework::base::Error>().map_or(0, |error| error.code());
     match number {
-        -25291 => Failure::Absent(error.to_string()), // errSecNotAvailable
-        -25307 | -25294 => Failure::NotSetUp,         // errSecNoDefaultKeychain, errSecNoSuchKeychain
+        -25291 => KeychainError::Absent(error.to_string()), // errSecNotAvailable
+        -25307 | -25294 => KeychainError::NotSetUp,         // errSecNoDefaultKeychain, errSecNoSuchKeychain
         // errSecInteractionNotAllowed (nobody is there to ask), errSecUserCanceled, errSecAuthFailed, and what another
         // program's entry brings: errSecInvalidOwnerEdit, wrPermErr.
-        -25308 | -128 | -25293 | -25244 | -61 => Failure::Locked,
-        _ => Failure::Other(error.to_string()),
+        -25308 | -128 | -25293 | -25244 | -61 => KeychainError::Locked,
+        _ => KeychainError::Other(error.to_string()),
     }
 }

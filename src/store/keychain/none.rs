@@ -1,35 +1,35 @@
 //! Systems whose keychain we do not know: there is none.
 
-use super::Failure;
+use super::KeychainError;
 
-pub(super) const ASKS_ITSELF: bool = false;
+pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_UNLOCK: &str = "there is none";
 pub(super) const HOW_TO_GET_ONE: &str = "keep the token elsewhere";
 
 pub(super) struct Connection(());
 
 impl Connection {
-    pub(super) fn open() -> Result<Self, Failure> {
-        Err(Failure::Absent("this system's is not supported".to_owned()))
+    pub(super) fn open() -> Result<Self, KeychainError> {
+        Err(KeychainError::Absent("this system's is not supported".to_owned()))
     }
 
-    pub(super) fn load(&self, _service: &str, _user: &str) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn load(&self, _service: &str, _user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
         Ok(None)
     }
 
-    pub(super) fn save(&self, _service: &str, _user: &str, _token: &str) -> Result<(), Failure> {
-        Err(Failure::NotSetUp)
+    pub(super) fn save(&self, _service: &str, _user: &str, _token: &str) -> Result<(), KeychainError> {
+        Err(KeychainError::NotSetUp)
     }
 
-    pub(super) fn delete(&self, _service: &str, _user: &str) -> Result<(), Failure> {
+    pub(super) fn delete(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {
         Ok(())
     }
 
-    pub(super) fn probe(&self) -> Result<(), Failure> {
-        Err(Failure::NotSetUp)
+    pub(super) fn probe(&self) -> Result<(), KeychainError> {
+        Err(KeychainError::NotSetUp)
     }
 
-    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), Failure> {
-        Err(Failure::NotSetUp)
+    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {
+        Err(KeychainError::NotSetUp)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
 use tokio::runtime::Runtime;
 
-use super::Failure;
+use super::KeychainError;
 use crate::runtime;
 
 /// What Python's `keyring` adds to its entries and searches for when it writes: without it, it makes a second entry.
@@ -17,115 +17,117 @@ const APPLICATION: (&str, &str) = ("application", "Python keyring library");
 const CONTENT_TYPE: &str = "text/plain";
 
 /// It asks the person for the password only when we tell it to.
-pub(super) const ASKS_ITSELF: bool = false;
+pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_UNLOCK: &str = "sign in to the desktop, or run `gnome-keyring-daemon --unlock`";
 pub(super) const HOW_TO_GET_ONE: &str =
     "start one, such as gnome-keyring, in the same login (cron and SSH logins often have none)";
 
-const NO_BUS: &str = "no D-Bus session bus";
+const NO_SESSION_BUS: &str = "no D-Bus session bus";
 
 pub(super) struct Connection {
-    talk: Talk,
+    client: Client,
     /// Of this thread alone. The crate's own blocking calls start a thread for each processor, to wait in one of them.
     runtime: Runtime,
 }
 
 impl Connection {
-    pub(super) fn open() -> Result<Self, Failure> {
-        let runtime = runtime::new().map_err(|error| Failure::Other(error.to_string()))?;
-        let talk = runtime.block_on(Talk::open())?;
-        Ok(Self { talk, runtime })
+    pub(super) fn open() -> Result<Self, KeychainError> {
+        let runtime = runtime::new().map_err(|error| KeychainError::Other(error.to_string()))?;
+        let client = runtime.block_on(Client::open())?;
+        Ok(Self { client, runtime })
     }
 
-    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
-        self.runtime.block_on(self.talk.load(service, user))
+    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
+        self.runtime.block_on(self.client.load(service, user))
     }
 
-    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
-        self.runtime.block_on(self.talk.save(service, user, token))
+    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
+        self.runtime.block_on(self.client.save(service, user, token))
     }
 
-    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
-        self.runtime.block_on(self.talk.delete(service, user))
+    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
+        self.runtime.block_on(self.client.delete(service, user))
     }
 
     /// Whether a new entry would be taken.
-    pub(super) fn probe(&self) -> Result<(), Failure> {
-        self.runtime.block_on(self.talk.open_collection()).map(drop)
+    pub(super) fn probe(&self) -> Result<(), KeychainError> {
+        self.runtime.block_on(self.client.open_collection()).map(drop)
     }
 
     /// Asks the person for the password, of the entry if there is one, else of the collection that would take it.
-    pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), Failure> {
-        self.runtime.block_on(self.talk.unlock(service, user))
+    pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
+        self.runtime.block_on(self.client.unlock(service, user))
     }
 }
 
-struct Talk(SecretService<'static>);
+struct Client(SecretService<'static>);
 
-impl Talk {
-    async fn open() -> Result<Self, Failure> {
+impl Client {
+    async fn open() -> Result<Self, KeychainError> {
         SecretService::connect(EncryptionType::Dh).await.map(Self).map_err(|error| match &error {
-            Error::Unavailable => Failure::Absent(NO_BUS.to_owned()),
+            Error::Unavailable => KeychainError::Absent(NO_SESSION_BUS.to_owned()),
             Error::Zbus(_) | Error::ZbusFdo(_) => {
                 log::info!("Secret Service: {}", first_line(&error));
                 // The bus's own word for a name that nobody has and that it cannot start.
                 let nobody = error.to_string().contains("org.freedesktop.DBus.Error.ServiceUnknown");
-                Failure::Absent(if nobody { "nothing on the D-Bus session bus is one" } else { NO_BUS }.to_owned())
+                KeychainError::Absent(
+                    if nobody { "nothing on the D-Bus session bus is one" } else { NO_SESSION_BUS }.to_owned(),
+                )
             }
-            _ => Failure::Other(error.to_string()),
+            _ => KeychainError::Other(error.to_string()),
         })
     }
 
-    async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
+    async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
         let (items, locked) = self.items(service, user).await?;
         match items.first() {
-            Some(newest) => newest.get_secret().await.map(Some).map_err(failure),
-            None if locked => Err(Failure::Locked),
+            Some(newest) => newest.get_secret().await.map(Some).map_err(from_store_error),
+            None if locked => Err(KeychainError::Locked),
             None => match self.open_collection().await {
-                Ok(_) | Err(Failure::NotSetUp) => Ok(None),
+                Ok(_) | Err(KeychainError::NotSetUp) => Ok(None),
                 Err(other) => Err(other),
             },
         }
     }
 
-    async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
+    async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
         let (items, locked) = self.items(service, user).await?;
         if locked {
-            return Err(Failure::Locked); // what is locked could not be replaced, and would stand beside the new one
+            return Err(KeychainError::Locked); // what is locked could not be replaced, and would stand beside the new one
         }
         let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
         let Some((newest, older)) = items.split_first() else {
             let collection = self.open_collection().await?;
             let label = format!("Password for '{user}' on '{service}'");
             let created = collection.create_item(&label, attributes, token.as_bytes(), true, CONTENT_TYPE);
-            return created.await.map(drop).map_err(failure);
+            return created.await.map(drop).map_err(from_store_error);
         };
-        newest.set_secret(token.as_bytes(), CONTENT_TYPE).await.map_err(failure)?;
-        let theirs = newest.get_attributes().await.map_err(failure)?;
+        newest.set_secret(token.as_bytes(), CONTENT_TYPE).await.map_err(from_store_error)?;
+        let theirs = newest.get_attributes().await.map_err(from_store_error)?;
         if theirs.get(APPLICATION.0).map(String::as_str) != Some(APPLICATION.1) {
-            newest.set_attributes(attributes).await.map_err(failure)?;
+            newest.set_attributes(attributes).await.map_err(from_store_error)?;
         }
         delete_all(older).await
     }
 
-    async fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
+    async fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         match self.items(service, user).await? {
-            (_, true) => Err(Failure::Locked),
+            (_, true) => Err(KeychainError::Locked),
             (items, false) => delete_all(&items).await,
         }
     }
 
-    async fn unlock(&self, service: &str, user: &str) -> Result<(), Failure> {
-        let found = self.0.search_items(attributes(service, user)).await.map_err(failure)?;
+    async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
+        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         match found.locked.first() {
-            Some(item) => item.unlock().await.map_err(failure),
-            None => self.default_collection().await?.unlock().await.map_err(failure),
+            Some(item) => item.unlock().await.map_err(from_store_error),
+            None => self.default_collection().await?.unlock().await.map_err(from_store_error),
         }
     }
 
     /// The open entries of this name, the newest first, and whether there are locked ones. Opens no prompt.
-    async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), Failure> {
-        let found = self.0.search_items(attributes(service, user)).await.map_err(failure)?;
+    async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), KeychainError> {
+        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         let mut items = found.unlocked;
         if items.len() > 1 {
             let mut dated = Vec::new();
@@ -139,25 +141,25 @@ impl Talk {
     }
 
     /// The collection that would take a new entry, if it is not locked.
-    async fn open_collection(&self) -> Result<Collection<'_>, Failure> {
+    async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
         let collection = self.default_collection().await?;
-        match collection.is_locked().await.map_err(failure)? {
-            true => Err(Failure::Locked),
+        match collection.is_locked().await.map_err(from_store_error)? {
+            true => Err(KeychainError::Locked),
             false => Ok(collection),
         }
     }
 
-    async fn default_collection(&self) -> Result<Collection<'_>, Failure> {
+    async fn default_collection(&self) -> Result<Collection<'_>, KeychainError> {
         self.0.get_default_collection().await.map_err(|error| match error {
-            Error::NoResult => Failure::NotSetUp,
-            error => failure(error),
+            Error::NoResult => KeychainError::NotSetUp,
+            error => from_store_error(error),
         })
     }
 }
 
-async fn delete_all(items: &[Item<'_>]) -> Result<(), Failure> {
+async fn delete_all(items: &[Item<'_>]) -> Result<(), KeychainError> {
     for item in items {
-        item.delete().await.map_err(failure)?;
+        item.delete().await.map_err(from_store_error)?;
     }
     Ok(())
 }
@@ -167,14 +169,14 @@ fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> 
     HashMap::from([("service", service), ("username", user)])
 }
 
-fn failure(error: Error) -> Failure {
+fn from_store_error(error: Error) -> KeychainError {
     match error {
-        Error::Locked | Error::Prompt | Error::PromptDisconnected => Failure::Locked,
-        Error::Unavailable => Failure::Absent(NO_BUS.to_owned()),
-        error => Failure::Other(first_line(&error)),
+        Error::Locked | Error::Prompt | Error::PromptDisconnected => KeychainError::Locked,
+        Error::Unavailable => KeychainError::Absent(NO_SESSION_BUS.to_owned()),
+        error => KeychainError::Other(first_line(&error)),
     }
 }
 
 fn first_line(error: &Error) -> String {
-    crate::foreign::printable(error.to_string().lines().next().unwrap_or_default())
+    crate::sanitize::for_terminal(error.to_string().lines().next().unwrap_or_default())
 }

@@ -7,91 +7,93 @@ use keyring_core::api::CredentialStoreApi as _;
 use keyring_core::{Entry, Error};
 use windows_native_keyring_store::Store;
 
-use super::Failure;
-use super::parts::{self, Entries};
+use super::KeychainError;
+use super::chunks::{self, Entries};
 
 /// It is open as long as the person is logged in.
-pub(super) const ASKS_ITSELF: bool = true;
+pub(super) const OS_PROMPTS: bool = true;
 pub(super) const HOW_TO_UNLOCK: &str = HOW_TO_GET_ONE;
 pub(super) const HOW_TO_GET_ONE: &str = "log in with your password (services and SSH logins with a key have none)";
 
 pub(super) struct Connection(Arc<Store>);
 
 impl Connection {
-    pub(super) fn open() -> Result<Self, Failure> {
-        Store::new().map(Self).map_err(failure)
+    pub(super) fn open() -> Result<Self, KeychainError> {
+        Store::new().map(Self).map_err(from_store_error)
     }
 
-    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, Failure> {
-        parts::load(&self.entries(user), service)
+    pub(super) fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
+        chunks::load(&self.entries(user), service)
     }
 
     /// UTF-8, though Python's `keyring` writes UTF-16 and may misread this: in UTF-16 most tokens would not fit.
-    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), Failure> {
-        parts::save(&self.entries(user), service, token.as_bytes())
+    pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
+        chunks::save(&self.entries(user), service, token.as_bytes())
     }
 
-    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), Failure> {
-        parts::delete(&self.entries(user), service)
+    pub(super) fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
+        chunks::delete(&self.entries(user), service)
     }
 
     /// The system says so only when something is written.
-    pub(super) fn probe(&self) -> Result<(), Failure> {
+    pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
     }
 
-    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), Failure> {
-        Err(Failure::Locked)
+    pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {
+        Err(KeychainError::Locked)
     }
 
-    fn entries<'a>(&'a self, user: &'a str) -> OfUser<'a> {
-        OfUser { store: &self.0, user }
+    fn entries<'a>(&'a self, user: &'a str) -> UserEntries<'a> {
+        UserEntries { store: &self.0, user }
     }
 }
 
-struct OfUser<'a> {
+struct UserEntries<'a> {
     store: &'a Store,
     user: &'a str,
 }
 
-impl OfUser<'_> {
-    fn entry(&self, name: &str) -> Result<Entry, Failure> {
+impl UserEntries<'_> {
+    fn entry(&self, name: &str) -> Result<Entry, KeychainError> {
         // Python's target name is the service alone; the store's own would have the user in it.
         let modifiers = HashMap::from([("target", name)]);
-        self.store.build(name, self.user, Some(&modifiers)).map_err(failure)
+        self.store.build(name, self.user, Some(&modifiers)).map_err(from_store_error)
     }
 }
 
-impl Entries for OfUser<'_> {
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+impl Entries for UserEntries<'_> {
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, KeychainError> {
         match self.entry(name)?.get_secret() {
             Ok(secret) => Ok(Some(secret)),
             Err(Error::NoEntry) => Ok(None),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(from_store_error(error)),
         }
     }
 
-    fn write(&self, name: &str, blob: &[u8]) -> Result<(), Failure> {
+    fn write(&self, name: &str, blob: &[u8]) -> Result<(), KeychainError> {
         let entry = self.entry(name)?;
-        entry.set_secret(blob).map_err(failure)?;
+        entry.set_secret(blob).map_err(from_store_error)?;
         // With a target of ours the store writes no user name; Python's reads match on this one.
-        entry.update_attributes(&HashMap::from([("username", self.user)])).map_err(failure)
+        entry.update_attributes(&HashMap::from([("username", self.user)])).map_err(from_store_error)
     }
 
-    fn remove(&self, name: &str) -> Result<(), Failure> {
+    fn remove(&self, name: &str) -> Result<(), KeychainError> {
         match self.entry(name)?.delete_credential() {
             Ok(()) | Err(Error::NoEntry) => Ok(()),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(from_store_error(error)),
         }
     }
 }
 
 /// Never the error's own `Debug`: `BadEncoding` carries the secret.
-fn failure(error: Error) -> Failure {
+fn from_store_error(error: Error) -> KeychainError {
     match error {
-        Error::NoStorageAccess(error) => Failure::Absent(error.to_string()), // ERROR_NO_SUCH_LOGON_SESSION alone
-        Error::PlatformFailure(error) => Failure::Other(error.to_string()),
-        Error::TooLong(what, limit) => Failure::Other(format!("its {what} takes no more than {limit} characters")),
-        _ => Failure::Other("it gave no reason".to_owned()),
+        Error::NoStorageAccess(error) => KeychainError::Absent(error.to_string()), // ERROR_NO_SUCH_LOGON_SESSION alone
+        Error::PlatformFailure(error) => KeychainError::Other(error.to_string()),
+        Error::TooLong(what, limit) => {
+            KeychainError::Other(format!("its {what} takes no more than {limit} characters"))
+        }
+        _ => KeychainError::Other("it gave no reason".to_owned()),
     }
 }

@@ -1,9 +1,9 @@
-use super::{Desk, block};
-use crate::document::Adapt as _;
+use super::{MailSetup, block};
+use crate::document_blocks::Adapt as _;
 use crate::tmux::Terminal;
 
 /// In a terminal, since it has no other way.
-fn aerc<'a>(desk: &'a mut Desk, argument: &str) -> Terminal<'a> {
+fn aerc<'a>(desk: &'a mut MailSetup, argument: &str) -> Terminal<'a> {
     let block = block("aerc", "ini", 0)
         .with("outlook.office365.com", &format!("localhost:{}", desk.server.imaps_port))
         .with("smtp.office365.com:587", &format!("localhost:{}", desk.server.submission_port));
@@ -20,7 +20,7 @@ fn aerc<'a>(desk: &'a mut Desk, argument: &str) -> Terminal<'a> {
 #[test]
 #[ignore = "tests/run: dovecot, aerc and tmux"]
 fn shows_mail() {
-    let mut desk = Desk::with_mail();
+    let mut desk = MailSetup::with_mail();
     desk.home.store_token("mail");
     let terminal = aerc(&mut desk, "");
     terminal.shows("Compilers");
@@ -31,7 +31,7 @@ fn shows_mail() {
 #[test]
 #[ignore = "tests/run: dovecot's submission service, aerc and tmux"]
 fn sends_mail() {
-    let mut desk = Desk::with_short_tokens();
+    let mut desk = MailSetup::with_short_tokens();
     desk.home.store_token("mail");
     let terminal = aerc(&mut desk, "'mailto:grace@example.com?subject=Compilers&body=A%20mail%20for%20the%20test.'");
     terminal.shows("Send this email?");
@@ -44,6 +44,6 @@ fn sends_mail() {
 #[test]
 #[ignore = "tests/run: aerc and tmux"]
 fn shows_the_exit_code_where_there_is_no_token() {
-    let mut desk = Desk::new();
+    let mut desk = MailSetup::new();
     aerc(&mut desk, "").shows("exit status 77");
 }

@@ -1,7 +1,7 @@
 use standin::{ADA, GRACE};
 
-use super::{Desk, block, fails_when_the_server_refuses, shows_our_reason};
-use crate::document::Adapt as _;
+use super::{MailSetup, block, fails_when_the_server_refuses, shows_our_reason};
+use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 
 /// By itself a batch shows where an error came from, and half of the error.
@@ -12,7 +12,7 @@ const SHOW_ERRORS: &str = r#"
              (kill-emacs 1)))"#;
 
 /// Runs this in an Emacs whose init file has the document's blocks.
-fn emacs(desk: &Desk, lisp: &str) -> Run {
+fn emacs(desk: &MailSetup, lisp: &str) -> Run {
     let init = ["Emacs", "smtpmail", "Gnus"].map(|heading| block(heading, "elisp", 0)).concat();
     let init = init
         .with("\"outlook.office365.com\"", "\"localhost\"")
@@ -26,7 +26,7 @@ fn emacs(desk: &Desk, lisp: &str) -> Run {
     finish(&mut command)
 }
 
-fn sends(desk: &Desk) -> Run {
+fn sends(desk: &MailSetup) -> Run {
     let lisp = r#"
         (with-temp-buffer
           (insert "From: ADA\nTo: GRACE\nSubject: Compilers\n" mail-header-separator "\nA mail for the test.\n")
@@ -35,7 +35,7 @@ fn sends(desk: &Desk) -> Run {
     emacs(desk, &lisp.replace("ADA", ADA).replace("GRACE", GRACE))
 }
 
-fn reads(desk: &Desk) -> Run {
+fn reads(desk: &MailSetup) -> Run {
     let lisp = r#"
         (require 'gnus)
         (require 'gnus-int)
@@ -51,7 +51,7 @@ fn reads(desk: &Desk) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot and Emacs"]
 fn gnus_shows_mail() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     desk.home.store_token("mail");
     let run = reads(&desk);
     assert_eq!(run.code, Some(0), "{run:?}\n{}", desk.server.log());
@@ -61,7 +61,7 @@ fn gnus_shows_mail() {
 #[test]
 #[ignore = "tests/run: dovecot's submission service and Emacs"]
 fn smtpmail_sends_mail() {
-    let desk = Desk::with_short_tokens();
+    let desk = MailSetup::with_short_tokens();
     desk.home.store_token("mail");
     let run = sends(&desk);
     desk.has_sent_the_mail(&run);

@@ -1,12 +1,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{Desk, block, fails_when_the_server_refuses};
-use crate::document::Adapt as _;
+use super::{MailSetup, block, fails_when_the_server_refuses};
+use crate::document_blocks::Adapt as _;
 use crate::dovecot::give_to_mail_user;
 use crate::support::{Run, finish};
 
-fn getmail(desk: &Desk) -> Run {
+fn getmail(desk: &MailSetup) -> Run {
     let server = format!("server = localhost\nport = {}", desk.server.imaps_port);
     let mut block = block("getmail6", "ini", 0)
         .with("server = outlook.office365.com", &server)
@@ -28,7 +28,7 @@ fn getmail(desk: &Desk) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot and getmail6"]
 fn fetches_mail() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     desk.home.store_token("mail");
     let run = getmail(&desk);
     desk.has_fetched_the_mail(&run);
@@ -37,7 +37,7 @@ fn fetches_mail() {
 #[test]
 #[ignore = "tests/run: dovecot and getmail6"]
 fn shows_the_exit_code_where_there_is_no_token() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     let run = getmail(&desk);
     assert_eq!(run.code, Some(127), "{run:?}");
     assert!(run.stderr.contains("refresh-token exited with 77"), "{run:?}");

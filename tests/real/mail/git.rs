@@ -2,12 +2,12 @@ use std::process::Command;
 
 use standin::GRACE;
 
-use super::{Desk, block, msmtp, shows_our_reason};
+use super::{MailSetup, block, msmtp, shows_our_reason};
 use crate::login::program;
 use crate::support::{Run, finish};
 
 /// Sends a patch that says what the mail for the test says.
-fn send_email(desk: &Desk) -> Run {
+fn send_email(desk: &MailSetup) -> Run {
     msmtp::configure(desk);
     desk.write(".gitconfig", &block("git send-email", "ini", 0));
     let repository = desk.home.path().join("repository");
@@ -27,7 +27,7 @@ fn send_email(desk: &Desk) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot's submission service, git send-email and msmtp"]
 fn sends_a_patch() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     desk.home.store_token("mail");
     let run = send_email(&desk);
     desk.has_sent_the_mail(&run);

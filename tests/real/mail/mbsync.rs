@@ -1,8 +1,8 @@
-use super::{Desk, block, shows_our_reason};
-use crate::document::Adapt as _;
+use super::{MailSetup, block, shows_our_reason};
+use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 
-fn mbsync(desk: &Desk) -> Run {
+fn mbsync(desk: &MailSetup) -> Run {
     let server = format!("Port {}\nCertificateFile {}", desk.server.imaps_port, desk.ca_file());
     let block = block("mbsync", "text", 0);
     desk.write(".mbsyncrc", &block.with("Host outlook.office365.com", "Host localhost").with_below("Host ", &server));
@@ -12,7 +12,7 @@ fn mbsync(desk: &Desk) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
 fn fetches_mail() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     desk.home.store_token("mail");
     let run = mbsync(&desk);
     desk.has_fetched_the_mail(&run);

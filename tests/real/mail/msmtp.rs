@@ -1,16 +1,16 @@
 use standin::GRACE;
 
-use super::{Desk, block, fails_when_the_server_refuses, shows_our_reason};
-use crate::document::Adapt as _;
+use super::{MailSetup, block, fails_when_the_server_refuses, shows_our_reason};
+use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 
 /// With the document's block as the configuration, and the mail on stdin.
-fn msmtp(desk: &Desk) -> Run {
+fn msmtp(desk: &MailSetup) -> Run {
     configure(desk);
     finish(desk.program("msmtp", "msmtp").arg(GRACE).stdin(desk.mail()))
 }
 
-pub(super) fn configure(desk: &Desk) {
+pub(super) fn configure(desk: &MailSetup) {
     let block = block("msmtp", "text", 0)
         .with("host smtp.office365.com", "host localhost")
         .with("port 587", &format!("port {}", desk.server.submission_port));
@@ -20,7 +20,7 @@ pub(super) fn configure(desk: &Desk) {
 #[test]
 #[ignore = "tests/run: dovecot's submission service and msmtp"]
 fn sends_mail() {
-    let desk = Desk::new();
+    let desk = MailSetup::new();
     desk.home.store_token("mail");
     let run = msmtp(&desk);
     desk.has_sent_the_mail(&run);

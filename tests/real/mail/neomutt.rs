@@ -1,11 +1,11 @@
 use standin::GRACE;
 
-use super::{Desk, block, fails_when_the_server_refuses, shows_our_reason};
-use crate::document::Adapt as _;
+use super::{MailSetup, block, fails_when_the_server_refuses, shows_our_reason};
+use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 use crate::tmux::Terminal;
 
-fn configure(desk: &Desk) {
+fn configure(desk: &MailSetup) {
     let (imap, smtp) = (desk.server.imaps_port, desk.server.submission_port);
     let block = block("NeoMutt", "text", 0)
         .with("outlook.office365.com", &format!("localhost:{imap}"))
@@ -14,7 +14,7 @@ fn configure(desk: &Desk) {
     desk.write(".neomuttrc", &block.with_below("set from", &trust));
 }
 
-fn sends(desk: &Desk) -> Run {
+fn sends(desk: &MailSetup) -> Run {
     configure(desk);
     finish(desk.program("neomutt", "neomutt").args(["-s", "Compilers", GRACE]).stdin(desk.mail()))
 }
@@ -22,7 +22,7 @@ fn sends(desk: &Desk) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot, NeoMutt and tmux"]
 fn shows_mail() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     desk.home.store_token("mail");
     configure(&desk);
     let terminal = Terminal::run(&desk.home, "(neomutt >/dev/tty)");
@@ -36,7 +36,7 @@ fn shows_mail() {
 #[test]
 #[ignore = "tests/run: dovecot's submission service and NeoMutt"]
 fn sends_mail() {
-    let desk = Desk::with_short_tokens();
+    let desk = MailSetup::with_short_tokens();
     desk.home.store_token("mail");
     let run = sends(&desk);
     desk.has_sent_the_mail(&run);

@@ -1,14 +1,14 @@
 use standin::{ADA, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID};
 
-use super::{Desk, TIMED_OUT, block, fails_when_the_server_refuses, shows_our_reason};
-use crate::document::Adapt as _;
+use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, shows_our_reason};
+use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 
-fn offlineimap(desk: &Desk) -> Run {
+fn offlineimap(desk: &MailSetup) -> Run {
     run(desk, block("OfflineIMAP", "ini", 0))
 }
 
-fn run(desk: &Desk, configuration: String) -> Run {
+fn run(desk: &MailSetup, configuration: String) -> Run {
     let server = format!("remotehost = localhost\nremoteport = {}", desk.server.imaps_port);
     let configuration = configuration
         .with("remotehost = outlook.office365.com", &server)
@@ -23,7 +23,7 @@ fn run(desk: &Desk, configuration: String) -> Run {
 
 /// With the lines for those who want it to refresh by itself. OfflineIMAP sends its secret even when it is empty, and
 /// the stand-in refuses that from a client without one (as Microsoft may): so this is a client with a secret.
-fn refreshes_by_itself(desk: &Desk) -> Run {
+fn refreshes_by_itself(desk: &MailSetup) -> Run {
     let configuration = block("OfflineIMAP", "ini", 0);
     let asks = configuration.lines().find(|line| line.starts_with("oauth2_access_token_eval")).unwrap().to_owned();
     let instead = block("OfflineIMAP", "ini", 1)
@@ -36,7 +36,7 @@ fn refreshes_by_itself(desk: &Desk) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot and OfflineIMAP"]
 fn fetches_mail() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     desk.home.store_token("mail");
     let run = offlineimap(&desk);
     desk.has_fetched_the_mail(&run);
@@ -57,7 +57,7 @@ fn fails_with_a_token_of_another_person() {
 #[test]
 #[ignore = "tests/run: dovecot and OfflineIMAP"]
 fn fetches_mail_with_the_stored_refresh_token() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     let token = desk.home.standin.seed_refresh_token(CONFIDENTIAL_CLIENT_ID, ADA);
     desk.home.put_token("mail", &token);
     let run = refreshes_by_itself(&desk);
@@ -72,7 +72,7 @@ fn fetches_mail_with_the_stored_refresh_token() {
 #[test]
 #[ignore = "tests/run: dovecot and OfflineIMAP"]
 fn shows_why_there_is_no_refresh_token() {
-    let desk = Desk::with_mail();
+    let desk = MailSetup::with_mail();
     let run = refreshes_by_itself(&desk);
     assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
     assert!(run.stderr.contains("No refresh token found"), "{run:?}");

@@ -24,18 +24,18 @@ const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIG
 /// patience.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often a waiting request looks for a signal.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 static ENABLED: AtomicBool = AtomicBool::new(false);
 static STATE: OnceLock<State> = OnceLock::new();
 
 struct State {
     /// Not held: a signal does what it does by default.
-    free: Arc<AtomicBool>,
+    default_action: Arc<AtomicBool>,
     /// The signal that came while held, or 0.
-    received: Arc<AtomicUsize>,
-    /// How many holds there are, one within the other.
-    holds: AtomicUsize,
+    pending: Arc<AtomicUsize>,
+    /// How many guards there are, one within the other.
+    guards: AtomicUsize,
 }
 
 /// Lets this program hold signals off. For the commands; a library's caller keeps its own handlers.
@@ -43,16 +43,19 @@ pub(crate) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
-/// Made by the first hold: whoever holds nothing off pays nothing.
+/// Made by the first hold: whoever guards nothing off pays nothing.
 fn state() -> Option<&'static State> {
     let make = || {
-        let state =
-            State { free: Arc::new(AtomicBool::new(true)), received: Arc::default(), holds: AtomicUsize::default() };
+        let state = State {
+            default_action: Arc::new(AtomicBool::new(true)),
+            pending: Arc::default(),
+            guards: AtomicUsize::default(),
+        };
         let ignored = ignored_signals();
         for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
             // A signal that cannot be caught is one that cannot be held off.
-            _ = flag::register_conditional_default(signal, Arc::clone(&state.free));
-            _ = flag::register_usize(signal, Arc::clone(&state.received), signal.unsigned_abs() as usize);
+            _ = flag::register_conditional_default(signal, Arc::clone(&state.default_action));
+            _ = flag::register_usize(signal, Arc::clone(&state.pending), signal.unsigned_abs() as usize);
         }
         state
     };
@@ -61,14 +64,14 @@ fn state() -> Option<&'static State> {
 
 /// While this lives, signals wait. Drop it once the token is safe.
 #[must_use]
-pub(crate) struct Held(());
+pub(crate) struct SignalGuard(());
 
-pub(crate) fn hold() -> Held {
+pub(crate) fn defer() -> SignalGuard {
     if let Some(state) = state() {
-        state.holds.fetch_add(1, Ordering::SeqCst);
-        state.free.store(false, Ordering::SeqCst);
+        state.guards.fetch_add(1, Ordering::SeqCst);
+        state.default_action.store(false, Ordering::SeqCst);
     }
-    Held(())
+    SignalGuard(())
 }
 
 /// The signals that whoever started us wants ignored, such as `nohup` and a shell's background jobs: a bit each. To
@@ -79,14 +82,14 @@ fn ignored_signals() -> u64 {
     u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
 }
 
-impl Drop for Held {
+impl Drop for SignalGuard {
     fn drop(&mut self) {
         let Some(state) = STATE.get() else { return };
-        if state.holds.fetch_sub(1, Ordering::SeqCst) > 1 {
+        if state.guards.fetch_sub(1, Ordering::SeqCst) > 1 {
             return;
         }
-        state.free.store(true, Ordering::SeqCst);
-        match i32::try_from(state.received.swap(0, Ordering::SeqCst)) {
+        state.default_action.store(true, Ordering::SeqCst);
+        match i32::try_from(state.pending.swap(0, Ordering::SeqCst)) {
             Ok(0) | Err(_) => {}
             Ok(signal) => _ = low_level::emulate_default_handler(signal),
         }
@@ -94,22 +97,22 @@ impl Drop for Held {
 }
 
 /// Whether a signal is held off.
-pub(crate) fn is_received() -> bool {
-    STATE.get().is_some_and(|state| state.received.load(Ordering::SeqCst) != 0)
+pub(crate) fn is_pending() -> bool {
+    STATE.get().is_some_and(|state| state.pending.load(Ordering::SeqCst) != 0)
 }
 
 /// Comes to its end when a signal is held off; never, where none comes.
-pub(crate) async fn received() {
+pub(crate) async fn signalled() {
     if STATE.get().is_none() {
         return std::future::pending().await;
     }
-    while !is_received() {
-        tokio::time::sleep(LOOK).await;
+    while !is_pending() {
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 /// Comes to its end [`GRACE`] after a signal came.
-pub(crate) async fn grace_is_over() {
-    received().await;
+pub(crate) async fn grace_elapsed() {
+    signalled().await;
     tokio::time::sleep(GRACE).await;
 }

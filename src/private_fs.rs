@@ -7,14 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A token or a record is a few kilobytes.
-const LARGEST: u64 = 1024 * 1024;
+const MAX_SIZE: u64 = 1024 * 1024;
 /// The start of the names of files that are being written.
-const UNFINISHED: &str = ".m365auth-";
+const TEMPORARY_PREFIX: &str = ".m365auth-";
 /// Whoever has not finished a file for so long was killed.
-const STALE: Duration = Duration::from_secs(60);
+const STALE_AFTER: Duration = Duration::from_secs(60);
 
 /// Makes the folder, with mode 700 where it did not exist.
-pub(crate) fn folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -25,7 +25,7 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 /// Writes a file that only its owner can read, at no moment half: a temporary file beside it (created with mode 600)
 /// is filled, synced to the disk, and renamed. A link in its place is replaced, not followed.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    fill(path, content, File::sync_all)?;
+    write_with(path, content, File::sync_all)?;
     // The rename too must survive a power cut. Some file systems cannot sync a folder; the file is there all the same.
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder_of(path)) {
@@ -36,14 +36,14 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// As [`write()`], for what may be lost in a power cut: it does not wait for the disk.
-pub(crate) fn write_quickly(path: &Path, content: &[u8]) -> io::Result<()> {
-    fill(path, content, |_| Ok(()))
+pub(crate) fn write_without_sync(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_with(path, content, |_| Ok(()))
 }
 
-fn fill(path: &Path, content: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+fn write_with(path: &Path, content: &[u8], sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let parent = folder_of(path);
-    folder(parent)?;
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(parent)?;
+    create_folder(parent)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(parent)?;
     file.write_all(content)?;
     sync(file.as_file())?;
     file.persist(path)?;
@@ -57,8 +57,8 @@ fn folder_of(path: &Path) -> &Path {
 /// Removes what killed processes left.
 pub(crate) fn remove_stale(folder: &Path) {
     for entry in folder.read_dir().into_iter().flatten().flatten() {
-        let is_stale = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > STALE);
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_stale() == Some(true) {
+        let is_stale = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > STALE_AFTER);
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) && is_stale() == Some(true) {
             _ = fs::remove_file(entry.path());
         }
     }
@@ -67,8 +67,8 @@ pub(crate) fn remove_stale(folder: &Path) {
 /// Writes a secret into a folder of ours.
 pub(crate) fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
     if let Some(parent) = path.parent() {
-        folder(parent)?;
-        tighten(parent, 0o700)?;
+        create_folder(parent)?;
+        restrict_mode(parent, 0o700)?;
     }
     write(path, secret.as_bytes())
 }
@@ -77,21 +77,21 @@ pub(crate) fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
 pub(crate) fn read_secret(path: &Path) -> io::Result<String> {
     let metadata = fs::metadata(path)?;
     if let Some(parent) = path.parent() {
-        tighten(parent, 0o700)?;
+        restrict_mode(parent, 0o700)?;
     }
     if !metadata.is_file() {
         return Err(io::Error::other("it is no file")); // and to open a pipe would wait for ever
     }
-    tighten(path, 0o600)?;
+    restrict_mode(path, 0o600)?;
     let mut text = String::new();
-    File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
+    File::open(path)?.take(MAX_SIZE).read_to_string(&mut text)?;
     Ok(text)
 }
 
 /// Takes from others what the mode lets them do with a file of ours; a folder they may list, as ever. What is another
 /// user's is refused: that one could put a token of his own there.
 #[cfg(unix)]
-fn tighten(path: &Path, mode: u32) -> io::Result<()> {
+fn restrict_mode(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let metadata = fs::metadata(path)?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
@@ -111,14 +111,14 @@ fn tighten(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn tighten(_: &Path, _: u32) -> io::Result<()> {
+fn restrict_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(()) // the folder is in the user's own profile, whose access list says the same
 }
 
 /// Whether nobody else can have written a file that was opened: neither it nor the folder in which it, or the link to it,
 /// lies. What root owns is as good as ours, as a system's configuration and Nix's store.
 #[cfg(unix)]
-pub(crate) fn is_trustworthy(file: &File, path: &Path) -> Result<(), String> {
+pub(crate) fn ensure_trusted(file: &File, path: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt as _;
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let own = |what: &Path, metadata: &fs::Metadata, sticky: bool| {
@@ -144,6 +144,6 @@ pub(crate) fn is_trustworthy(file: &File, path: &Path) -> Result<(), String> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn is_trustworthy(_: &File, _: &Path) -> Result<(), String> {
+pub(crate) fn ensure_trusted(_: &File, _: &Path) -> Result<(), String> {
     Ok(())
 }

@@ -8,7 +8,7 @@ pub(super) struct Pastes(());
 
 impl Terminal {
     /// A read that has begun cannot be taken back: beside the browser it would swallow the answer to a later question.
-    pub(super) const CAN_STOP: bool = false;
+    pub(super) const CAN_CANCEL: bool = false;
 
     pub(super) fn open() -> Option<(Self, Pastes)> {
         Some((Self(()), Pastes(())))

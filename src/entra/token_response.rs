@@ -8,10 +8,10 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::foreign::printable;
+use crate::sanitize::for_terminal;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Answer {
+pub(crate) struct EntraTokenResponse {
     /// Empty where there is none.
     #[serde(default = "none", deserialize_with = "access_token")]
     access_token: AccessToken,
@@ -27,13 +27,13 @@ pub(super) struct Answer {
     id_token: Option<String>,
 }
 
-impl Answer {
+impl EntraTokenResponse {
     pub(super) fn id_token(&self) -> Option<&str> {
         self.id_token.as_deref()
     }
 }
 
-impl TokenResponse for Answer {
+impl TokenResponse for EntraTokenResponse {
     type TokenType = BasicTokenType;
 
     fn access_token(&self) -> &AccessToken {
@@ -77,7 +77,7 @@ fn seconds<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error>
 
 fn scopes<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Scope>, D::Error> {
     let text: Option<String> = lenient(field)?;
-    Ok(text.unwrap_or_default().split_whitespace().map(|scope| Scope::new(printable(scope))).collect())
+    Ok(text.unwrap_or_default().split_whitespace().map(|scope| Scope::new(for_terminal(scope))).collect())
 }
 
 #[cfg(test)]
@@ -92,7 +92,8 @@ mod tests {
             r#""expires_in":99999999999999999999,"id_token":5"#,
             r#""access_token":null,"token_type":{}"#,
         ] {
-            let answer: Answer = serde_json::from_str(&format!(r#"{{"refresh_token":"r",{odd}}}"#)).expect(odd);
+            let answer: EntraTokenResponse =
+                serde_json::from_str(&format!(r#"{{"refresh_token":"r",{odd}}}"#)).expect(odd);
             assert_eq!(answer.refresh_token().map(RefreshToken::secret).map(String::as_str), Some("r"), "{odd}");
             assert_eq!((answer.expires_in(), answer.id_token()), (None, None), "{odd}");
             assert_eq!(answer.access_token().secret(), "", "{odd}");
@@ -101,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_lifetime_may_be_a_text() {
-        let answer: Answer = serde_json::from_str(r#"{"access_token":"a","expires_in":"3599"}"#).expect("an answer");
+        let answer: EntraTokenResponse =
+            serde_json::from_str(r#"{"access_token":"a","expires_in":"3599"}"#).expect("an answer");
         assert_eq!(answer.expires_in(), Some(Duration::from_secs(3599)));
     }
 }

@@ -7,84 +7,87 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Failure;
+use super::KeychainError;
 
 /// `CRED_MAX_CREDENTIAL_BLOB_SIZE` of Windows, in bytes. Python's `keyring`, which writes UTF-16, fails at half of that
 /// many characters (jaraco/keyring issue 355), so that nothing longer is shared with it.
-const LARGEST: usize = 5 * 512;
+const MAX_BLOB_SIZE: usize = 5 * 512;
 /// Five times the longest token that was reported.
-const MOST_PARTS: usize = 4;
+const MAX_CHUNKS: usize = 4;
 const SETS: [char; 2] = ['a', 'b'];
 /// A slash is in no profile's name: no part is another profile's entry.
-const BEFORE_PART: char = '/';
+const CHUNK_SEPARATOR: char = '/';
 
 /// Entries of one user, by their names.
 pub(super) trait Entries {
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure>;
-    fn write(&self, name: &str, blob: &[u8]) -> Result<(), Failure>;
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, KeychainError>;
+    fn write(&self, name: &str, blob: &[u8]) -> Result<(), KeychainError>;
     /// An entry that is not there is removed already.
-    fn remove(&self, name: &str) -> Result<(), Failure>;
+    fn remove(&self, name: &str) -> Result<(), KeychainError>;
 }
 
 /// What the entry holds, or the parts that it lists.
-pub(super) fn load(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+pub(super) fn load(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, KeychainError> {
     match load_once(entries, name) {
         // Another command may have removed the parts between our looks at list and parts. Its own list is there now.
-        Err(Failure::Garbled) => load_once(entries, name),
+        Err(KeychainError::Malformed) => load_once(entries, name),
         loaded => loaded,
     }
 }
 
-fn load_once(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+fn load_once(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, KeychainError> {
     let Some(blob) = entries.read(name)? else { return Ok(None) };
-    let Some(list) = List::parse(&blob) else { return Ok(Some(blob)) };
+    let Some(manifest) = Manifest::parse(&blob) else { return Ok(Some(blob)) };
     let mut token = Vec::new();
-    for part in list.names(name) {
-        token.extend(entries.read(&part)?.ok_or(Failure::Garbled)?);
+    for chunk in manifest.names(name) {
+        token.extend(entries.read(&chunk)?.ok_or(KeychainError::Malformed)?);
     }
-    if digest(&token) == list.digest { Ok(Some(token)) } else { Err(Failure::Garbled) }
+    if digest(&token) == manifest.digest { Ok(Some(token)) } else { Err(KeychainError::Malformed) }
 }
 
 /// Keeps the token in one entry if it fits, else in parts. The parts of the token before are removed.
-pub(super) fn save(entries: &impl Entries, name: &str, token: &[u8]) -> Result<(), Failure> {
-    let before = entries.read(name)?.and_then(|blob| List::parse(&blob));
-    if token.len() <= LARGEST {
+pub(super) fn save(entries: &impl Entries, name: &str, token: &[u8]) -> Result<(), KeychainError> {
+    let before = entries.read(name)?.and_then(|blob| Manifest::parse(&blob));
+    if token.len() <= MAX_BLOB_SIZE {
         entries.write(name, token)?;
     } else {
-        let list = List::of(token, before.as_ref())?;
-        for (part, bytes) in list.names(name).zip(token.chunks(LARGEST)) {
-            entries.write(&part, bytes)?;
+        let manifest = Manifest::of(token, before.as_ref())?;
+        for (chunk, bytes) in manifest.names(name).zip(token.chunks(MAX_BLOB_SIZE)) {
+            entries.write(&chunk, bytes)?;
         }
-        entries.write(name, list.to_text().as_bytes())?;
+        entries.write(name, manifest.to_text().as_bytes())?;
     }
-    for part in before.iter().flat_map(|list| list.names(name)) {
-        if entries.remove(&part).is_err() {
-            log::warn!("a part of the older token stays in the keychain ({part})");
+    for chunk in before.iter().flat_map(|manifest| manifest.names(name)) {
+        if entries.remove(&chunk).is_err() {
+            log::warn!("a part of the older token stays in the keychain ({chunk})");
         }
     }
     Ok(())
 }
 
 /// Removes the entry, and every part that may be there, listed or not.
-pub(super) fn delete(entries: &impl Entries, name: &str) -> Result<(), Failure> {
+pub(super) fn delete(entries: &impl Entries, name: &str) -> Result<(), KeychainError> {
     entries.remove(name)?;
-    let parts = SETS.into_iter().flat_map(|set| names(name, set, MOST_PARTS));
-    parts.into_iter().try_for_each(|part| entries.remove(&part))
+    let parts = SETS.into_iter().flat_map(|set| names(name, set, MAX_CHUNKS));
+    parts.into_iter().try_for_each(|chunk| entries.remove(&chunk))
 }
 
-struct List {
+struct Manifest {
     set: char,
     count: usize,
     digest: String,
 }
 
-impl List {
-    fn of(token: &[u8], before: Option<&Self>) -> Result<Self, Failure> {
-        let count = token.len().div_ceil(LARGEST);
-        if count > MOST_PARTS {
-            return Err(Failure::Other(format!("it takes no more than {} characters", LARGEST * MOST_PARTS)));
+impl Manifest {
+    fn of(token: &[u8], before: Option<&Self>) -> Result<Self, KeychainError> {
+        let count = token.len().div_ceil(MAX_BLOB_SIZE);
+        if count > MAX_CHUNKS {
+            return Err(KeychainError::Other(format!(
+                "it takes no more than {} characters",
+                MAX_BLOB_SIZE * MAX_CHUNKS
+            )));
         }
-        let set = if before.is_some_and(|list| list.set == SETS[0]) { SETS[1] } else { SETS[0] };
+        let set = if before.is_some_and(|manifest| manifest.set == SETS[0]) { SETS[1] } else { SETS[0] };
         Ok(Self { set, count, digest: digest(token) })
     }
 
@@ -93,7 +96,7 @@ impl List {
         let words: Vec<&str> = std::str::from_utf8(blob).ok()?.split(' ').collect();
         let ["parts", set, count, digest] = words[..] else { return None };
         let set = SETS.into_iter().find(|known| *set == known.to_string())?;
-        let count = count.parse().ok().filter(|count| (1..=MOST_PARTS).contains(count))?;
+        let count = count.parse().ok().filter(|count| (1..=MAX_CHUNKS).contains(count))?;
         Some(Self { set, count, digest: digest.to_owned() })
     }
 
@@ -107,7 +110,7 @@ impl List {
 }
 
 fn names(name: &str, set: char, count: usize) -> impl Iterator<Item = String> {
-    (1..=count).map(move |number| format!("{name}{BEFORE_PART}{set}{number}"))
+    (1..=count).map(move |number| format!("{name}{CHUNK_SEPARATOR}{set}{number}"))
 }
 
 fn digest(token: &[u8]) -> String {
@@ -145,26 +148,26 @@ mod tests {
             self.blobs.borrow().keys().cloned().collect()
         }
 
-        fn step(&self) -> Result<(), Failure> {
-            let left = self.steps.get().checked_sub(1).ok_or_else(|| Failure::Other("stopped".to_owned()))?;
+        fn step(&self) -> Result<(), KeychainError> {
+            let left = self.steps.get().checked_sub(1).ok_or_else(|| KeychainError::Other("stopped".to_owned()))?;
             self.steps.set(left);
             Ok(())
         }
     }
 
     impl Entries for Manager {
-        fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        fn read(&self, name: &str) -> Result<Option<Vec<u8>>, KeychainError> {
             Ok(self.blobs.borrow().get(name).cloned())
         }
 
-        fn write(&self, name: &str, blob: &[u8]) -> Result<(), Failure> {
+        fn write(&self, name: &str, blob: &[u8]) -> Result<(), KeychainError> {
             self.step()?;
             assert!(blob.len() <= 2560, "the Credential Manager refuses {} bytes", blob.len());
             self.blobs.borrow_mut().insert(name.to_owned(), blob.to_vec());
             Ok(())
         }
 
-        fn remove(&self, name: &str) -> Result<(), Failure> {
+        fn remove(&self, name: &str) -> Result<(), KeychainError> {
             self.step()?;
             self.blobs.borrow_mut().remove(name);
             Ok(())
@@ -193,8 +196,8 @@ mod tests {
             let token = token('0', length);
             let manager = Manager::holding(Some(&token));
             assert_eq!(manager.names().len(), 1 + parts, "{length}");
-            let list = String::from_utf8(manager.blobs.borrow()[NAME].clone()).unwrap();
-            assert!(!crate::foreign::is_token(&list), "{list}");
+            let manifest = String::from_utf8(manager.blobs.borrow()[NAME].clone()).unwrap();
+            assert!(!crate::sanitize::is_well_formed_token(&manifest), "{manifest}");
             assert_eq!(manager.token(), Some(token));
         }
         let manager = Manager::holding(Some("old"));
@@ -228,12 +231,12 @@ mod tests {
     #[test]
     fn a_part_that_is_lost_or_of_another_token_is_found_out() {
         let manager = Manager::holding(Some(&token('0', 6000)));
-        let part = manager.names().pop().unwrap();
-        let before = manager.blobs.borrow_mut().insert(part.clone(), b"another".to_vec());
-        assert!(matches!(load(&manager, NAME), Err(Failure::Garbled)));
-        manager.blobs.borrow_mut().remove(&part);
-        assert!(matches!(load(&manager, NAME), Err(Failure::Garbled)));
-        manager.blobs.borrow_mut().insert(part, before.unwrap());
+        let chunk = manager.names().pop().unwrap();
+        let before = manager.blobs.borrow_mut().insert(chunk.clone(), b"another".to_vec());
+        assert!(matches!(load(&manager, NAME), Err(KeychainError::Malformed)));
+        manager.blobs.borrow_mut().remove(&chunk);
+        assert!(matches!(load(&manager, NAME), Err(KeychainError::Malformed)));
+        manager.blobs.borrow_mut().insert(chunk, before.unwrap());
         assert_eq!(manager.token(), Some(token('0', 6000)));
         delete(&manager, NAME).unwrap();
         assert_eq!(manager.token(), None);

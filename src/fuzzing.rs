@@ -1,51 +1,46 @@
-//! Input from outside at its worst, and what holds whatever its bytes are. One function a border: the fuzz targets in
-//! `fuzz/` call them, and so does `cargo test` with the seeds in `fuzz/corpus` and what proptest makes of these.
+//! Fuzz targets: one function for each place where input from outside enters, with the properties that hold for every
+//! input. The targets in `fuzz/` call them with libFuzzer's inputs; `cargo test` calls them with the seeds in
+//! `fuzz/corpus` and with inputs that proptest makes from these.
 
-pub use crate::cli::hostile::python_config;
-pub use crate::config::hostile::configuration;
-pub use crate::entra::hostile::{answers, id_token};
-pub use crate::sign_in::hostile::redirect;
-pub use crate::store::hostile::keychain_blob;
+mod answers;
+mod configuration;
+mod id_token;
+mod keychain_blob;
+mod python_config;
+mod redirect;
+mod sanitize;
+
+pub use answers::answers;
+pub use configuration::configuration;
+pub use id_token::id_token;
+pub use keychain_blob::keychain_blob;
+pub use python_config::python_config;
+pub use redirect::redirect;
+pub use sanitize::sanitize;
 
 use crate::error::{Error, ErrorKind};
-use crate::foreign::{html, is_direction_mark, printable};
-
-/// Foreign text: nothing that is shown steers a terminal or a page.
-pub fn foreign(bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let shown = printable(&text);
-    must_be_one_plain_line(&shown);
-    assert!(shown.len() <= text.len() && printable(&shown) == shown);
-    assert!(!shown.starts_with(' ') && !shown.ends_with(' ') && !shown.contains("  "));
-    crate::cli::hostile::must_wrap(&shown);
-
-    let page = html(&text);
-    assert!(!page.contains(['<', '>', '"', '\'']));
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-    let read = entities.iter().fold(page, |page, (entity, character)| page.replace(entity, character));
-    assert_eq!(read, text, "the browser shows what was there");
-}
+use crate::sanitize::is_bidi_control;
 
 /// Neither a line end nor anything else that moves the cursor or the direction of writing.
-pub(crate) fn must_be_one_plain_line(text: &str) {
-    assert!(!text.contains(|c: char| c.is_control() || is_direction_mark(c)), "{text:?}");
+pub(crate) fn assert_one_plain_line(text: &str) {
+    assert!(!text.contains(|c: char| c.is_control() || is_bidi_control(c)), "{text:?}");
 }
 
 /// The error is of one of these kinds, says what happened on one plain line, and has a hint. The hint's line ends are
 /// our own, before an address or an example.
-pub(crate) fn must_be_explained(error: &Error, kinds: &[ErrorKind]) {
+pub(crate) fn assert_explained(error: &Error, kinds: &[ErrorKind]) {
     assert!(kinds.contains(&error.kind()), "{error:?}");
     let message = error.to_string();
-    must_be_one_plain_line(&message);
+    assert_one_plain_line(&message);
     assert!(!message.is_empty() && !message.ends_with(' '), "it says what: {message:?}");
     let hint = error.next_step().expect("every error has a hint");
-    must_be_one_plain_line(&hint.replace('\n', " "));
+    assert_one_plain_line(&hint.replace('\n', " "));
     let refusal = error.refusal();
-    must_be_one_plain_line(&refusal.map_or_else(String::new, crate::Refusal::ids));
+    assert_one_plain_line(&refusal.map_or_else(String::new, crate::Refusal::ids));
 }
 
 /// No part of the error repeats the text, be it shown or printed with `{:?}`.
-pub(crate) fn must_not_tell(error: &Error, secret: &str) {
+pub(crate) fn assert_not_leaked(error: &Error, secret: &str) {
     assert!(!format!("{error} {error:?}").contains(secret), "{error:?}");
 }
 
@@ -91,8 +86,8 @@ mod tests {
     }
 
     #[test]
-    fn foreign() {
-        holds("foreign", super::foreign);
+    fn sanitize() {
+        holds("sanitize", super::sanitize);
     }
 
     /// For each seed, each input that once was a defect, and what proptest makes of them.

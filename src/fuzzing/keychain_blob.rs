@@ -1,49 +1,49 @@
-//! What holds for everything that lies where a refresh token should.
+//! The target `keychain_blob`: what is stored where a refresh token should be.
 
 use oauth2::RefreshToken;
 
-use super::{keychain, record, token_in};
+use super::assert_explained;
 use crate::error::ErrorKind;
-use crate::foreign::is_token;
-use crate::hostile::must_be_explained;
+use crate::sanitize::is_well_formed_token;
+use crate::store::{keychain, parse_token, record};
 
 /// The blob of a keychain's entry; as text, a token file and a file of records.
 pub fn keychain_blob(bytes: &[u8]) {
     match keychain::token(bytes.to_vec()) {
-        Ok(Some(token)) => must_be_kept(&token),
+        Ok(Some(token)) => assert_stored_intact(&token),
         Ok(None) => {
             let text = std::str::from_utf8(bytes).unwrap_or("\0");
             assert!(text.contains('\0') || text.trim().is_empty(), "a blank entry, or UTF-16 of one");
         }
         Err(error) => {
-            must_be_explained(&error, &[ErrorKind::Storage]);
+            assert_explained(&error, &[ErrorKind::Storage]);
             assert_eq!(error.to_string(), "the keychain's entry is no token");
             assert!(error.next_step().is_some_and(|hint| hint.contains("get-token")));
         }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let secret = |token: Option<RefreshToken>| token.map(|token| token.secret().clone());
-        if let Ok(token) = token_in(text) {
+        if let Ok(token) = parse_token(text) {
             let in_keychain = keychain::token(bytes.to_vec()).expect("a file's token is a token everywhere");
             assert_eq!(secret(in_keychain), secret(token));
         }
-        record::must_come_back(text);
+        record::assert_round_trip(text);
     }
     let graphic: String = bytes.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
     if !graphic.is_empty() {
-        must_be_kept(&RefreshToken::new(graphic));
+        assert_stored_intact(&RefreshToken::new(graphic));
     }
 }
 
 /// What is saved is loaded identical: as we write it, with the line end of an editor, and as Python writes on Windows.
-pub(crate) fn must_be_kept(token: &RefreshToken) {
+pub(super) fn assert_stored_intact(token: &RefreshToken) {
     let secret = token.secret();
-    assert!(is_token(secret));
+    assert!(is_well_formed_token(secret));
     let utf16 = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
     for blob in [secret.as_bytes().to_vec(), format!("{secret}\r\n").into_bytes(), utf16] {
         let loaded = keychain::token(blob).ok().flatten().expect("what was saved is loaded");
         assert_eq!(loaded.secret(), secret);
     }
-    let in_file = token_in(secret).ok().flatten().expect("and from a file");
+    let in_file = parse_token(secret).ok().flatten().expect("and from a file");
     assert_eq!(in_file.secret(), secret);
 }

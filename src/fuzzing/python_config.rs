@@ -1,9 +1,8 @@
-//! What holds for what lies beside our configuration, and for words on a terminal.
+//! The target `python_config`: the Python tool's `config.py`.
 
-use super::python_config::PythonConfig;
-use super::stderr::{shown, wrap};
+use super::configuration::{CLIENT_ID, parse};
+use crate::cli::python_config::PythonConfig;
 use crate::config::ProfileName;
-use crate::config::hostile::{CLIENT_ID, parse};
 
 /// The Python original's `config.py`: whatever it says, the lines that we make of it are a configuration of the same.
 pub fn python_config(bytes: &[u8]) {
@@ -21,10 +20,4 @@ pub fn python_config(bytes: &[u8]) {
         let ours: Vec<&str> = profile.scopes.iter().map(|scope| scope.as_str()).collect();
         assert!(scopes.iter().all(|scope| ours.contains(&scope.as_str())), "{name}: {scopes:?}, not {ours:?}");
     }
-}
-
-/// A line in many lines has the same words.
-pub(crate) fn must_wrap(line: &str) {
-    let wrapped = wrap(&shown(line));
-    assert!(wrapped.split_whitespace().eq(line.split_whitespace()), "{line:?} became {wrapped:?}");
 }

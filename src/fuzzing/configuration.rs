@@ -1,21 +1,23 @@
-//! What holds for every text that is called a configuration.
+//! The target `configuration`: the text of `config.toml`.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
-use super::{ALWAYS_ASKED_FOR, Config, Profile, ProfileName};
+use oauth2::RedirectUrl;
+
+use super::{assert_explained, assert_not_leaked, assert_one_plain_line};
+use crate::config::{ALWAYS_ASKED_FOR, Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind};
-use crate::foreign::is_token;
-use crate::hostile::{must_be_explained, must_be_one_plain_line, must_not_tell};
-use crate::sign_in::hostile::must_lead_back;
+use crate::sanitize::is_well_formed_token;
+use crate::sign_in::port::with_port;
 
 /// Also the audience of the seeds' id_tokens.
-pub(crate) const CLIENT_ID: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
+pub(super) const CLIENT_ID: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
 /// The client secret of the seeds.
 const SECRET: &str = "hunter2";
 
 /// An ordinary profile, for other borders.
-pub(crate) fn profile() -> &'static Profile {
+pub(super) fn profile() -> &'static Profile {
     static PROFILE: LazyLock<Profile> = LazyLock::new(|| {
         let config = parse(&format!("client_id = \"{CLIENT_ID}\"")).expect("a configuration");
         config.profile(&"mail".parse().expect("a name")).expect("a profile")
@@ -23,7 +25,7 @@ pub(crate) fn profile() -> &'static Profile {
     &PROFILE
 }
 
-pub(crate) fn parse(text: &str) -> Result<Config, Error> {
+pub(super) fn parse(text: &str) -> Result<Config, Error> {
     Config::parse(Path::new("config.toml"), text.to_owned())
 }
 
@@ -32,21 +34,21 @@ pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let config = match parse(text) {
         Ok(config) => config,
-        Err(error) => return must_name_the_line(&error, text),
+        Err(error) => return assert_names_line(&error, text),
     };
     for name in config.profile_names().into_iter().take(4) {
         let name: ProfileName = name.parse().expect("a name that was accepted");
         let file = Path::new("cache").join(format!("refresh_token_{name}"));
         assert_eq!((file.parent(), file.components().count()), (Some(Path::new("cache")), 2), "it leads nowhere else");
         match config.profile(&name) {
-            Ok(profile) => must_be_usable(&profile, text),
-            Err(error) => must_name_the_line(&error, text),
+            Ok(profile) => assert_usable(&profile, text),
+            Err(error) => assert_names_line(&error, text),
         }
     }
 }
 
-fn must_name_the_line(error: &Error, text: &str) {
-    must_be_explained(error, &[ErrorKind::Configuration]);
+fn assert_names_line(error: &Error, text: &str) {
+    assert_explained(error, &[ErrorKind::Configuration]);
     let message = error.to_string();
     let place = message.strip_prefix("config.toml:").expect("the file comes first");
     let line = place.split_once(": ").and_then(|(line, _)| line.parse().ok());
@@ -54,34 +56,45 @@ fn must_name_the_line(error: &Error, text: &str) {
         Some(line) => assert!((1..=text.matches('\n').count() + 1).contains(&line), "{message}"),
         None => assert_eq!(place, " client_id is missing"),
     }
-    if secret_is_in_its_place(text) {
-        must_not_tell(error, SECRET);
+    if secret_stands_alone(text) {
+        assert_not_leaked(error, SECRET);
     }
 }
 
-fn must_be_usable(profile: &Profile, text: &str) {
-    assert!(is_token(profile.client_id.as_str()));
+fn assert_usable(profile: &Profile, text: &str) {
+    assert!(is_well_formed_token(profile.client_id.as_str()));
     let authority = profile.authority.to_string();
     assert_eq!(authority.parse().as_ref(), Ok(&profile.authority));
     let token = profile.authority.endpoint("oauth2/v2.0/token");
     assert_eq!(token.as_str(), format!("{authority}oauth2/v2.0/token"));
     assert!(token.scheme() == "https" && token.username().is_empty() && token.password().is_none(), "{token}");
-    must_lead_back(&profile.redirect_uri);
+    assert_usable_redirect_uri(&profile.redirect_uri);
     for server in [&profile.imap_server, &profile.smtp_server, &profile.graph_server] {
-        assert!(is_token(&server.host));
-        must_be_one_plain_line(&server.to_string());
+        assert!(is_well_formed_token(&server.host));
+        assert_one_plain_line(&server.to_string());
     }
     let scopes: Vec<&str> = profile.scopes.iter().map(|scope| scope.as_str()).collect();
     assert!(ALWAYS_ASKED_FOR.iter().all(|always| scopes.contains(always)));
     assert!(!scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)), "{scopes:?}");
     assert!((1..=600).contains(&profile.network_timeout.as_secs()));
-    if secret_is_in_its_place(text) {
+    if secret_stands_alone(text) {
         assert!(!format!("{profile:?}").contains(SECRET));
     }
 }
 
 /// It stands on lines of its own alone, and these are no part of a text of many lines.
-fn secret_is_in_its_place(text: &str) -> bool {
+fn secret_stands_alone(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| line.contains(SECRET));
     !text.contains("\"\"\"") && !text.contains("'''") && lines.all(|line| line.starts_with("client_secret = "))
+}
+
+/// The browser can be sent there and comes back: the address is plain, and takes a port that is free.
+fn assert_usable_redirect_uri(redirect_uri: &RedirectUrl) {
+    assert!(redirect_uri.as_str().chars().all(|c| c.is_ascii_graphic()), "{redirect_uri:?}");
+    let before = redirect_uri.url();
+    if before.scheme() == "http" && before.port().is_none() {
+        let with_port = with_port(redirect_uri.as_str(), 50_000);
+        let after = with_port.url();
+        assert_eq!((after.host_str(), after.port(), after.path()), (before.host_str(), Some(50_000), before.path()));
+    }
 }
