@@ -132,7 +132,7 @@ pub fn give(path: &std::path::Path, user: u32) {
 
 #[test]
 #[ignore = "tests/run: strace"]
-fn a_hit_opens_one_file_and_no_thread_connection_or_lock() {
+fn a_hit_opens_one_file_and_uses_no_thread_connection_or_lock() {
     let home = home_with_memory();
     home.refresh().token();
     let trace = home.path().join("trace");

@@ -1,4 +1,4 @@
-//! The test knows all secrets and searches for them in everything that the commands print and write.
+//! Searches for the known secrets in everything that the commands print and write.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ fn home() -> Home {
     home
 }
 
-/// Returns the secrets, which only the store may contain, and stdout the requested token.
+/// Returns all secrets. They may appear only in the store, except for the requested token on stdout.
 fn secrets(home: &Home) -> Vec<String> {
     home.standin.issued_secrets().into_iter().chain([CLIENT_SECRET.to_owned()]).collect()
 }

@@ -46,7 +46,7 @@ const BANNED: &[(&str, &str)] = &[
     ("~whoever", "anyone who"),
 ];
 
-/// Folders and files without text of our own: generated files and build results.
+/// Generated files and build results.
 const SKIPPED: &[&str] = &["Cargo.lock", "__pycache__", "packaging/pkg", "packaging/share", "packaging/src", "target"];
 
 #[test]
@@ -97,8 +97,8 @@ fn banned_in(text: &str) -> impl Iterator<Item = (usize, &'static str, &'static 
     BANNED.iter().flat_map(matches)
 }
 
-/// Splits a text into words in lower case, each with its line. Comment markers and line continuations are ignored, so that
-/// a phrase is found across lines. Other punctuation is a word of its own.
+/// Splits a text into words in lower case, each with its line number. Comment markers and line continuations are
+/// ignored, so that a phrase is found across lines. Any other punctuation character is a separate word.
 fn words(text: &str) -> Vec<(usize, String)> {
     let mut words: Vec<(usize, String)> = Vec::new();
     for (index, line) in text.lines().enumerate() {

@@ -142,7 +142,7 @@ impl Home {
         command
     }
 
-    /// Gives a program this home, and no environment variable of the test's own beyond the necessary ones.
+    /// Clears a program's environment, and sets this home and the few variables that a program needs.
     pub fn prepare(&self, command: &mut Command) {
         let commands = binary("refresh-token").parent().unwrap().to_owned();
         let path = std::env::join_paths([commands].into_iter().chain(std::env::split_paths(&path_variable()))).unwrap();
@@ -226,7 +226,7 @@ impl SignIn {
         Self::read(child, Box::new(stderr))
     }
 
-    /// Starts it through a program that gives it a terminal and shows all of its output on stdout.
+    /// Starts `get-token` through a program that provides a terminal and passes all output to its stdout.
     pub fn begin_in_terminal(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();

@@ -10,7 +10,7 @@ fn aerc<'a>(setup: &'a mut MailSetup, argument: &str) -> Terminal<'a> {
     setup.write(".config/aerc/accounts.conf", &block);
     setup.write(".config/aerc/aerc.conf", "[compose]\neditor = true\n[filters]\ntext/plain = cat\n");
     let runtime = setup.home.path().display().to_string();
-    // SSL_CERT_FILE replaces Go's certificate authorities. In XDG_RUNTIME_DIR aerc creates a socket.
+    // SSL_CERT_FILE replaces Go's certificate authorities. aerc creates a socket in XDG_RUNTIME_DIR.
     for (name, value) in [("SSL_CERT_FILE", setup.ca_file()), ("XDG_RUNTIME_DIR", runtime)] {
         setup.home.environment.push((name.to_owned(), value));
     }

@@ -33,7 +33,7 @@ fn sign_in_page(
     parameters: &Parameters,
     caller: &Caller,
 ) -> Result<Response, Refusal> {
-    let flow = flow(platform, tenant, parameters)?;
+    let flow = validate(platform, tenant, parameters)?;
     let accounts = platform.accounts_in(tenant)?;
     match parameters.get("prompt") {
         None | Some("login" | "select_account" | "consent") => {}
@@ -71,7 +71,7 @@ pub(crate) fn buttons(accounts: &[&Account], action: &str, flow: &str, login_hin
 
 /// Validates the request. The client and its redirect URI are checked first, because an error must not be redirected to
 /// a URI that is not registered (RFC 6749 §4.1.2.1).
-fn flow(platform: &Platform, tenant: &str, parameters: &Parameters) -> Result<Flow, Refusal> {
+fn validate(platform: &Platform, tenant: &str, parameters: &Parameters) -> Result<Flow, Refusal> {
     platform.tenant(tenant)?;
     let client_id = parameters.required("client_id")?;
     let app = platform.app(client_id, tenant)?;

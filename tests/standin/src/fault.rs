@@ -16,8 +16,9 @@ use crate::platform::Caller;
 use crate::refusal::{self, Refusal};
 use crate::wire::Wire;
 
-/// What goes wrong. In JSON: `"reset"`, `{"status": {"status": 503, "retry_after": "1"}}`, `{"aadsts": {"code":
-/// 50196}}` and so on. Omitted fields of `aadsts` have the values of [`Fault::aadsts`].
+/// What goes wrong. In JSON: `"reset"`, `{"aadsts": {"code": 50196}}`, `{"status": {"status": 503, "retry_after":
+/// "1"}}`
+/// and so on. Omitted fields of `aadsts` have the values of [`Fault::aadsts`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -25,8 +26,8 @@ pub enum Fault {
     #[serde(deserialize_with = "deserialize::aadsts")]
     #[allow(missing_docs, reason = "the fields are those of Microsoft's error body")]
     Aadsts { code: u32, error: String, suberror: Option<String>, status: u16 },
-    /// An HTTP status without Microsoft's JSON, as a gateway sends it.
-    #[allow(missing_docs, reason = "the fields are the status line and the header of that name")]
+    /// An HTTP status without Microsoft's JSON body, as a gateway returns it.
+    #[allow(missing_docs, reason = "the fields are named after the HTTP status and header")]
     Status {
         status: u16,
         #[serde(default)]
@@ -67,7 +68,7 @@ pub enum Fault {
     NoExpiresIn,
     /// The lifetime as a JSON string, as Microsoft's older endpoint sends it.
     ExpiresInText,
-    /// A different access token, which is not valid anywhere.
+    /// A different access token, which is not valid.
     AccessToken(String),
     /// A different token type.
     TokenType(String),

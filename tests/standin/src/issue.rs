@@ -108,7 +108,7 @@ impl Grant {
         });
         let length = random::number_in(platform.setup.access_token_length.clone());
         let unsigned = encode(&claims, "");
-        // Random characters in place of a signature bring the token to the chosen length.
+        // Random characters instead of a signature fill the token up to the chosen length.
         let signature = random::text(length.saturating_sub(unsigned.len()).max(43));
         unsigned + &signature
     }

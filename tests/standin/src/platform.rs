@@ -145,12 +145,12 @@ impl Platform {
     }
 }
 
-/// Locks the mutex. A lock poisoned by a panic in one test must not fail the others.
+/// Locks the mutex even if it is poisoned, so that a panic in one test does not fail the others.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What every response repeats of its request.
+/// Values from a request that its response repeats.
 pub(crate) struct Caller {
     pub origin: String,
     pub correlation_id: String,

@@ -56,13 +56,14 @@ impl Refusal {
         Refusal { error: error.into(), ..self }
     }
 
-    /// Returns the response of an endpoint with JSON.
+    /// Returns the refusal as JSON.
     pub fn json(self, caller: &Caller) -> Response {
         let status = self.status;
         (status, caller.headers(), Json(self.body(caller))).into_response()
     }
 
-    /// Returns an error page for a browser. It does not redirect, because the redirect URI may not be the client's.
+    /// Returns the refusal as a page for a browser. It does not redirect, because the redirect URI may not be the
+    /// client's.
     pub fn html(self, caller: &Caller) -> Response {
         let body = self.body(caller);
         let page = page::error(&body.error, &body.error_description);

@@ -1,4 +1,4 @@
-//! Endpoints that take access tokens: tokeninfo, which a mail server asks, and Microsoft Graph.
+//! Endpoints that accept access tokens: tokeninfo for a mail server, and Microsoft Graph.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};

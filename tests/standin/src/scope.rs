@@ -1,4 +1,4 @@
-//! Scopes: OpenID Connect's own, and permissions on a resource.
+//! Scopes of OpenID Connect, and permissions on resources.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ const GRAPH: &[&str] = &[
     "SMTP.Send",
 ];
 
-/// The resource of a scope that names none.
+/// The resource of a scope without a URL, such as `Mail.Read`.
 const DEFAULT_RESOURCE: &str = "https://graph.microsoft.com";
 
 /// The resources of all clouds with their permissions, because a client may be configured for another cloud.

@@ -1,4 +1,4 @@
-//! The listener: TLS, HTTP/1.1, the log, and the connection itself for the faults that need it.
+//! The listener: TLS, HTTP/1.1, the request log, and the faults that break a connection.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -72,7 +72,7 @@ pub(crate) fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
 
 /// Accepts connections until the runtime stops.
 pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: TlsAcceptor) {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("tokio takes a nonblocking listener");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("tokio accepts a nonblocking listener");
     let router = router(platform.clone());
     loop {
         match listener.accept().await {
@@ -87,7 +87,7 @@ pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: 
 }
 
 async fn connection(platform: Arc<Platform>, router: Router, tls: TlsAcceptor, stream: TcpStream) {
-    // Small responses must not wait for the acknowledgement of the previous one. On failure they are only slower.
+    // Otherwise a small response waits for the acknowledgement of the previous one. An error only makes it slower.
     let _ = stream.set_nodelay(true);
     let Ok(stream) = tls.accept(stream).await else {
         return;

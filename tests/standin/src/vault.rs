@@ -1,4 +1,4 @@
-//! Issued tokens and codes, and given consents.
+//! Issued tokens and codes, and the users' consents.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -82,7 +82,7 @@ impl Vault {
         self.consents.entry(key).or_default().extend(permissions);
     }
 
-    /// Returns the permissions of a token for `requested`, if all of them have consent.
+    /// Returns the permissions of a token, if the user has consented to all that are requested.
     pub fn consented(
         &self,
         client_id: &str,

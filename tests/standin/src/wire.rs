@@ -1,4 +1,4 @@
-//! Responses that no correct HTTP server sends. They are written to the connection itself.
+//! Responses that a correct HTTP server cannot send. They are written directly to the connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 /// More than any client should read.
 const HUGE: usize = 8 * 1024 * 1024;
 
-/// What to do with the connection. Carried by a response as an extension.
+/// What to do with the connection. A response carries it as an extension.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wire {
     Reset,
@@ -73,7 +73,7 @@ async fn byte_by_byte(response: Response, stream: &mut (impl AsyncWrite + Unpin)
     for (index, byte) in bytes.iter().enumerate() {
         stream.write_all(&[*byte]).await?;
         stream.flush().await?;
-        // A pause after every byte would take too long for a test.
+        // A pause after every byte would be too slow for a test.
         if index % 64 == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

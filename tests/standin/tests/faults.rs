@@ -15,7 +15,7 @@ fn refresh(standin: &Standin) -> reqwest::Result<HttpResponse> {
     post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority()), &refresh_parameters(&refresh_token))
 }
 
-/// Returns the I/O error at the end of the chain of sources.
+/// Returns the kind of the first I/O error in the chain of sources.
 fn io_error(error: &reqwest::Error) -> Option<ErrorKind> {
     let mut source = error.source();
     while let Some(inner) = source {
