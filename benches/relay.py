@@ -51,5 +51,5 @@ class Relay:
         await asyncio.gather(
             pass_on(client, server_writer, server_writer.write, client_sent.set),
             pass_on(server, client_writer, deliver),
-            return_exceptions=True,  # a connection that is reset
+            return_exceptions=True,  # ignore connections that are reset
         )

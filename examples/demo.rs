@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     say("This demo runs M365-Auth with a stand-in for Microsoft on this machine.");
     say(&format!("All files are in {}, which is removed at the end.", home.path().display()));
 
-    step("1. The configuration names your app registration (without one, get-token asks you and writes it):");
+    step("1. The configuration names your app registration (on its first run, get-token asks for it):");
     let configuration = configuration(&microsoft)?;
     demo.write_configuration(&configuration)?;
     print!("{}", indent(&configuration));
@@ -63,7 +63,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Returns a command for the temporary home, without a desktop session, whose keychain would be yours.
+    /// Returns a command for the temporary home. Without a desktop session, it does not use your keychain.
     fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command.args(arguments).env_remove("M365AUTH_CONFIG").env("HOME", &self.home);
