@@ -16,9 +16,8 @@ use crate::platform::Caller;
 use crate::refusal::{self, Refusal};
 use crate::wire::Wire;
 
-/// What goes wrong. In JSON: `"reset"`, `{"aadsts": {"code": 50196}}`, `{"status": {"status": 503, "retry_after":
-/// "1"}}`
-/// and so on. Omitted fields of `aadsts` have the values of [`Fault::aadsts`].
+/// What goes wrong. In JSON: `"reset"`, `{"aadsts": {"code": 50196}}`, `{"delay": {"milliseconds": 50}}` and so on.
+/// Omitted fields of `aadsts` have the values of [`Fault::aadsts`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
