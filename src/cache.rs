@@ -1,5 +1,5 @@
-//! Access tokens in memory that outlives the process and is never written to a disk: the user's keyring in the kernel
-//! on Linux (keyrings(7)), nothing elsewhere. Where there is no such memory, or no room in it, every look-up is a miss.
+//! Access tokens in memory that outlives the process and is never written to a disk: the user's keyring in the Linux
+//! kernel (keyrings(7)). On other systems, and if the keyring is full or not available, every lookup is a miss.
 
 #[cfg_attr(target_os = "linux", path = "cache/kernel.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "cache/none.rs")]
@@ -13,13 +13,13 @@ use crate::entra::Access;
 use crate::paths::Paths;
 use crate::unix_time::now;
 
-/// In seconds. A token is handed out only if whoever gets it can still work with it for so long.
+/// In seconds. A token is handed out only if it is valid for at least this long.
 const MIN_REMAINING: u64 = 10 * 60;
 
 /// In seconds. Microsoft's longest lifetime is 28 hours ("Continuous access evaluation").
 const MAX_LIFETIME: u64 = 28 * 60 * 60;
 
-/// The memory of one profile.
+/// The cached access token of one profile.
 pub(crate) struct Cache {
     choice: CacheChoice,
     name: String,
@@ -28,9 +28,9 @@ pub(crate) struct Cache {
 
 #[derive(Deserialize, Serialize)]
 struct Entry<Token> {
-    /// The configuration that the token was made for: with another one it is not found.
+    /// The digest of the configuration that the token was issued for. With another configuration the token is not used.
     key_digest: String,
-    /// In seconds since 1970. A clock that was set back since then cannot tell how old the token is.
+    /// In seconds since 1970. If the clock was set back since then, the token's age is unknown and the token is not used.
     cached_at: u64,
     access: Token,
 }
@@ -40,7 +40,7 @@ impl Cache {
         Self { choice: profile.cache, name: name(paths, &profile.name), key_digest: digest(profile) }
     }
 
-    /// The token that is kept, if it is still good for ten minutes.
+    /// Returns the cached token if it is valid for at least ten more minutes.
     pub(crate) fn get(&self) -> Option<Access> {
         if self.choice == CacheChoice::None {
             return None;
@@ -50,11 +50,11 @@ impl Cache {
         let good = entry
             .filter(|entry| entry.key_digest == self.key_digest && entry.cached_at <= now())
             .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MIN_REMAINING));
-        log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "none" });
+        log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "not found" });
         good.map(|entry| entry.access)
     }
 
-    /// Keeps a token until ten minutes before it expires. A token of unknown lifetime is not kept.
+    /// Caches a token until ten minutes before it expires. A token of unknown lifetime is not cached.
     pub(crate) fn insert(&self, access: &Access) {
         let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MIN_REMAINING).min(MAX_LIFETIME);
         if self.choice == CacheChoice::None || seconds == 0 {
@@ -63,22 +63,22 @@ impl Cache {
         if let Ok(entry) = serde_json::to_vec(&Entry { key_digest: self.key_digest.clone(), cached_at: now(), access })
             && let Err(why) = memory::insert(&self.name, &entry, seconds)
         {
-            log::info!("the access token is not kept in kernel memory: {why}");
+            log::info!("the access token is not cached in kernel memory: {why}");
         }
     }
 }
 
-/// Forgets the token of a profile.
+/// Removes the cached token of a profile.
 pub(crate) fn remove(paths: &Paths, profile: &ProfileName) {
     memory::remove(&name(paths, profile));
 }
 
-/// One for each profile of each cache folder, which is where the refresh token would be. A profile's name has no colon.
+/// Returns the key's name: one for each profile of each cache folder. A profile name cannot contain a colon.
 fn name(paths: &Paths, profile: &ProfileName) -> String {
     format!("m365auth:{profile}:{}", paths.cache().display())
 }
 
-/// Of all that a token depends on.
+/// Returns a digest of everything that a token depends on.
 fn digest(profile: &Profile) -> String {
     let scopes = profile.scopes.iter().map(|scope| scope.as_str());
     let [authority, client_id] = [profile.authority.to_string(), profile.client_id.to_string()];
@@ -86,7 +86,7 @@ fn digest(profile: &Profile) -> String {
     let mut digest = Sha256::new();
     for part in [&authority, &client_id, username].into_iter().chain(scopes) {
         digest.update(part);
-        digest.update([0]); // so that no two lists of parts are the same text
+        digest.update([0]); // a separator, so that two lists of parts cannot have the same digest
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! One profile with its store and its line to Microsoft: the way of a token, top-down.
+//! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
 use std::thread;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::unix_time::now;
 
 /// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
 const WARN_AFTER: Duration = Duration::from_secs(75 * DAY);
-/// How long a sign-out waits for a refresh to end.
+/// How long a sign-out waits for a running refresh.
 const SIGN_OUT: Duration = Duration::from_secs(60);
 /// In seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
 
-/// One profile, ready to hand out tokens.
+/// A profile, ready to hand out tokens.
 ///
-/// Its network calls block, and must not be made from within an async runtime.
+/// Its network calls block. Do not make them from within an async runtime.
 ///
 /// ```no_run
 /// let config = m365auth::Config::load("config.toml".as_ref())?;
@@ -40,21 +40,21 @@ pub struct Session {
     stores: Stores,
 }
 
-/// What a sign-in brought.
+/// The result of a sign-in.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
-    /// For the profile's resource, and by whom.
+    /// The access token for the profile's resource, with the account that signed in.
     pub(crate) access: Access,
-    /// As it is stored.
+    /// The stored refresh token.
     pub(crate) refresh_token: RefreshToken,
-    /// Where the refresh token lives now, for a person.
+    /// Where the refresh token is stored, as shown to the user.
     pub(crate) location: String,
-    /// The token is in a file, and not encrypted.
+    /// Whether the refresh token is in an unencrypted file.
     pub(crate) in_file: bool,
 }
 
 impl Session {
-    /// The session of one profile.
+    /// Opens a session for one profile.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Session {
         Ok(Self { paths, profile, cache, stores })
     }
 
-    /// The profile of this session.
+    /// Returns the profile of this session.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
@@ -80,23 +80,23 @@ impl Session {
         &self.paths
     }
 
-    /// An access token that is good for ten minutes or more: the one that is kept in memory, else a new one.
+    /// Returns an access token that is valid for at least ten minutes: the cached one, or a new one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignIn`] where a person must sign in, [`ErrorKind::TryLater`] where the network or Microsoft is
-    /// down, [`ErrorKind::Unavailable`] where the keychain is closed, [`ErrorKind::Configuration`] where the token
-    /// came from another authority or client. The stored token survives every error.
+    /// [`ErrorKind::SignIn`] if the user must sign in, [`ErrorKind::TryLater`] if the network or Microsoft is down,
+    /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
+    /// issued by another authority or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
         if let Some(access) = self.cache.get() {
             return Ok(access);
         }
         let _lock = self.lock()?;
-        // Whoever held the lock has mostly just filled it.
+        // The previous holder of the lock has usually just filled the cache.
         self.cache.get().map_or_else(|| self.refresh(), Ok)
     }
 
-    /// A new access token, whatever is kept. The refresh token that comes with it is saved before this returns.
+    /// Returns a new access token, even if one is cached. The rotated refresh token is saved before this returns.
     ///
     /// # Errors
     ///
@@ -113,20 +113,20 @@ impl Session {
     fn refresh(&self) -> Result<Access> {
         let entra = self.entra();
         thread::scope(|scope| {
-            // To ask the keychain is mostly to wait for it; meanwhile the certificate authorities are read.
+            // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
             self.refresh_from_store(&entra)
         })
     }
 
-    /// With the first stored token that Microsoft does not refuse.
+    /// Refreshes with the first stored token that Microsoft accepts.
     fn refresh_from_store(&self, entra: &Entra<'_>) -> Result<Access> {
         let mut refused = None;
         for location in self.stores.locations() {
             let stored = match self.stores.load(*location) {
                 Ok(Some(stored)) => stored,
                 Ok(None) => continue,
-                // The refusal of the other copy is the better news: it says that Microsoft was asked.
+                // The refusal of the other copy says more: Microsoft was asked.
                 Err(error) if refused.is_some() => {
                     log::warn!("{error}");
                     continue;
@@ -149,9 +149,11 @@ impl Session {
         let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
         let known = || stored.record.as_ref().and_then(|record| record.account.clone());
         access.account = access.account.or_else(known);
-        // A sign-in does not wait for us for ever, and what it brought stays.
+        // A sign-in does not wait for the lock for ever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
-            log::warn!("another token was stored meanwhile, and stays; this access token is of the one before");
+            log::warn!(
+                "another sign-in replaced the stored token meanwhile; this access token belongs to the previous sign-in"
+            );
             return entra::ensure_well_formed(&access.token).map(|()| access);
         }
         let mut record = Record::for_new_token(&self.profile, access.account.clone());
@@ -161,8 +163,8 @@ impl Session {
                 match self.stores.save(token, record) {
                     Ok(Location::File) if !was_in_file => self.warn_of_file(),
                     Ok(_) => {}
-                    // Microsoft keeps the old one alive, so that the next call works all the same.
-                    Err(error) => log::warn!("the new refresh token could not be stored: {error}"),
+                    // The old token stays valid for a while (Microsoft: "Refresh tokens"), so that the next call works.
+                    Err(error) => log::warn!("could not store the new refresh token: {error}"),
                 }
             }
             None => {
@@ -170,71 +172,77 @@ impl Session {
                 self.stores.mark_used(stored, record);
             }
         }
-        entra::ensure_well_formed(&access.token)?; // and whatever it is, the refresh token is safe
+        entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
         self.cache.insert(&access);
         Ok(access)
     }
 
-    /// A refresh token goes to nobody but whom it came from: another authority could keep it, and Microsoft refuses it
-    /// from another client.
+    /// Fails if the stored token was issued by another authority or to another client: another authority must not see it,
+    /// and Microsoft rejects it from another client.
     fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
         let name = &self.profile.name;
         match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
             None => Ok(()),
             Some(origin) => Err(Error::new(
                 ErrorKind::Configuration,
-                format!("the stored token of \"{name}\" came from {origin}, and the configuration says another"),
+                format!("the stored token of the profile \"{name}\" was issued for {origin}"),
             )
-            .hint(format!("run `get-token --profile {name:#}` to sign in with the new one, or undo the change"))),
+            .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))),
         }
     }
 
     fn warn_of_file(&self) {
         let place = self.stores.describe(Location::File);
-        log::warn!("no keychain takes the token: it is now in {place}, not encrypted, readable by you alone");
+        log::warn!("no keychain is available: the refresh token is now stored unencrypted in {place}");
     }
 
     pub(crate) fn entra(&self) -> Entra<'_> {
         Entra::new(&self.profile)
     }
 
-    /// The account whose token was stored last, as far as that is known.
+    /// Returns the account whose token was stored last, if it is known.
     pub(crate) fn last_account(&self) -> Option<Account> {
         self.stores.last_account()
     }
 
-    /// Fails where what a sign-in brings could not be stored. It is asked on a line of its own, since the sign-in takes
-    /// minutes.
+    /// Fails if the token of a sign-in could not be stored. Uses a separate connection to the keychain, because the sign-in
+    /// takes minutes.
     pub(crate) fn ensure_storable(&self) -> Result<()> {
         Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
     }
 
-    /// Stores what a sign-in brought.
+    /// Stores the tokens of a sign-in.
     pub(crate) fn store(&self, tokens: Tokens) -> Result<SignedIn> {
         let Tokens { access, refresh_token } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
-            Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
-                .hint("see whether an administrator must consent to offline_access for this client ID")
+            Error::new(
+                ErrorKind::Protocol,
+                format!("Microsoft issued no refresh token to client {}", self.profile.client_id.as_str()),
+            )
+            .hint("ask an administrator whether this app may use the permission offline_access")
         })?;
         entra::ensure_well_formed(&access.token)?;
-        // Whoever refreshes now holds the old token, and must not save it over the new one. But a person's sign-in is not
-        // thrown away for somebody who holds the lock for ever.
-        let _lock = self.lock().inspect_err(|error| log::warn!("going on without the lock: {error}"));
+        // A refresh that is running has the old token and must not save it over the new one. But a sign-in is not discarded
+        // because another process holds the lock for ever.
+        let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
         let record = Record::for_new_token(&self.profile, access.account.clone());
         let location = self.stores.save(&refresh_token, record).map_err(|error| {
             let hint = error.next_step().unwrap_or_default().to_owned();
-            Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
-                .hint(hint)
+            Error::new(
+                ErrorKind::Storage,
+                format!("you are signed in, but the refresh token could not be stored: {error}"),
+            )
+            .hint(hint)
         })?;
-        cache::remove(&self.paths, &self.profile.name); // it may be of another account, and the new one not fit in
+        cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
         self.cache.insert(&access);
         let in_file = location == Location::File;
         Ok(SignedIn { access, refresh_token, location: self.stores.describe(location), in_file })
     }
 }
 
-/// Removes a profile's token from every place. Says where one was, and what could not be emptied.
+/// Removes a profile's token from every store. Returns where one was removed, and the first error.
 pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
     let paths = Paths::from_environment()?;
     let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
@@ -242,15 +250,15 @@ pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<(V
     Ok(Stores::new(&paths, profile, choice).remove_all())
 }
 
-/// A refresh token for programs that use it themselves.
+/// A refresh token for programs that use it directly.
 pub(crate) struct StoredToken {
     pub(crate) token: RefreshToken,
-    /// How long ago Microsoft issued it, in days, if that is so long that it may soon be dead.
+    /// The token's age in days, if it may soon expire.
     pub(crate) old: Option<u64>,
     pub(crate) account: Option<Account>,
 }
 
-/// The stored refresh token of a profile, without any talk with Microsoft.
+/// Returns the stored refresh token of a profile, without any network request.
 pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
     let Stored { token, record, .. } = Stores::new(&Paths::from_environment()?, profile, choice)
         .load_first()?
@@ -266,7 +274,7 @@ pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) 
     Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
 }
 
-/// The Python original's words, so that a search finds them.
+/// Uses the Python tool's wording, so that a search for it finds the answer.
 pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
     Error::new(ErrorKind::SignIn, format!("No refresh token found for the profile \"{profile}\""))
         .hint(format!("run `get-token --profile {profile:#}` to sign in"))

@@ -1,5 +1,5 @@
-//! What is known of each stored refresh token. No secret: of the token itself there is a digest, which tells whether
-//! the record still belongs to it (the Python original replaces tokens and keeps no records).
+//! Records of the stored refresh tokens. They contain no secret: a digest tells whether a record belongs to a token,
+//! because other programs, such as the Python tool, replace tokens without a record.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::paths::Paths;
 use crate::private_fs;
 use crate::unix_time::now;
 
-/// What is known of a token.
+/// The origin, dates and account of a refresh token.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Record {
     authority: String,
@@ -28,7 +28,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Of a token that was issued just now.
+    /// Creates the record of a token that was just issued.
     pub(crate) fn for_new_token(profile: &Profile, account: Option<Account>) -> Self {
         let now = now();
         Self {
@@ -40,19 +40,19 @@ impl Record {
         }
     }
 
-    /// What the token came from and the profile no longer says, such as `the client ID …`.
+    /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now.
     pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
         if self.authority != profile.authority.to_string() {
-            Some(format!("the authority {}", self.authority))
+            Some(format!("the authority {}, but config.toml now says {}", self.authority, profile.authority))
         } else if self.client_id != profile.client_id.to_string() {
-            Some(format!("the client ID {}", self.client_id))
+            Some(format!("the client ID {}, but config.toml now says {}", self.client_id, profile.client_id.as_str()))
         } else {
             None
         }
     }
 }
 
-/// The file of records of one profile: one for each place.
+/// The records file of one profile, with one record for each location.
 pub(super) struct Records(PathBuf);
 
 #[derive(Default, Deserialize, Serialize)]
@@ -60,7 +60,8 @@ struct Sections {
     file: Option<Section>,
     keychain: Option<Section>,
     commands: Option<Section>,
-    /// Of a token that is being stored: written before it, so that no moment knows the token and not where it came from.
+    /// The record of a token that is being stored. It is written before the token, so that the token's origin is known at
+    /// every moment.
     #[serde(rename = "coming")]
     pending: Option<Section>,
 }
@@ -77,7 +78,7 @@ impl Records {
         Self(paths.records(profile))
     }
 
-    /// The record of this very token.
+    /// Returns the record of this token.
     pub(super) fn of(&self, location: Location, token: &RefreshToken) -> Option<Record> {
         let mut sections = self.read();
         let candidates = [sections.section(location).take(), sections.pending];
@@ -85,12 +86,12 @@ impl Records {
         found.map(|section| section.record)
     }
 
-    /// The record of the token that was issued last.
+    /// Returns the record of the token that was issued last.
     pub(super) fn latest(&self) -> Option<Record> {
         self.latest_section().map(|section| section.record)
     }
 
-    /// The digest of the token that was issued last.
+    /// Returns the digest of the token that was issued last.
     pub(super) fn newest(&self) -> Option<String> {
         self.latest_section().map(|section| section.token_digest)
     }
@@ -100,27 +101,27 @@ impl Records {
         [pending, file, keychain, commands].into_iter().flatten().max_by_key(|section| section.record.issued)
     }
 
-    /// Whether a token was ever seen to be put there.
+    /// Returns whether a token is recorded for this location.
     pub(super) fn has(&self, location: Location) -> bool {
         self.read().section(location).is_some()
     }
 
-    /// Says what is about to be stored. Where that fails, [`Records::commit`] says so.
+    /// Records a token that is about to be stored. [`Records::commit`] reports a file that cannot be written.
     pub(super) fn begin(&self, token: &RefreshToken, record: &Record) {
         let mut sections = self.read();
         sections.pending = Some(Section { token_digest: digest(token), record: record.clone() });
         _ = self.write(&sections);
     }
 
-    /// What was announced did not come.
+    /// Discards the record of a token that could not be stored.
     pub(super) fn abort(&self) {
         let mut sections = self.read();
         sections.pending = None;
         _ = self.write(&sections);
     }
 
-    /// Keeps the record, and forgets that of a place which was emptied for it. Where it cannot be written the token is
-    /// taken as one without a record, as the Python original's are.
+    /// Records a token that was stored, and removes the record of the location that was emptied. If the file cannot be
+    /// written, the token is treated as one without a record, like the Python tool's.
     pub(super) fn commit(&self, location: Location, token: &RefreshToken, record: Record, emptied: Option<Location>) {
         let mut sections = self.read();
         sections.pending = None;
@@ -132,11 +133,11 @@ impl Records {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
         if location != Location::File {
-            self.0.parent().inspect(|folder| private_fs::remove_stale(folder)); // as the save of a file does itself
+            self.0.parent().inspect(|folder| private_fs::remove_stale(folder)); // saving a token file does this itself
         }
     }
 
-    /// Forgets the record of a place that was emptied.
+    /// Removes the record of a location that was emptied.
     pub(super) fn remove(&self, location: Location) {
         let mut sections = self.read();
         sections.pending = None;
@@ -146,21 +147,21 @@ impl Records {
         }
     }
 
-    /// A file that is missing or not understood knows nothing.
+    /// Returns no records if the file is missing or malformed.
     fn read(&self) -> Sections {
         std::fs::read_to_string(&self.0).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
     }
 
     fn write(&self, sections: &Sections) -> io::Result<()> {
         match sections {
-            // Nothing is known: no file, as before the first sign-in.
+            // Without records there is no file, as before the first sign-in.
             Sections { file: None, keychain: None, commands: None, pending: None } => {
                 match std::fs::remove_file(&self.0) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                     _ => Ok(()),
                 }
             }
-            // Each moment between Microsoft's answer and the token's save counts, and no record is worth one.
+            // The time between Microsoft's response and the token's save must be short, so this does not wait for the disk.
             known => {
                 private_fs::write_without_sync(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes())
             }
@@ -178,12 +179,12 @@ impl Sections {
     }
 }
 
-/// 64 bits of SHA-256: enough to tell tokens apart, and nothing of a token's thousand random characters.
+/// 64 bits of SHA-256: enough to tell tokens apart, and useless for guessing a token of a thousand random characters.
 fn digest(token: &RefreshToken) -> String {
     Sha256::digest(token.secret()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is understood of a file of records is written so that it is understood again.
+/// Checks that a records file that can be read is written so that it can be read again.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn assert_round_trip(text: &str) {
     let Ok(sections) = toml::from_str::<Sections>(text) else { return };

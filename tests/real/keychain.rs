@@ -129,7 +129,7 @@ fn a_keychain_that_never_answers_is_69_and_a_file_still_serves() {
     login.stop_answering();
     for command in ["refresh-token", "get-refresh-token"] {
         let run = promptly(&home, command);
-        assert!(run.fails_with(69).contains("does not answer"), "{run:?}");
+        assert!(run.fails_with(69).contains("does not respond"), "{run:?}");
     }
     home.store_token("mail");
     promptly(&home, "refresh-token").token();
@@ -157,7 +157,7 @@ fn a_token_that_lies_in_a_keychain_out_of_reach_is_69_and_not_a_new_sign_in() {
     let (mut home, mut login) = home(Keyring::Unlocked);
     home.sign_in().token();
     login.end_keyring();
-    assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain in this login"));
+    assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain is available"));
     // As in cron: no bus at all.
     home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS" && name != "XDG_RUNTIME_DIR");
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));

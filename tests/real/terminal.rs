@@ -202,7 +202,7 @@ fn a_locked_keychain_asks_a_person_and_ends_where_nobody_can_answer() {
     home.sign_in().token();
     login.lock();
     let terminal = Terminal::run(&home, "refresh-token");
-    terminal.shows("the keychain is locked: please type its password");
+    terminal.shows("the keychain is locked: enter its password");
     // No program on this bus opens windows, so that the prompt ends by itself.
     terminal.ends_with(69);
     terminal.shows("error: the keychain is locked");

@@ -123,6 +123,6 @@ fn signing_out_where_the_keychain_is_out_of_reach_says_that_the_token_is_still_t
     let known = std::fs::read_to_string(&records).unwrap();
     std::fs::write(&records, known.replace("[file", "[keychain")).unwrap();
     let run = home.run("get-token", ["--sign-out"]);
-    assert!(run.fails_with(69).contains("no keychain in this login"), "{run:?}");
+    assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
     assert!(run.stderr.contains("is removed from"), "the file's is: {run:?}");
 }

@@ -217,7 +217,7 @@ fn a_configuration_that_others_may_write_is_not_used() {
         {
             let run = home.run(command, arguments);
             let stderr = run.fails_with(78);
-            assert!(stderr.contains("others may write") && stderr.contains("chmod go-w"), "{stderr}");
+            assert!(stderr.contains("is writable by others") && stderr.contains("chmod go-w"), "{stderr}");
         }
         set_mode(path, usual);
         home.refresh().token();

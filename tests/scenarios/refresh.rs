@@ -150,7 +150,7 @@ fn a_token_goes_to_no_other_client_and_no_other_authority_than_it_came_from() {
         home.configure(&changed);
         let run = home.refresh();
         let stderr = run.fails_with(78);
-        assert!(stderr.contains("came from") && stderr.contains("get-token --profile mail"), "{stderr}");
+        assert!(stderr.contains("was issued for") && stderr.contains("get-token --profile mail"), "{stderr}");
         assert_eq!(home.standin.requests().len(), asked, "nothing was sent");
     }
 }

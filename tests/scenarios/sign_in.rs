@@ -275,6 +275,6 @@ fn a_sign_in_is_not_thrown_away_for_somebody_who_holds_the_lock() {
     lock.lock().unwrap();
     let run = home.sign_in();
     run.token();
-    assert!(run.stderr.contains("warning: going on without the lock"), "{}", run.stderr);
+    assert!(run.stderr.contains("warning: continuing without the lock"), "{}", run.stderr);
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
 }

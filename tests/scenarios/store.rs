@@ -52,7 +52,7 @@ fn a_keychain_that_is_demanded_and_absent_is_69() {
     let home = Home::new();
     home.configure(&home.configuration().replace("'auto'", "'keychain'"));
     for command in ["refresh-token", "get-refresh-token"] {
-        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain in this login"));
+        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain is available"));
     }
 }
 
@@ -64,7 +64,7 @@ fn a_lock_of_a_dead_process_blocks_nobody_and_a_living_one_no_longer_than_the_li
     let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
     home.refresh().token();
     lock.lock().unwrap();
-    assert!(home.refresh().fails_with(75).contains("another command has been refreshing"));
+    assert!(home.refresh().fails_with(75).contains("another command is still refreshing"));
     drop(lock);
     home.refresh().token();
 }
@@ -84,8 +84,8 @@ fn what_others_could_read_or_write_is_tightened_and_the_person_is_told() {
             set_mode(&path, wide);
             let run = home.run(command, [""; 0]);
             run.token();
-            let told = format!("{} (mode {wide:o}); it now has mode {tight:o}", path.display());
-            assert!(run.stderr.contains("warning: others could") && run.stderr.contains(&told), "{}", run.stderr);
+            let told = format!("{} (mode {wide:o}); its mode is now {tight:o}", path.display());
+            assert!(run.stderr.contains("warning: other users could") && run.stderr.contains(&told), "{}", run.stderr);
             assert_eq!(mode(&path), tight);
             assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
         }
@@ -119,7 +119,7 @@ fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
     let made = std::process::Command::new("mkfifo").arg(home.token_file("mail")).status().unwrap();
     assert!(made.success());
     for command in ["refresh-token", "get-refresh-token"] {
-        assert!(home.run(command, [""; 0]).fails_with(74).contains("it is no file"));
+        assert!(home.run(command, [""; 0]).fails_with(74).contains("not a regular file"));
     }
 }
 
@@ -200,11 +200,11 @@ fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
         let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap();
         std::fs::write(&quick, "").unwrap();
         let signed_in = home.sign_in();
-        assert!(signed_in.stderr.contains("going on without the lock"), "{}", signed_in.stderr);
+        assert!(signed_in.stderr.contains("continuing without the lock"), "{}", signed_in.stderr);
         let new = std::fs::read_to_string(home.path().join("kept")).unwrap();
         drop(writer);
         let run = refresh.join().unwrap();
-        assert!(run.stderr.contains("another token was stored meanwhile"), "{run:?}");
+        assert!(run.stderr.contains("another sign-in replaced the stored token"), "{run:?}");
         run.token();
         assert_eq!(std::fs::read_to_string(home.path().join("kept")).unwrap(), new);
     });
@@ -217,7 +217,7 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     let run = home.sign_in();
     let stderr = run.fails_with(74);
     assert!(
-        stderr.contains("no room") && stderr.contains("`sh`, which saves the token, ended with exit status: 3"),
+        stderr.contains("no room") && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
         "{stderr}"
     );
     // Before it ever kept one its failure says that there is none; afterwards it does not.
@@ -226,7 +226,7 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     home.sign_in().token();
     std::fs::rename(home.path().join("kept"), home.path().join("away")).unwrap();
     let run = home.refresh();
-    assert!(run.fails_with(69).contains("`sh`, which loads the token, ended with exit status: 1"), "{run:?}");
+    assert!(run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"), "{run:?}");
     std::fs::write(home.path().join("kept"), "two words\n").unwrap();
     home.refresh().fails_with(74);
     std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();
@@ -256,6 +256,6 @@ fn nobody_signs_in_where_the_only_place_takes_no_token() {
     let home = Home::new();
     home.configure(&home.configuration().replace("store = 'auto'", "store = 'keychain'"));
     let run = home.run("get-token", ["--device"]);
-    assert!(run.fails_with(69).contains("there is no keychain in this login"), "{run:?}");
+    assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
     assert_eq!(home.standin.requests().len(), 0);
 }
