@@ -25,6 +25,8 @@ mod private_fs;
 mod runtime;
 mod sanitize;
 mod session;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod sign_in;
 mod signals;
 mod store;
@@ -58,7 +60,7 @@ pub fn get_access_token(profile: &str) -> Result<AccessToken> {
 /// [`ErrorKind::SignIn`] where there is none, [`ErrorKind::Unavailable`] where the keychain is closed.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
-    let file = Paths::from_environment()?.configuration_file();
-    let choice = if file.exists() { Config::load(&file)?.store_choice(&profile)? } else { StoreChoice::default() };
+    let config = Paths::from_environment()?.load_configuration()?;
+    let choice = config.map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     Ok(session::stored_refresh_token(&profile, &choice)?.token)
 }

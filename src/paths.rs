@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 
-use crate::config::ProfileName;
+use crate::config::{Config, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
+use crate::private_fs;
 
 /// The name of our folder inside the platform's folders.
 const NAME: &str = "m365auth";
@@ -44,6 +45,16 @@ impl Paths {
     /// Returns the configuration file: the file that `M365AUTH_CONFIG` names, else `config.toml` in the configuration folder.
     pub fn configuration_file(&self) -> PathBuf {
         Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))
+    }
+
+    /// Reads the configuration file, or returns None if there is none. A file that `M365AUTH_CONFIG` names must exist, and so
+    /// must the target of a symbolic link.
+    pub(crate) fn load_configuration(&self) -> Result<Option<Config>> {
+        let file = self.configuration_file();
+        if Self::named_configuration_file().is_none() && !private_fs::exists(&file) {
+            return Ok(None);
+        }
+        Config::load(&file).map(Some)
     }
 
     /// Returns the file that `M365AUTH_CONFIG` names.

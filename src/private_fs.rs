@@ -6,12 +6,20 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// In bytes. A token or a record has a few kilobytes.
 const MAX_SIZE: u64 = 1024 * 1024;
 /// The prefix of the names of files that are being written.
 const TEMPORARY_PREFIX: &str = ".m365auth-";
 /// A process that has not finished its file after this time was killed.
 const STALE_AFTER: Duration = Duration::from_secs(60);
+
+/// Returns whether something is at the path, be it a symbolic link without a target: a link to a disk that is not mounted
+/// is not a missing file.
+pub(crate) fn exists(path: &Path) -> bool {
+    !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
 
 /// Creates the folder and its parents, with mode 700 where they did not exist.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
@@ -114,6 +122,33 @@ fn restrict_mode(path: &Path, mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 fn restrict_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(()) // the folder is in the user's profile, whose access control list does the same
+}
+
+/// The identity of a file's content: a file that was replaced or written has another one.
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Modification and status change, in seconds and nanoseconds since 1970.
+    times: [i64; 4],
+}
+
+impl FileId {
+    /// Returns None if there is no file.
+    #[cfg(unix)]
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = fs::metadata(path).ok()?;
+        let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+        Some(Self { device: metadata.dev(), inode: metadata.ino(), size: metadata.size(), times })
+    }
+
+    /// Returns None: without kernel memory no access token outlives the process.
+    #[cfg(not(unix))]
+    pub(crate) fn of(_: &Path) -> Option<Self> {
+        None
+    }
 }
 
 /// Fails if another user could have written the opened file: checks the file, and the folder that contains it or the

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::signals;
-use crate::store::{Location, Record, Stored, Stores};
+use crate::store::{Location, Owner, Record, Removed, Saved, Stored, Stores};
 use crate::unix_time::now;
 
 /// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
@@ -88,12 +88,16 @@ impl Session {
     /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
     /// issued by another authority or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
-        if let Some(access) = self.cache.get() {
+        if let Some(access) = self.cached() {
             return Ok(access);
         }
         let _lock = self.lock()?;
         // The previous holder of the lock has usually just filled the cache.
-        self.cache.get().map_or_else(|| self.refresh(), Ok)
+        self.cached().map_or_else(|| self.refresh(), Ok)
+    }
+
+    fn cached(&self) -> Option<Access> {
+        self.cache.get(|| self.stores.file_id())
     }
 
     /// Returns a new access token, even if one is cached. The rotated refresh token is saved before this returns.
@@ -121,34 +125,33 @@ impl Session {
 
     /// Refreshes with the first stored token that Microsoft accepts.
     fn refresh_from_store(&self, entra: &Entra<'_>) -> Result<Access> {
-        let mut refused = None;
-        for location in self.stores.locations() {
-            let stored = match self.stores.load(*location) {
-                Ok(Some(stored)) => stored,
-                Ok(None) => continue,
-                // The refusal of the other copy says more: Microsoft was asked.
-                Err(error) if refused.is_some() => {
-                    log::warn!("{error}");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match self.refresh_token_of(entra, &stored) {
-                Err(error) if error.refusal().is_some_and(token_is_refused) => {
-                    refused.get_or_insert(error);
-                }
-                result => return result,
+        self.ensure_confirmed_username()?;
+        let mut refusal = None;
+        let search = self.stores.find(|stored| match self.refresh_with(entra, &stored) {
+            Err(error) if error.refusal().is_some_and(token_is_refused) => {
+                refusal.get_or_insert(error);
+                Ok(None)
             }
+            result => result.map(Some),
+        })?;
+        if let Some(failure) = search.failure.as_ref().filter(|_| search.found.is_some() || refusal.is_some()) {
+            log::warn!("{failure}");
         }
-        Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
+        // The refusal of one copy says more than a store that failed: Microsoft was asked.
+        search.found.ok_or_else(|| refusal.or(search.failure).unwrap_or_else(|| self.not_found()))
     }
 
-    fn refresh_token_of(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+    fn not_found(&self) -> Error {
+        cache::remove_unless_issued_for(None, &self.paths, &self.profile.name);
+        self.stores.not_found()
+    }
+
+    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+        cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
         self.ensure_same_origin(stored)?;
         let _deferred = signals::defer();
         let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
-        let known = || stored.record.as_ref().and_then(|record| record.account.clone());
-        access.account = access.account.or_else(known);
+        access.account = Some(self.account_of_refresh(stored, access.account)?);
         // A sign-in does not wait for the lock for ever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
             log::warn!(
@@ -158,23 +161,60 @@ impl Session {
         }
         let mut record = Record::for_new_token(&self.profile, access.account.clone());
         match &refresh_token {
-            Some(token) => {
-                let was_in_file = stored.location == Location::File;
-                match self.stores.save(token, record) {
-                    Ok(Location::File) if !was_in_file => self.warn_of_file(),
-                    Ok(_) => {}
-                    // The old token stays valid for a while (Microsoft: "Refresh tokens"), so that the next call works.
-                    Err(error) => log::warn!("could not store the new refresh token: {error}"),
-                }
-            }
+            Some(token) => match self.stores.save(token, record) {
+                Ok(saved) => self.warn_of_file(stored.location, &saved),
+                // The old token stays valid for a while (Microsoft: "Refresh tokens"), so that the next call works.
+                Err(error) => log::warn!("could not store the new refresh token: {error}"),
+            },
             None => {
                 record.issued = stored.record.as_ref().map_or(record.issued, |old| old.issued);
                 self.stores.mark_used(stored, record);
             }
         }
         entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
-        self.cache.insert(&access);
+        self.cache.insert(&access, refresh_token.as_ref().unwrap_or(&stored.token), self.stores.file_id());
         Ok(access)
+    }
+
+    /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
+    /// files with the same profile meet here too.
+    fn ensure_confirmed_username(&self) -> Result<()> {
+        let username = self.profile.username.as_deref();
+        let Some(owner) = self.stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
+            return Ok(());
+        };
+        let name = &self.profile.name;
+        let message = format!(
+            "the profile \"{name}\" belongs to {}, but its username is now {}",
+            owner.username(),
+            username.unwrap_or_default()
+        );
+        Err(Error::new(ErrorKind::SignIn, message).hint(format!(
+            "run `get-token --profile {name:#}` to sign in as that user, or undo the change of username"
+        )))
+    }
+
+    /// Returns the account of a refreshed token. Fails if it is not the account that the profile belongs to.
+    fn account_of_refresh(&self, stored: &Stored, answered: Option<Account>) -> Result<Account> {
+        let name = &self.profile.name;
+        let hint =
+            format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
+        let recorded = stored.record.as_ref().and_then(|record| record.account.clone());
+        let Some(account) = answered.or(recorded) else {
+            let message =
+                format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");
+            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
+        };
+        match self.owner() {
+            Some(owner) if !owner.account.is_same_as(&account) => {
+                let message = format!(
+                    "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
+                    account.name, owner.account.name
+                );
+                Err(Error::new(ErrorKind::SignIn, message).hint(hint))
+            }
+            _ => Ok(account),
+        }
     }
 
     /// Fails if the stored token was issued by another authority or to another client: another authority must not see it,
@@ -191,18 +231,28 @@ impl Session {
         }
     }
 
-    fn warn_of_file(&self) {
+    /// Says that a token went into a file, unless it was there before.
+    fn warn_of_file(&self, before: Location, saved: &Saved) {
+        if saved.location != Location::File || before == Location::File {
+            return;
+        }
         let place = self.stores.describe(Location::File);
-        log::warn!("no keychain is available: the refresh token is now stored unencrypted in {place}");
+        match &saved.keychain_failure {
+            None => log::warn!("no keychain is available: the refresh token is now stored unencrypted in {place}"),
+            Some(failure) => log::warn!(
+                "{failure}: the refresh token is stored unencrypted in {place}; it moves to the keychain at the first \
+                 refresh that finds it unlocked"
+            ),
+        }
     }
 
     pub(crate) fn entra(&self) -> Entra<'_> {
         Entra::new(&self.profile)
     }
 
-    /// Returns the account whose token was stored last, if it is known.
-    pub(crate) fn last_account(&self) -> Option<Account> {
-        self.stores.last_account()
+    /// Returns the account that the profile belongs to, if it is known.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.stores.owner(self.profile.username.as_deref())
     }
 
     /// Fails if the token of a sign-in could not be stored. Uses a separate connection to the keychain, because the sign-in
@@ -227,7 +277,7 @@ impl Session {
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
         let record = Record::for_new_token(&self.profile, access.account.clone());
-        let location = self.stores.save(&refresh_token, record).map_err(|error| {
+        let saved = self.stores.save(&refresh_token, record).map_err(|error| {
             let hint = error.next_step().unwrap_or_default().to_owned();
             Error::new(
                 ErrorKind::Storage,
@@ -235,19 +285,30 @@ impl Session {
             )
             .hint(hint)
         })?;
+        if saved.keychain_failure.is_some() {
+            self.warn_of_file(Location::Keychain, &saved);
+        }
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
-        self.cache.insert(&access);
-        let in_file = location == Location::File;
-        Ok(SignedIn { access, refresh_token, location: self.stores.describe(location), in_file })
+        self.cache.insert(&access, &refresh_token, self.stores.file_id());
+        let in_file = saved.location == Location::File;
+        Ok(SignedIn { access, refresh_token, location: self.stores.describe(saved.location), in_file })
     }
 }
 
-/// Removes a profile's token from every store. Returns where one was removed, and the first error.
-pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
+/// Removes a profile's token from every store.
+pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
     let paths = Paths::from_environment()?;
     let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
     cache::remove(&paths, profile);
     Ok(Stores::new(&paths, profile, choice).remove_all())
+}
+
+/// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was issued
+/// for another refresh token.
+pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
+    let stored = Stores::new(paths, profile, choice).load_first()?;
+    cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);
+    Ok(stored)
 }
 
 /// A refresh token for programs that use it directly.
@@ -260,9 +321,10 @@ pub(crate) struct StoredToken {
 
 /// Returns the stored refresh token of a profile, without any network request.
 pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
-    let Stored { token, record, .. } = Stores::new(&Paths::from_environment()?, profile, choice)
-        .load_first()?
-        .ok_or_else(|| no_refresh_token(profile))?;
+    let paths = Paths::from_environment()?;
+    let Some(Stored { token, record, .. }) = load_stored(&paths, profile, choice)? else {
+        return Err(Stores::new(&paths, profile, choice).not_found());
+    };
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
     let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);
     if let Some(days) = old {
@@ -272,10 +334,4 @@ pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) 
         );
     }
     Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
-}
-
-/// Uses the Python tool's wording, so that a search for it finds the answer.
-pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
-    Error::new(ErrorKind::SignIn, format!("No refresh token found for the profile \"{profile}\""))
-        .hint(format!("run `get-token --profile {profile:#}` to sign in"))
 }

@@ -29,7 +29,7 @@ use redirect::Redirect;
 pub(crate) struct SignIn<'a> {
     pub(crate) sessions: &'a [Session],
     /// Asks the person whether the second account may take the first one's place.
-    pub(crate) confirm: &'a dyn Fn(&Account, &Account) -> bool,
+    pub(crate) confirm: &'a dyn Fn(&str) -> bool,
 }
 
 /// What a sign-in brought: the leading profile's, and each other's.
@@ -70,39 +70,82 @@ impl SignIn<'_> {
     /// Stores the tokens of the leading profile, and fetches and stores the others' with the same refresh token, which is
     /// bound to user and client, not to a service (Microsoft: "refresh tokens").
     fn store(&self, tokens: Tokens) -> Result<SignInOutcome> {
-        self.ensure_same_account(&tokens)?;
+        let account = tokens.access.account.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Protocol, "Microsoft did not say which account signed in")
+                .hint("nothing was stored; run the same command again")
+        })?;
+        self.ensure_same_account(&account)?;
         let first = self.leading().store(tokens)?;
         let serve = |session: &Session| {
             let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
-            tokens.access.account = tokens.access.account.or_else(|| first.access.account.clone());
-            session.store(tokens)
+            if tokens.access.account.get_or_insert_with(|| account.clone()).is_same_as(&account) {
+                session.store(tokens)
+            } else {
+                Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
+                    .hint("nothing was stored; run the same command again"))
+            }
         };
         let others =
             self.sessions[1..].iter().map(|session| (session.profile().name.clone(), serve(session))).collect();
         Ok(SignInOutcome { first, others })
     }
 
-    /// A browser that is signed in to another account is a common accident.
-    fn ensure_same_account(&self, tokens: &Tokens) -> Result<()> {
-        let Some(new) = &tokens.access.account else { return Ok(()) };
+    /// Fails unless the account is the one that each profile belongs to, or the user confirms it: a browser that is signed
+    /// in to another account is a common accident, and another user of this machine can complete a sign-in of ours with
+    /// an account of theirs.
+    fn ensure_same_account(&self, account: &Account) -> Result<()> {
         for session in self.sessions {
-            let name = &session.profile().name;
-            let Some(old) = session.last_account() else { continue };
-            if old.is_same_as(new) || (self.confirm)(&old, new) {
-                continue;
+            let Some(mismatch) = Mismatch::of(session, account) else { continue };
+            if !(self.confirm)(&mismatch.question) {
+                let name = &session.profile().name;
+                return Err(Error::new(ErrorKind::SignIn, mismatch.message).hint(format!(
+                    "nothing was stored; sign in as {}, or run `get-token --profile {name:#}` in a terminal to confirm {}",
+                    mismatch.expected, account.name
+                )));
             }
-            return Err(Error::new(
-                ErrorKind::SignIn,
-                format!("you signed in as {}, and the profile \"{name}\" belongs to {}", new.name, old.name),
-            )
-            .hint(format!(
-                "nothing was stored; sign in as {}, or run `get-token --sign-out --profile {name:#}` first",
-                old.name
-            )));
         }
         Ok(())
+    }
+}
+
+/// An account that differs from what the profile expects.
+struct Mismatch {
+    expected: String,
+    question: String,
+    message: String,
+}
+
+impl Mismatch {
+    /// Once an account was confirmed, only tenant ID and object ID count: at many universities the sign-in name is not the
+    /// mail address.
+    fn of(session: &Session, account: &Account) -> Option<Self> {
+        let (profile, name) = (session.profile(), &account.name);
+        let username = profile.username.as_deref();
+        let signed_in = format!("you signed in as {name}");
+        match session.owner() {
+            Some(owner) if !owner.account.is_same_as(account) => Some(Self {
+                expected: owner.account.name.clone(),
+                question: format!(
+                    "The profile \"{}\" belongs to {}, but {signed_in}. Replace it?",
+                    profile.name, owner.account.name
+                ),
+                message: format!("{signed_in}, but the profile \"{}\" belongs to {}", profile.name, owner.account.name),
+            }),
+            Some(owner) if owner.is_confirmed_for(username) => None,
+            _ => {
+                let username = username.filter(|username| username.to_lowercase() != name.to_lowercase())?;
+                Some(Self {
+                    expected: username.to_owned(),
+                    question: format!(
+                        "The username of the profile \"{}\" is {username}, but {signed_in}. Is this the right account?",
+                        profile.name
+                    ),
+                    message: format!("{signed_in}, but the username of the profile \"{}\" is {username}", profile.name),
+                })
+            }
+        }
     }
 }
 

@@ -47,7 +47,9 @@ impl CommandStore {
                 .hint(format!("run it in a terminal to see why: `{}`", command.join(" ")))
         };
         let mut prepared = Command::new(program);
-        prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
+        prepared
+            .args(arguments.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())))
+            .env("M365AUTH_PROFILE", self.profile.as_str());
         // Only a token may reach our stdout.
         prepared.stdin(Stdio::null()).stdout(Stdio::null());
         match task {
@@ -62,7 +64,15 @@ impl CommandStore {
             }
             Task::Delete => {}
         }
-        let mut child = prepared.spawn().map_err(|error| failed(format!("could not be started: {error}")))?;
+        let mut child = prepared.spawn().map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
+                    ErrorKind::Configuration
+                }
+                _ => ErrorKind::TryLater, // the system has no memory, process or descriptor left
+            };
+            failed(format!("could not be started: {error}")).with_kind(kind)
+        })?;
         let ended = wait(&mut child);
         if ended.is_err() {
             _ = child.kill();
@@ -125,7 +135,7 @@ impl TokenStore for CommandStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
         let output = self.run(&self.commands.load, &Task::Load)?;
         parse_token(&output).map_err(|MalformedToken| {
-            Error::new(ErrorKind::Storage, format!("{} did not print a valid token", self.describe())).hint(format!(
+            Error::new(ErrorKind::SignIn, format!("{} did not print a valid token", self.describe())).hint(format!(
                 "it must print the token and nothing else; run `get-token --profile {:#}` to store a new token",
                 self.profile
             ))

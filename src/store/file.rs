@@ -9,7 +9,7 @@ use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::private_fs;
+use crate::private_fs::{self, FileId};
 
 pub(super) struct FileStore {
     profile: ProfileName,
@@ -19,6 +19,10 @@ pub(super) struct FileStore {
 impl FileStore {
     pub(super) fn new(paths: &Paths, profile: &ProfileName) -> Self {
         Self { profile: profile.clone(), path: paths.refresh_token(profile) }
+    }
+
+    pub(super) fn id(&self) -> Option<FileId> {
+        FileId::of(&self.path)
     }
 
     fn failed(&self, what: &str, error: &io::Error) -> Error {

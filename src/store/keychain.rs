@@ -45,7 +45,11 @@ enum State {
     NotConnected,
     Connected(Arc<imp::Connection>),
     /// A call failed. The keychain is not called again by this process.
-    Failed(KeychainError),
+    Failed {
+        error: KeychainError,
+        /// The name of the program that serves the keychain.
+        program: Option<String>,
+    },
 }
 
 /// Why the keychain could not be used.
@@ -73,23 +77,23 @@ impl Keychain {
 
     /// Checks whether a token could be stored, without writing anything.
     pub(super) fn probe(&self) -> Result<()> {
-        self.call(imp::Connection::probe).map_err(KeychainError::into_error)
+        self.call(imp::Connection::probe)
     }
 
     /// Returns whether this login session has a keychain, as far as the calls so far have shown.
     pub(super) fn is_available(&self) -> bool {
         let state = self.state.lock().expect("no thread panics with it");
-        !matches!(&*state, State::Failed(KeychainError::Absent(_) | KeychainError::NotSetUp))
+        !matches!(&*state, State::Failed { error: KeychainError::Absent(_) | KeychainError::NotSetUp, .. })
     }
 
     /// Calls the keychain, in a thread with a timeout: a Secret Service that hangs never responds.
     fn call<T: Send + 'static>(
         &self,
         request: impl Fn(&imp::Connection) -> Result<T, KeychainError> + Send + Sync + 'static,
-    ) -> Result<T, KeychainError> {
+    ) -> Result<T> {
         let mut state = self.state.lock().expect("no thread panics with it");
-        if let State::Failed(failure) = &*state {
-            return Err(failure.clone());
+        if let State::Failed { error, program } = &*state {
+            return Err(error.clone().into_error(program.as_deref()));
         }
         let request = Arc::new(request);
         let limit = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESPONSE_TIMEOUT };
@@ -111,11 +115,24 @@ impl Keychain {
             answered => answered,
         };
         let (connection, result) = answered;
-        *state = match &result {
-            Err(failure) => State::Failed(failure.clone()),
-            Ok(_) => connection,
-        };
-        result
+        match result {
+            Ok(result) => {
+                *state = connection;
+                Ok(result)
+            }
+            Err(error) => {
+                let program = self.program(&connection, &error);
+                *state = State::Failed { error: error.clone(), program: program.clone() };
+                Err(error.into_error(program.as_deref()))
+            }
+        }
+    }
+
+    /// Returns the name of the program that serves the keychain, if the hint for the error needs it.
+    fn program(&self, connection: &State, error: &KeychainError) -> Option<String> {
+        matches!(error, KeychainError::Locked | KeychainError::Other(_)).then_some(())?;
+        let request = Arc::new(|connection: &imp::Connection| Ok(connection.program()));
+        self.timed(RESPONSE_TIMEOUT, connection, &request).1.ok().flatten()
     }
 
     /// Makes one request with a timeout, on the existing connection or on a new one.
@@ -151,13 +168,13 @@ impl TokenStore for Keychain {
             None => connection.load(&older, USER),
             found => Ok(found),
         };
-        let blob = self.call(load).map_err(KeychainError::into_error)?;
+        let blob = self.call(load)?;
         blob.map_or(Ok(None), token)
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
         let (service, token) = (self.service.clone(), token.clone());
-        self.call(move |connection| connection.save(&service, USER, token.secret())).map_err(KeychainError::into_error)
+        self.call(move |connection| connection.save(&service, USER, token.secret()))
     }
 
     fn delete(&self) -> Result<()> {
@@ -166,7 +183,7 @@ impl TokenStore for Keychain {
             connection.delete(&service, USER)?;
             connection.delete(&older, USER)
         };
-        self.call(delete).map_err(KeychainError::into_error)
+        self.call(delete)
     }
 
     fn describe(&self) -> String {
@@ -176,7 +193,7 @@ impl TokenStore for Keychain {
 
 /// Returns the token in an entry, or None if the entry is blank.
 pub(crate) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
-    decode(blob).and_then(|text| parse_token(&text).ok()).ok_or_else(|| KeychainError::Malformed.into_error())
+    decode(blob).and_then(|text| parse_token(&text).ok()).ok_or_else(|| KeychainError::Malformed.into_error(None))
 }
 
 /// Decodes an entry as UTF-8, or as the UTF-16 that Python writes on Windows.
@@ -195,9 +212,9 @@ fn decode_utf16(blob: &[u8]) -> Option<String> {
 }
 
 impl KeychainError {
-    fn into_error(self) -> Error {
+    fn into_error(self, program: Option<&str>) -> Error {
         let or_file = "or set `store = \"file\"` in config.toml if you accept an unencrypted token file";
-        let unlock = format!("{}; {or_file}", imp::HOW_TO_UNLOCK);
+        let unlock = format!("{}; {or_file}", imp::how_to_unlock(program));
         let unavailable = |message: &str| Error::new(ErrorKind::Unavailable, message);
         match self {
             Self::Absent(why) => unavailable(&format!("no keychain is available: {why}"))
@@ -207,7 +224,7 @@ impl KeychainError {
             Self::Locked => unavailable("the keychain is locked").hint(unlock),
             Self::NoResponse => unavailable("the keychain does not respond")
                 .hint(format!("restart the keychain or log in again; {or_file}")),
-            Self::Malformed => Error::new(ErrorKind::Storage, "the keychain entry does not contain a valid token")
+            Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
                 .hint("run `get-token` to replace it"),
             Self::Other(why) => {
                 Error::new(ErrorKind::Storage, format!("the keychain failed: {}", for_terminal(&why))).hint(unlock)

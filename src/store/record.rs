@@ -24,6 +24,9 @@ pub(crate) struct Record {
     pub(crate) issued: u64,
     /// When it was last used, in seconds since 1970.
     pub(crate) last_used: u64,
+    /// The `username` of the configuration when the account was confirmed. It need not be the account's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     pub(crate) account: Option<Account>,
 }
 
@@ -36,6 +39,7 @@ impl Record {
             client_id: profile.client_id.to_string(),
             issued: now,
             last_used: now,
+            username: profile.username.clone(),
             account,
         }
     }
@@ -52,11 +56,35 @@ impl Record {
     }
 }
 
+/// The account that a profile belongs to: the one that signed in last.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Owner {
+    /// The `username` of the configuration when the account was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    pub(crate) account: Account,
+}
+
+impl Owner {
+    /// Returns whether the account was confirmed for the `username` that is configured now. Letter case is ignored.
+    pub(crate) fn is_confirmed_for(&self, username: Option<&str>) -> bool {
+        let Some(username) = username else { return true };
+        self.username.as_deref().unwrap_or(&self.account.name).to_lowercase() == username.to_lowercase()
+    }
+
+    /// The name to show for the owner's side of a comparison.
+    pub(crate) fn username(&self) -> &str {
+        self.username.as_deref().unwrap_or(&self.account.name)
+    }
+}
+
 /// The records file of one profile, with one record for each location.
 pub(super) struct Records(PathBuf);
 
 #[derive(Default, Deserialize, Serialize)]
 struct Sections {
+    /// Missing in a file of version 0.1.
+    owner: Option<Owner>,
     file: Option<Section>,
     keychain: Option<Section>,
     commands: Option<Section>,
@@ -78,32 +106,44 @@ impl Records {
         Self(paths.records(profile))
     }
 
-    /// Returns the record of this token.
+    /// Returns the record of this token. If the token is the pending one, its save was interrupted and is completed now.
     pub(super) fn of(&self, location: Location, token: &RefreshToken) -> Option<Record> {
         let mut sections = self.read();
-        let candidates = [sections.section(location).take(), sections.pending];
-        let found = candidates.into_iter().flatten().find(|section| section.token_digest == digest(token));
-        found.map(|section| section.record)
+        let digest = digest(token);
+        if let Some(pending) = sections.pending.take_if(|pending| pending.token_digest == digest) {
+            self.commit(location, token, pending.record.clone(), None);
+            return Some(pending.record);
+        }
+        sections.section(location).take_if(|section| section.token_digest == digest).map(|section| section.record)
     }
 
-    /// Returns the record of the token that was issued last.
-    pub(super) fn latest(&self) -> Option<Record> {
-        self.latest_section().map(|section| section.record)
+    /// Returns the account that the profile belongs to. The records of version 0.1 do not name it: there it is the account
+    /// of the newest token, and any configured `username` is accepted for it.
+    pub(super) fn owner(&self, username: Option<&str>) -> Option<Owner> {
+        let sections = self.read();
+        let inferred =
+            |section: Section| Some(Owner { username: username.map(str::to_owned), account: section.record.account? });
+        sections.owner.clone().or_else(|| sections.newest().and_then(inferred))
     }
 
     /// Returns the digest of the token that was issued last.
-    pub(super) fn newest(&self) -> Option<String> {
-        self.latest_section().map(|section| section.token_digest)
-    }
-
-    fn latest_section(&self) -> Option<Section> {
-        let Sections { file, keychain, commands, pending } = self.read();
-        [pending, file, keychain, commands].into_iter().flatten().max_by_key(|section| section.record.issued)
+    pub(super) fn newest_digest(&self) -> Option<String> {
+        self.read().newest().map(|section| section.token_digest)
     }
 
     /// Returns whether a token is recorded for this location.
     pub(super) fn has(&self, location: Location) -> bool {
         self.read().section(location).is_some()
+    }
+
+    /// Returns whether this token is being stored, or was when a process was interrupted.
+    pub(super) fn is_pending(&self, token: &RefreshToken) -> bool {
+        self.read().pending.is_some_and(|pending| pending.token_digest == digest(token))
+    }
+
+    /// Returns whether a save was interrupted.
+    pub(super) fn has_pending(&self) -> bool {
+        self.read().pending.is_some()
     }
 
     /// Records a token that is about to be stored. [`Records::commit`] reports a file that cannot be written.
@@ -128,6 +168,9 @@ impl Records {
         if let Some(emptied) = emptied {
             *sections.section(emptied) = None;
         }
+        if let Some(account) = record.account.clone() {
+            sections.owner = Some(Owner { username: record.username.clone(), account });
+        }
         *sections.section(location) = Some(Section { token_digest: digest(token), record });
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
@@ -142,8 +185,8 @@ impl Records {
         let mut sections = self.read();
         sections.pending = None;
         *sections.section(location) = None;
-        if self.write(&sections).is_err() {
-            log::warn!("cannot write {}", self.0.display());
+        if let Err(error) = self.write(&sections) {
+            log::warn!("cannot write {}: {error}", self.0.display());
         }
     }
 
@@ -153,19 +196,16 @@ impl Records {
     }
 
     fn write(&self, sections: &Sections) -> io::Result<()> {
-        match sections {
-            // Without records there is no file, as before the first sign-in.
-            Sections { file: None, keychain: None, commands: None, pending: None } => {
-                match std::fs::remove_file(&self.0) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                    _ => Ok(()),
-                }
-            }
-            // The time between Microsoft's response and the token's save must be short, so this does not wait for the disk.
-            known => {
-                private_fs::write_without_sync(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes())
-            }
+        // Without a token there is no file, as before the first sign-in.
+        if sections.newest().is_none() {
+            return match std::fs::remove_file(&self.0) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
         }
+        // The time between Microsoft's response and the token's save must be short, so this does not wait for the disk.
+        let text = toml::to_string(sections).map_err(io::Error::other)?;
+        private_fs::write_without_sync(&self.0, text.as_bytes())
     }
 }
 
@@ -177,10 +217,15 @@ impl Sections {
             Location::Commands => &mut self.commands,
         }
     }
+
+    fn newest(&self) -> Option<Section> {
+        let sections = [&self.pending, &self.file, &self.keychain, &self.commands];
+        sections.into_iter().flatten().max_by_key(|section| section.record.issued).cloned()
+    }
 }
 
 /// 64 bits of SHA-256: enough to tell tokens apart, and useless for guessing a token of a thousand random characters.
-fn digest(token: &RefreshToken) -> String {
+pub(crate) fn digest(token: &RefreshToken) -> String {
     Sha256::digest(token.secret()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -217,7 +217,8 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     let run = home.sign_in();
     let stderr = run.fails_with(74);
     assert!(
-        stderr.contains("no room") && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
+        stderr.contains("no room")
+            && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
         "{stderr}"
     );
     // Before it ever kept one its failure says that there is none; afterwards it does not.
@@ -226,7 +227,10 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     home.sign_in().token();
     std::fs::rename(home.path().join("kept"), home.path().join("away")).unwrap();
     let run = home.refresh();
-    assert!(run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"), "{run:?}");
+    assert!(
+        run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"),
+        "{run:?}"
+    );
     std::fs::write(home.path().join("kept"), "two words\n").unwrap();
     home.refresh().fails_with(74);
     std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();

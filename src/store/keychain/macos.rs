@@ -10,9 +10,12 @@ use super::KeychainError;
 
 /// The system itself asks for the keychain's password, and whether this program may read another program's entry.
 pub(super) const OS_PROMPTS: bool = true;
-pub(super) const HOW_TO_UNLOCK: &str = "run `security unlock-keychain` and allow the access when macOS asks";
 pub(super) const HOW_TO_GET_ONE: &str =
     "log in to the desktop and check in Keychain Access that a login keychain exists";
+
+pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
+    "run `security unlock-keychain` and allow the access when macOS asks".to_owned()
+}
 
 pub(super) struct Connection(Arc<Store>);
 
@@ -43,6 +46,10 @@ impl Connection {
     /// Always succeeds: the system reports problems only when an entry is written.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
+    }
+
+    pub(super) fn program(&self) -> Option<String> {
+        None
     }
 
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {

@@ -10,6 +10,8 @@ use tokio::runtime::Runtime;
 
 use super::KeychainError;
 use crate::runtime;
+use crate::sanitize::for_terminal;
+use crate::session_bus::{self, first_line};
 
 /// The attribute that Python's `keyring` writes and searches for. Without it, Python would create a second entry.
 const APPLICATION: (&str, &str) = ("application", "Python keyring library");
@@ -18,11 +20,17 @@ const CONTENT_TYPE: &str = "text/plain";
 
 /// The service asks for the password only when we request that.
 pub(super) const OS_PROMPTS: bool = false;
-pub(super) const HOW_TO_UNLOCK: &str = "log in to the desktop, or run `gnome-keyring-daemon --unlock`";
 pub(super) const HOW_TO_GET_ONE: &str =
     "start one in this login session, such as gnome-keyring (cron jobs and SSH logins often have none)";
 
-const NO_SESSION_BUS: &str = "no D-Bus session bus";
+/// Returns what the user does about a locked keychain, by the name of the process that serves it.
+pub(super) fn how_to_unlock(program: Option<&str>) -> String {
+    match program {
+        // A process name has 15 characters at most (proc_pid_comm(5)).
+        None | Some("gnome-keyring-d") => "log in to the desktop, or run `gnome-keyring-daemon --unlock`".to_owned(),
+        Some(program) => format!("log in to the desktop, or unlock the keychain in {program}"),
+    }
+}
 
 pub(super) struct Connection {
     client: Client,
@@ -54,29 +62,42 @@ impl Connection {
         self.runtime.block_on(self.client.open_collection()).map(drop)
     }
 
+    /// Returns the name of the process that serves the keychain.
+    pub(super) fn program(&self) -> Option<String> {
+        self.runtime.block_on(self.client.program())
+    }
+
     /// Prompts for the password of the entry's collection, or of the default collection if there is no entry.
     pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         self.runtime.block_on(self.client.unlock(service, user))
     }
 }
 
-struct Client(SecretService<'static>);
+struct Client {
+    service: SecretService<'static>,
+    bus: zbus::Connection,
+}
 
 impl Client {
     async fn open() -> Result<Self, KeychainError> {
-        SecretService::connect(EncryptionType::Dh).await.map(Self).map_err(|error| match &error {
-            Error::Unavailable => KeychainError::Absent(NO_SESSION_BUS.to_owned()),
-            Error::Zbus(_) | Error::ZbusFdo(_) => {
-                log::info!("Secret Service: {}", first_line(&error));
-                // The bus returns this error for a name that has no owner and cannot be activated.
-                let nobody = error.to_string().contains("org.freedesktop.DBus.Error.ServiceUnknown");
-                KeychainError::Absent(
-                    if nobody { "no Secret Service is running on the D-Bus session bus" } else { NO_SESSION_BUS }
-                        .to_owned(),
-                )
+        let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
+        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await.map_err(|error| {
+            let text = error.to_string();
+            // The bus answers so for a name that has no owner and cannot be activated.
+            match ["ServiceUnknown", "NameHasNoOwner", "Error.Spawn"].iter().any(|name| text.contains(name)) {
+                true => KeychainError::Absent(format!("no Secret Service is running: {}", first_line(&error))),
+                false => KeychainError::Other(first_line(&error)),
             }
-            _ => KeychainError::Other(error.to_string()),
-        })
+        })?;
+        Ok(Self { service, bus })
+    }
+
+    /// The bus daemon answers this, not the service, which may hang.
+    async fn program(&self) -> Option<String> {
+        let bus = zbus::fdo::DBusProxy::new(&self.bus).await.ok()?;
+        let process = bus.get_connection_unix_process_id("org.freedesktop.secrets".try_into().ok()?).await.ok()?;
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+        Some(for_terminal(&name))
     }
 
     async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
@@ -119,7 +140,7 @@ impl Client {
     }
 
     async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
-        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
+        let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         match found.locked.first() {
             Some(item) => item.unlock().await.map_err(from_store_error),
             None => self.default_collection().await?.unlock().await.map_err(from_store_error),
@@ -128,7 +149,7 @@ impl Client {
 
     /// Returns the unlocked entries of this name, newest first, and whether there are locked ones. Never prompts.
     async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), KeychainError> {
-        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
+        let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         let mut items = found.unlocked;
         if items.len() > 1 {
             let mut dated = Vec::new();
@@ -151,7 +172,7 @@ impl Client {
     }
 
     async fn default_collection(&self) -> Result<Collection<'_>, KeychainError> {
-        self.0.get_default_collection().await.map_err(|error| match error {
+        self.service.get_default_collection().await.map_err(|error| match error {
             Error::NoResult => KeychainError::NotSetUp,
             error => from_store_error(error),
         })
@@ -173,11 +194,7 @@ fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> 
 fn from_store_error(error: Error) -> KeychainError {
     match error {
         Error::Locked | Error::Prompt | Error::PromptDisconnected => KeychainError::Locked,
-        Error::Unavailable => KeychainError::Absent(NO_SESSION_BUS.to_owned()),
+        Error::Unavailable => KeychainError::Absent("the Secret Service has ended".to_owned()),
         error => KeychainError::Other(first_line(&error)),
     }
-}
-
-fn first_line(error: &Error) -> String {
-    crate::sanitize::for_terminal(error.to_string().lines().next().unwrap_or_default())
 }

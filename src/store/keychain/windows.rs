@@ -12,9 +12,12 @@ use super::chunks::{self, Entries};
 
 /// The Credential Manager is unlocked as long as the user is logged in.
 pub(super) const OS_PROMPTS: bool = true;
-pub(super) const HOW_TO_UNLOCK: &str = HOW_TO_GET_ONE;
 pub(super) const HOW_TO_GET_ONE: &str =
     "log in with your password (services and SSH logins by key have no Credential Manager)";
+
+pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
+    HOW_TO_GET_ONE.to_owned()
+}
 
 pub(super) struct Connection(Arc<Store>);
 
@@ -39,6 +42,10 @@ impl Connection {
     /// Always succeeds: the system reports problems only when an entry is written.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
+    }
+
+    pub(super) fn program(&self) -> Option<String> {
+        None
     }
 
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {
