@@ -22,13 +22,19 @@ pub(crate) async fn connect() -> Result<Connection, String> {
         };
         match connected {
             Ok(connection) => return Ok(connection),
-            Err(error) => failures.push(format!("{}: {}", for_terminal(&address), first_line(&error))),
+            Err(error) => failures.push(describe(&address, &error)),
         }
     }
     Err(match failures.is_empty() {
         true => "no D-Bus session bus is known".to_owned(),
         false => format!("no D-Bus session bus answers ({})", failures.join("; ")),
     })
+}
+
+/// Names the address, once: some of the library's errors name it already.
+fn describe(address: &str, error: &zbus::Error) -> String {
+    let (address, error) = (for_terminal(address), first_line(error));
+    if error.contains(&address) { error } else { format!("{address}: {error}") }
 }
 
 /// The list in `DBUS_SESSION_BUS_ADDRESS` (D-Bus specification, "Server addresses"), then the socket of the systemd user

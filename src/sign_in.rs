@@ -12,7 +12,7 @@ pub(crate) mod paste;
 pub(crate) mod port;
 pub(crate) mod redirect;
 #[cfg_attr(unix, path = "sign_in/terminal.rs")]
-#[cfg_attr(not(unix), path = "sign_in/terminal_by_lines.rs")]
+#[cfg_attr(not(unix), path = "sign_in/line_terminal.rs")]
 mod terminal;
 
 use axum::http::StatusCode;

@@ -16,7 +16,7 @@ fn recipe(index: usize) -> String {
 /// A home with these lines in its configuration, in which gpg has a key without a passphrase.
 fn home(lines: &str) -> Home {
     let home = Home::new();
-    home.configure(&home.configuration().replace("store = 'auto'\n", lines));
+    home.configure(&home.configuration().replace("store = 'file'\n", lines));
     home
 }
 

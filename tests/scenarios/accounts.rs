@@ -100,7 +100,7 @@ fn signing_out_removes_the_token_and_says_how_to_end_the_sessions() {
 #[test]
 fn signing_out_of_a_file_asks_no_keychain_and_needs_no_client_id() {
     let home = Home::new();
-    let configuration = home.configuration_without_keychain();
+    let configuration = home.configuration();
     home.configure(&configuration);
     home.sign_in().token();
     home.configure(&configuration.replace(PUBLIC_CLIENT_ID, ""));
@@ -118,11 +118,12 @@ fn signing_out_of_a_file_asks_no_keychain_and_needs_no_client_id() {
 #[cfg(target_os = "linux")]
 fn signing_out_where_the_keychain_is_out_of_reach_says_that_the_token_is_still_there() {
     let home = Home::new();
+    home.configure(&home.configuration_with_store("'auto'"));
     home.sign_in().token();
     let records = home.cache().join("records_mail.toml");
     let known = std::fs::read_to_string(&records).unwrap();
     std::fs::write(&records, known.replace("[file", "[keychain")).unwrap();
     let run = home.run("get-token", ["--sign-out"]);
     assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
-    assert!(run.stderr.contains("is removed from"), "the file's is: {run:?}");
+    assert!(run.stderr.contains("Removed the refresh token"), "the file's is: {run:?}");
 }

@@ -51,7 +51,7 @@ fn an_odd_access_token_is_76_and_the_new_refresh_token_is_kept() {
 fn an_odd_id_token_or_lifetime_costs_a_refresh_nothing_else() {
     for order in [Fault::BrokenIdToken, Fault::WrongAudience, Fault::NoIdToken, Fault::ExpiresInText] {
         let home = Home::new();
-        home.store_token("mail");
+        home.sign_in().token(); // the account is recorded
         home.standin.set_single_use_refresh_tokens(true);
         home.standin.order(order);
         assert!(home.standin.is_valid_access_token(home.refresh().token()));

@@ -75,7 +75,7 @@ fn the_check_of_a_calendar_asks_graph() {
     let home = Home::new();
     home.store_token("calendar");
     let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
-    home.configure(&(graph + &home.configuration_without_keychain()));
+    home.configure(&(graph + &home.configuration()));
     let run = home.run("get-token", ["--check", "-p", "calendar"]);
     assert!(run.stderr.contains("✓ Graph: localhost:"), "{}", run.stderr);
     assert!(run.stderr.contains("– IMAP: the profile does not ask for it"), "{}", run.stderr);

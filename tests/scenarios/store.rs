@@ -221,8 +221,8 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
             && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
         "{stderr}"
     );
-    // Before it ever kept one its failure says that there is none; afterwards it does not.
-    home.refresh().fails_with(77);
+    let run = home.refresh();
+    assert!(run.fails_with(69).contains("if you have not signed in yet, run `get-token --profile mail`"), "{run:?}");
     let home = home_with_programs("cat \"$HOME/kept\"", "cat >\"$HOME/kept\"");
     home.sign_in().token();
     std::fs::rename(home.path().join("kept"), home.path().join("away")).unwrap();
@@ -232,7 +232,7 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
         "{run:?}"
     );
     std::fs::write(home.path().join("kept"), "two words\n").unwrap();
-    home.refresh().fails_with(74);
+    home.refresh().fails_with(77);
     std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();
     home.refresh().token();
     assert!(home.run("get-token", ["--sign-out"]).fails_with(78).contains("delete = "));
@@ -247,7 +247,7 @@ fn a_store_that_is_none_is_refused_with_its_line() {
         ("store = { load = [], save = ['x'] }", "must each name a program"),
         ("store = { load = ['a'], save = ['b'], shave = ['c'] }", "shave"),
     ] {
-        home.configure(&home.configuration().replace("store = 'auto'", wrong).replace("store = 'file'", wrong));
+        home.configure(&home.configuration().replace("store = 'file'", wrong));
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains(word) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
@@ -258,7 +258,7 @@ fn a_store_that_is_none_is_refused_with_its_line() {
 #[cfg(target_os = "linux")] // elsewhere there is always a keychain
 fn nobody_signs_in_where_the_only_place_takes_no_token() {
     let home = Home::new();
-    home.configure(&home.configuration().replace("store = 'auto'", "store = 'keychain'"));
+    home.configure(&home.configuration_with_store("'keychain'"));
     let run = home.run("get-token", ["--device"]);
     assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
     assert_eq!(home.standin.requests().len(), 0);
