@@ -26,8 +26,8 @@ pub(crate) fn assert_one_plain_line(text: &str) {
     assert!(!text.contains(|c: char| c.is_control() || is_bidi_control(c)), "{text:?}");
 }
 
-/// Asserts that the error has one of these kinds, a message on one line, and a hint. A hint may contain line ends of ours,
-/// before a URL or an example.
+/// Asserts that the error has one of these kinds, a message on one line, and a hint. The hint may contain our own line
+/// ends, before a URL or an example.
 pub(crate) fn assert_explained(error: &Error, kinds: &[ErrorKind]) {
     assert!(kinds.contains(&error.kind()), "{error:?}");
     let message = error.to_string();

@@ -7,8 +7,8 @@ pub(crate) fn for_terminal(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns whether the text has the form of a token: printable ASCII characters, which a line of output, an HTTP header
-/// and a keychain preserve.
+/// Returns whether the text has the form of a token: printable ASCII characters without spaces, which can be printed on a
+/// line, sent in an HTTP header and stored in a keychain unchanged.
 pub(crate) fn is_well_formed_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
 }

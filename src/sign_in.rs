@@ -93,7 +93,7 @@ impl SignIn<'_> {
 
     /// Fails if the user signed in with an account other than the profile's and does not confirm the replacement.
     ///
-    /// It happens easily, because the browser may already be signed in to the other account.
+    /// This happens easily: the browser may already be signed in to another account.
     fn ensure_same_account(&self, tokens: &Tokens) -> Result<()> {
         let Some(new) = &tokens.access.account else { return Ok(()) };
         for session in self.sessions {
@@ -138,7 +138,7 @@ pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
     port::Port::bind(redirect_uri).map(drop)
 }
 
-/// The error for a sign-in that was not completed within `--timeout`.
+/// Returns the error for a sign-in that was not completed within `--timeout`.
 fn timed_out(session: &Session, timeout: Duration) -> Error {
     let name = &session.profile().name;
     let seconds = timeout.as_secs();

@@ -30,7 +30,7 @@ static ENABLED: AtomicBool = AtomicBool::new(false);
 static STATE: OnceLock<State> = OnceLock::new();
 
 struct State {
-    /// Set while no signal is deferred: a signal takes its default action.
+    /// True while signals take their default action.
     default_action: Arc<AtomicBool>,
     /// The number of the deferred signal, or 0.
     pending: Arc<AtomicUsize>,

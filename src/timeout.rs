@@ -1,4 +1,4 @@
-//! Timeouts for blocking calls that have none.
+//! A timeout for blocking calls that do not have one.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};

@@ -1,4 +1,4 @@
-//! The target `redirect`: the redirect URL that a browser requests or a person pastes.
+//! The target `redirect`: the redirect URL that a browser requests or a user pastes.
 
 use axum::http::{StatusCode, Uri};
 

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
-use super::paste::{self, OnInvalid, Pasted, wait};
+use super::paste::{self, InvalidPaste, OnInvalid, Pasted, wait};
 use super::port::Port;
 use super::redirect::Redirect;
 use super::{SignIn, SignInOutcome};
@@ -24,7 +24,7 @@ pub(crate) struct BrowserSignIn<'a> {
     request: AuthorizationRequest,
     callback: Callback,
     pasted: Pasted,
-    redirects: Receiver<Result<Redirect>>,
+    redirects: Receiver<Result<Redirect, InvalidPaste>>,
     fingerprint: Option<String>,
 }
 

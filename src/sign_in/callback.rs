@@ -24,9 +24,9 @@ use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
 use super::page;
+use super::paste::InvalidPaste;
 use super::port::Port;
 use super::redirect::{self, Redirect, RedirectError};
-use crate::error::Result;
 use crate::runtime;
 
 /// How long a connection may stay silent. The browser keeps one open while the user reads the certificate warning.
@@ -60,7 +60,7 @@ struct Shared {
     /// Random, so that no other program on this machine can request the result page.
     result_path: String,
     state: String,
-    redirects: Sender<Result<Redirect>>,
+    redirects: Sender<Result<Redirect, InvalidPaste>>,
     was_visited: Arc<AtomicBool>,
     result_page: watch::Receiver<Option<ResultPage>>,
     page_was_shown: Arc<Notify>,
@@ -72,7 +72,7 @@ impl Callback {
         port: Port,
         state: &str,
         certificate: Option<Certificate>,
-        redirects: Sender<Result<Redirect>>,
+        redirects: Sender<Result<Redirect, InvalidPaste>>,
     ) -> Self {
         let was_visited = Arc::new(AtomicBool::new(false));
         let (result_page, result_page_receiver) = watch::channel(None);
@@ -136,7 +136,7 @@ fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: 
             }
         }
         stop.notified().await;
-        // The result page was sent, so that connections which are still open are not waiting for it.
+        // No open connection is waiting for the result page any more.
         handle.graceful_shutdown(Some(Duration::from_millis(200)));
         _ = servers.join_all().await;
     });
@@ -184,7 +184,7 @@ async fn handle_request(State(shared): State<Arc<Shared>>, request: Request) -> 
     response
 }
 
-/// Returns whether the Host header names this machine. In DNS rebinding, a foreign site's name resolves to loopback, but
+/// Returns whether the Host header names this machine. In DNS rebinding, another site's name resolves to loopback, but
 /// the browser still sends that name. HTTP/1.0 allows requests without the header.
 fn has_loopback_host(request: &Request) -> bool {
     let Some(host) = request.headers().get(header::HOST) else { return true };
@@ -206,7 +206,7 @@ fn handle_redirect(shared: &Shared, query: &str) -> Response {
         Err(RedirectError::NoCode) => reject(StatusCode::BAD_REQUEST, "The redirect contains no authorization code."),
         Err(_) => reject(
             StatusCode::BAD_REQUEST,
-            "This redirect belongs to another sign-in. Open the URL that get-token shows now.",
+            "This request does not belong to the current sign-in. Open the URL that get-token shows now.",
         ),
     }
 }

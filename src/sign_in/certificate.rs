@@ -19,7 +19,7 @@ use crate::private_fs;
 const VALIDITY: Duration = Duration::days(396);
 /// How far back the validity starts, so that a browser whose clock is slow does not see a certificate of the future.
 const BACKDATE: Duration = Duration::days(1);
-/// How long before its expiry the certificate is replaced.
+/// How long before it expires the certificate is replaced.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The certificate, and the TLS configuration that serves it.
@@ -50,10 +50,10 @@ impl Certificate {
             );
         }
         Self::from_pem(certificate.as_bytes(), key.as_bytes())
-            .ok_or_else(|| unusable("it is not valid for localhost during the next 7 days"))
+            .ok_or_else(|| unusable("the new certificate is not valid for localhost"))
     }
 
-    /// Returns `None` if the certificate will not be valid after [`RENEWAL`], or if the key is not its key.
+    /// Returns `None` if the certificate will not be valid after [`RENEWAL`], or if the key does not belong to it.
     fn from_pem(certificate: &[u8], key: &[u8]) -> Option<Self> {
         let certificate = CertificateDer::from_pem_slice(certificate).ok()?;
         let key = PrivateKeyDer::from_pem_slice(key).ok()?;
@@ -83,7 +83,7 @@ fn unusable(reason: &str) -> Error {
         .hint("set redirect_uri in config.toml to an http:// URI such as http://localhost/, and report this defect")
 }
 
-/// Returns whether a browser that trusts this certificate would accept it for localhost, now and until [`RENEWAL`].
+/// Returns whether a browser that trusts this certificate will accept it for localhost after [`RENEWAL`].
 fn is_valid(certificate: &CertificateDer<'_>) -> bool {
     let mut roots = RootCertStore::empty();
     if roots.add(certificate.clone().into_owned()).is_err() {

@@ -46,7 +46,7 @@ impl<'a> DeviceSignIn<'a> {
         self.sign_in.store(tokens)
     }
 
-    /// Replaces the hint where another flow or another setting of the app registration helps with device codes only.
+    /// Replaces the hint of refusals that concern device codes only.
     fn explain(&self, error: Error) -> Error {
         let profile = self.sign_in.first_session().profile();
         match error.refusal().and_then(|refusal| refusal.code) {

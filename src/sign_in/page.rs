@@ -54,7 +54,7 @@ pub(super) fn rejection(status: StatusCode, reason: &str) -> Response {
     document(status, "Request rejected", &body)
 }
 
-/// Returns the headers of every response: it must not be cached or sniffed, sends no referrer, and runs no scripts.
+/// Returns the headers of every response. They forbid caching, content sniffing, referrers and scripts.
 pub(super) fn headers() -> [(HeaderName, HeaderValue); 4] {
     [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

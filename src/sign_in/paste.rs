@@ -1,7 +1,8 @@
 //! The sign-in with a browser on any machine: the user pastes the redirect URL, which no listener receives.
 //!
-//! Over SSH it is the only flow. In the sign-in with a browser it runs beside the listener. A redirect URL can be longer
-//! than a line that a terminal accepts (1,024 bytes on macOS, 4,096 on Linux), so that it is not read in line mode.
+//! Over SSH, this is the default flow. In the sign-in with a browser, stdin is read while the listener runs. A redirect URL
+//! can be longer than the lines of a terminal in canonical mode (1,024 bytes on macOS, 4,096 on Linux), so that mode is
+//! turned off.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -29,7 +30,7 @@ pub(crate) struct PasteSignIn<'a> {
     sign_in: &'a SignIn<'a>,
     request: AuthorizationRequest,
     pasted: Pasted,
-    redirects: Receiver<Result<Redirect>>,
+    redirects: Receiver<Result<Redirect, InvalidPaste>>,
 }
 
 impl<'a> PasteSignIn<'a> {
@@ -73,7 +74,7 @@ pub(super) enum OnInvalid {
 
 impl Pasted {
     /// Starts a thread that reads stdin and sends each redirect to `redirects`.
-    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect>>, on_invalid: OnInvalid) -> Self {
+    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect, InvalidPaste>>, on_invalid: OnInvalid) -> Self {
         let state = state.to_owned();
         if !std::io::stdin().is_terminal() {
             thread::spawn(move || read_pipe(&state, &redirects, on_invalid));
@@ -100,12 +101,12 @@ pub(super) fn works_beside_browser() -> bool {
 
 /// Why a wait ended without a redirect.
 pub(super) enum WaitError {
-    /// The timeout elapsed, or a signal is pending. The caller delivers the signal.
+    /// The timeout elapsed, or a signal is pending, which takes effect once the terminal is restored.
     TimedOut,
     /// Nothing can arrive any more: stdin has ended, or another program uses the terminal.
     Closed,
-    /// The text from stdin is not a redirect URL of this sign-in.
-    Invalid(Error),
+    /// Stdin contained other text, and there is nothing else to wait for.
+    Invalid(InvalidPaste),
 }
 
 impl WaitError {
@@ -113,13 +114,16 @@ impl WaitError {
         match self {
             Self::TimedOut => timed_out(session, timeout),
             Self::Closed => no_input(session),
-            Self::Invalid(error) => error,
+            Self::Invalid(invalid) => invalid.into_error(session),
         }
     }
 }
 
 /// Waits for the first redirect. A pending signal ends the wait.
-pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) -> Result<Redirect, WaitError> {
+pub(super) fn wait(
+    redirects: &Receiver<Result<Redirect, InvalidPaste>>,
+    timeout: Duration,
+) -> Result<Redirect, WaitError> {
     let start = Instant::now();
     while !signals::is_pending() {
         let left = timeout.checked_sub(start.elapsed()).ok_or(WaitError::TimedOut)?;
@@ -135,7 +139,7 @@ pub(super) fn wait(redirects: &Receiver<Result<Redirect>>, timeout: Duration) ->
 fn no_input(session: &Session) -> Error {
     let profile = session.profile();
     let message = format!(
-        "cannot read a redirect URL for the profile \"{}\" from stdin: it is empty, or get-token runs in the background",
+        "cannot read a redirect URL for the profile \"{}\" from stdin: stdin is empty, or get-token runs in the background",
         profile.name
     );
     Error::new(ErrorKind::PastedUrl, message).hint(format!(
@@ -146,7 +150,7 @@ fn no_input(session: &Session) -> Error {
     ))
 }
 
-fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>, on_invalid: OnInvalid) {
+fn read_pipe(state: &str, redirects: &Sender<Result<Redirect, InvalidPaste>>, on_invalid: OnInvalid) {
     let mut text = String::new();
     _ = std::io::stdin().take(MAX_SIZE).read_to_string(&mut text);
     if text.trim().is_empty() {
@@ -154,16 +158,18 @@ fn read_pipe(state: &str, redirects: &Sender<Result<Redirect>>, on_invalid: OnIn
     }
     match parse_pasted(&text, state) {
         Ok(redirect) => _ = redirects.send(Ok(redirect)),
-        Err(error) if on_invalid == OnInvalid::Ignore => log::warn!("stdin: {}", explain(error, &text)),
         Err(error) => {
-            let hint = format!("run `get-token` again, and {}", error.advice());
-            _ = redirects.send(Err(Error::new(ErrorKind::PastedUrl, describe(error, &text)).hint(hint)));
+            let invalid = InvalidPaste::new(error, &text);
+            match on_invalid {
+                OnInvalid::Ignore => log::warn!("stdin: {}", invalid.with_advice()),
+                OnInvalid::Fail => _ = redirects.send(Err(invalid)),
+            }
         }
     }
 }
 
 /// Reads the terminal until the user pastes a redirect URL of this sign-in. Explains every other text in a warning.
-fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &Sender<Result<Redirect>>) {
+fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &Sender<Result<Redirect, InvalidPaste>>) {
     while let Some(text) = pastes.next() {
         match parse_pasted(&text, state) {
             Ok(redirect) => {
@@ -171,17 +177,35 @@ fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &S
                 return;
             }
             Err(_) if text.trim().is_empty() => {}
-            Err(error) => log::warn!("{}", explain(error, &text)),
+            Err(error) => log::warn!("{}", InvalidPaste::new(error, &text).with_advice()),
         }
     }
 }
 
-/// Says what is wrong with the pasted text, without showing it, because it may contain a code. Its length shows the user
-/// whether a program in between has truncated it.
-fn describe(error: RedirectError, text: &str) -> String {
-    format!("{} ({} characters)", error.explanation(), text.trim().chars().count())
+/// A text that is not a redirect URL of this sign-in.
+///
+/// Only its length is shown, because the text may contain a code. The length tells whether another program truncated it.
+pub(super) struct InvalidPaste {
+    error: RedirectError,
+    characters: usize,
 }
 
-fn explain(error: RedirectError, text: &str) -> String {
-    format!("{}; {}", describe(error, text), error.advice())
+impl InvalidPaste {
+    fn new(error: RedirectError, text: &str) -> Self {
+        Self { error, characters: text.trim().chars().count() }
+    }
+
+    fn message(&self) -> String {
+        format!("{} ({} characters)", self.error.explanation(), self.characters)
+    }
+
+    fn with_advice(&self) -> String {
+        format!("{}; {}", self.message(), self.error.advice())
+    }
+
+    fn into_error(self, session: &Session) -> Error {
+        let name = &session.profile().name;
+        let hint = format!("run `get-token --profile {name:#}` again, and {}", self.error.advice());
+        Error::new(ErrorKind::PastedUrl, self.message()).hint(hint)
+    }
 }

@@ -7,7 +7,7 @@ use oauth2::RedirectUrl;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often a port that is free on both loopback addresses is searched.
+/// How many ports are tried to find one that is free on both loopback addresses.
 const ATTEMPTS: usize = 8;
 
 /// The bound port of the redirect URI. It is bound before the redirect URI is sent to Microsoft.
@@ -102,18 +102,17 @@ fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
             "Windows has reserved it for another program".to_owned(),
             Some("netsh int ipv4 show excludedportrange protocol=tcp".to_owned()),
         ),
-        io::ErrorKind::PermissionDenied => ("only root can listen on a port below 1024".to_owned(), None),
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            ("only root can listen on a port below 1024".to_owned(), None)
+        }
         _ => (error.to_string(), None),
     };
-    let end = list.map_or_else(String::new, |list| format!("find that program with `{list}` and end it, or "));
-    Error::new(
-        ErrorKind::Unavailable,
-        format!("cannot listen on port {port} for the redirect URI {uri}: {reason}"),
-    )
-    .hint(format!(
-        "{end}change the port of redirect_uri in config.toml (Microsoft ignores the port of localhost, so that the app \
-         registration need not change)"
-    ))
+    let stop = list.map_or_else(String::new, |list| format!("find that program with `{list}` and stop it, or "));
+    Error::new(ErrorKind::Unavailable, format!("cannot listen on port {port} for the redirect URI {uri}: {reason}"))
+        .hint(format!(
+            "{stop}change the port of redirect_uri in config.toml (Microsoft ignores the port of localhost, so the app \
+         registration stays valid)"
+        ))
 }
 
 /// Returns the command that shows which program listens on the port.
@@ -136,7 +135,7 @@ mod tests {
             let other =
                 if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() };
             let other = other.expect("a socket");
-            other.set_reuseaddr(true).expect("every system has that option");
+            other.set_reuseaddr(true).expect("setting SO_REUSEADDR");
             assert!(other.bind(address).is_err(), "{address}");
         }
     }

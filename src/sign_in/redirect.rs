@@ -22,7 +22,7 @@ pub(crate) enum RedirectError {
     SignInUrl,
 }
 
-const COPY_FULL_URL: &str = "copy the full URL from the address bar after signing in (it contains code= and state=)";
+const COPY_FULL_URL: &str = "after signing in, paste the full URL from the address bar (it contains code= and state=)";
 
 impl RedirectError {
     /// Says what is wrong with the pasted text.
@@ -32,18 +32,16 @@ impl RedirectError {
             Self::Incomplete => "the pasted URL is incomplete",
             Self::NoCode => "the pasted URL contains no authorization code",
             Self::NotRedirect => "the pasted text is not a redirect URL",
-            Self::SignInUrl => "the pasted URL is the one to open in the browser",
+            Self::SignInUrl => "the pasted URL is the sign-in URL",
         }
     }
 
     /// Says what to do about it, as an imperative.
     pub(crate) fn advice(self) -> &'static str {
         match self {
-            Self::OtherSignIn => {
-                "sign in at the URL that this get-token shows, then paste the URL from the address bar"
-            }
+            Self::OtherSignIn => "sign in at the URL that get-token shows now, then paste the URL from the address bar",
             Self::Incomplete | Self::NoCode | Self::NotRedirect => COPY_FULL_URL,
-            Self::SignInUrl => "open it in a browser, sign in, then paste the URL from the address bar",
+            Self::SignInUrl => "open the sign-in URL in a browser, sign in, then paste the URL from the address bar",
         }
     }
 }

@@ -50,7 +50,7 @@ fn other_text_from_a_pipe_is_explained_and_exits_with_65() {
         ("hello", "the pasted text is not a redirect URL (5 characters)"),
         ("https://localhost:7598/?code=stolen&state=other", "belongs to another sign-in"),
         ("https://localhost:7598/?code=and-no-sta", "is incomplete (39 characters)"),
-        ("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?x=y", "is the one to open in the browser"),
+        ("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?x=y", "the pasted URL is the sign-in URL"),
     ] {
         let home = Home::new();
         let mut sign_in = home.begin_paste(&[]);
