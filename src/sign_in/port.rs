@@ -95,24 +95,26 @@ fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
         return Error::new(ErrorKind::Unavailable, message)
             .hint("set redirect_uri in config.toml to a URI with a port, such as http://localhost:7598/");
     };
-    let (reason, list) = match error.kind() {
-        io::ErrorKind::AddrInUse => ("it is in use by another program".to_owned(), Some(list_listeners(port))),
+    let (reason, first_step) = match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            "another program uses the port".to_owned(),
+            format!("find that program with `{}` and stop it, or ", list_listeners(port)),
+        ),
         // WSAEACCES: a program uses the port exclusively, or Hyper-V has reserved a range that contains it.
         io::ErrorKind::PermissionDenied if cfg!(windows) => (
-            "Windows has reserved it for another program".to_owned(),
-            Some("netsh int ipv4 show excludedportrange protocol=tcp".to_owned()),
+            "Windows has reserved the port for another program".to_owned(),
+            "list the reserved ports with `netsh int ipv4 show excludedportrange protocol=tcp`, and ".to_owned(),
         ),
         io::ErrorKind::PermissionDenied if port < 1024 => {
-            ("only root can listen on a port below 1024".to_owned(), None)
+            ("only root can listen on a port below 1024".to_owned(), String::new())
         }
-        _ => (error.to_string(), None),
+        _ => (error.to_string(), String::new()),
     };
-    let stop = list.map_or_else(String::new, |list| format!("find that program with `{list}` and stop it, or "));
-    Error::new(ErrorKind::Unavailable, format!("cannot listen on port {port} for the redirect URI {uri}: {reason}"))
-        .hint(format!(
-            "{stop}change the port of redirect_uri in config.toml (Microsoft ignores the port of localhost, so the app \
+    let message = format!("cannot listen on port {port} for the redirect URI {uri}: {reason}");
+    Error::new(ErrorKind::Unavailable, message).hint(format!(
+        "{first_step}change the port of redirect_uri in config.toml (Microsoft ignores the port of localhost, so the app \
          registration stays valid)"
-        ))
+    ))
 }
 
 /// Returns the command that shows which program listens on the port.

@@ -95,30 +95,30 @@ fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&str, &
     command.arg("--device").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let (mut said, mut code) = (String::new(), String::new());
+    let (mut output, mut code) = (String::new(), String::new());
     while code.is_empty() {
         let mut line = String::new();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{said}");
-        if said.contains("enter this code") && !line.trim().is_empty() {
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{output}");
+        if output.contains("enter this code") && !line.trim().is_empty() {
             code = line.trim().to_owned();
         }
-        said.push_str(&line);
+        output.push_str(&line);
     }
-    assert!(said.contains("/devicelogin"), "{said}");
+    assert!(output.contains("/devicelogin"), "{output}");
     decide(&home.standin.origin(), &code);
     let mut stdout = String::new();
     child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    stderr.read_to_string(&mut said).unwrap();
-    crate::support::Run { code: child.wait().unwrap().code(), stdout, stderr: said }
+    stderr.read_to_string(&mut output).unwrap();
+    crate::support::Run { code: child.wait().unwrap().code(), stdout, stderr: output }
 }
 
-fn quick() -> Setup {
+fn short_interval() -> Setup {
     Setup { device_code_interval: Duration::from_secs(1), ..Setup::default() }
 }
 
 #[test]
 fn a_device_code_signs_in() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     let run = with_device_code(&home, &[], |origin, code| {
         crate::support::eventually("it polls before the user decides", || home.standin.token_requests() > 0);
         Browser::enter_device_code(origin, code, ADA, true).unwrap();
@@ -130,7 +130,7 @@ fn a_device_code_signs_in() {
 
 #[test]
 fn a_device_code_serves_the_profiles_with_consent() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     let sign_in = |profiles: &[&str]| {
         let run = with_device_code(&home, profiles, |origin, code| {
             Browser::enter_device_code(origin, code, ADA, true).unwrap();
@@ -148,7 +148,7 @@ fn a_device_code_serves_the_profiles_with_consent() {
 
 #[test]
 fn slow_down_increases_the_interval() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     let slow_down = Fault::Aadsts { code: 0, error: "slow_down".to_owned(), suberror: None, status: 400 };
     home.standin.order(slow_down);
     let start = std::time::Instant::now();
@@ -159,12 +159,12 @@ fn slow_down_increases_the_interval() {
 
 #[test]
 fn a_declined_and_an_expired_device_code_exit_with_77() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     let run =
         with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, false).unwrap());
     assert!(run.fails_with(77).contains("declined"), "{run:?}");
 
-    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
+    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(77).contains("The code has expired"), "{run:?}");
@@ -172,7 +172,7 @@ fn a_declined_and_an_expired_device_code_exit_with_77() {
 
 #[test]
 fn if_the_registration_does_not_allow_device_codes_the_setting_is_named() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     let refusal = Fault::Aadsts { code: 7_000_218, error: "invalid_client".to_owned(), suberror: None, status: 401 };
     home.standin.order(refusal);
     let run = with_device_code(&home, &[], |_, _| {});
@@ -181,7 +181,7 @@ fn if_the_registration_does_not_allow_device_codes_the_setting_is_named() {
 
 #[test]
 fn if_conditional_access_blocks_device_codes_the_other_flows_are_named() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     home.standin.order(Fault::aadsts(53_003));
     let run = with_device_code(&home, &[], |_, _| {});
     let stderr = run.fails_with(77);
@@ -190,7 +190,7 @@ fn if_conditional_access_blocks_device_codes_the_other_flows_are_named() {
 
 #[test]
 fn a_transient_network_error_does_not_end_the_wait() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     home.standin.order(Fault::Reset);
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
@@ -218,13 +218,13 @@ fn other_text_on_stdin_does_not_stop_the_listener() {
 
 #[test]
 fn server_errors_do_not_end_the_wait_and_a_network_failure_is_not_an_expired_code() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     home.standin.order(Fault::Status { status: 503, retry_after: None });
     home.standin.order(Fault::Html);
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 
-    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
+    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
     home.standin.order_times(Fault::Reset, 5);
     let run = with_device_code(&home, &[], |_, _| {});
