@@ -196,7 +196,8 @@ impl InvalidPaste {
     }
 
     fn message(&self) -> String {
-        format!("{} ({} characters)", self.error.explanation(), self.characters)
+        let unit = if self.characters == 1 { "character" } else { "characters" };
+        format!("{} ({} {unit})", self.error.explanation(), self.characters)
     }
 
     fn with_advice(&self) -> String {
