@@ -25,6 +25,11 @@ impl FileStore {
         FileId::of(&self.path)
     }
 
+    fn malformed(&self) -> Error {
+        Error::new(ErrorKind::SignIn, format!("{} does not contain a valid token", self.path.display()))
+            .hint(format!("run `get-token --profile {:#}` to replace it", self.profile))
+    }
+
     fn failed(&self, what: &str, error: &io::Error) -> Error {
         Error::new(ErrorKind::Storage, format!("cannot {what} {}: {error}", self.path.display()))
             .hint("check who owns the file and its folder, and whether the disk is full")
@@ -33,15 +38,12 @@ impl FileStore {
 
 impl TokenStore for FileStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
-        let text = match private_fs::read_secret(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| self.failed("read", &error))?,
-        };
-        parse_token(&text).map_err(|MalformedToken| {
-            let message = format!("{} does not contain a valid token", self.path.display());
-            Error::new(ErrorKind::Storage, message)
-                .hint(format!("run `get-token --profile {:#}` to replace it", self.profile))
-        })
+        match private_fs::read_secret(&self.path) {
+            Ok(text) => parse_token(&text).map_err(|MalformedToken| self.malformed()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(self.malformed()), // not UTF-8
+            Err(error) => Err(self.failed("read", &error)),
+        }
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {

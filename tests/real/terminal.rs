@@ -32,7 +32,7 @@ fn what_does_not_fit_is_explained_and_asked_again() {
     let terminal = Terminal::run(&home, OVER_SSH);
     let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
     terminal.types(&["hello", "Enter"]);
-    terminal.shows("that is not the address");
+    terminal.shows("is not a redirect URL");
     terminal.pastes("https://localhost:7598/?code=x&state=other", true);
     terminal.types(&["Enter"]);
     terminal.shows("belongs to another sign-in");

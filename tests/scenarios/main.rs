@@ -10,6 +10,7 @@ mod documents;
 mod listener;
 mod memory;
 mod microsoft;
+mod one_account;
 mod output;
 mod refresh;
 mod sign_in;

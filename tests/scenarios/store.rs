@@ -50,7 +50,7 @@ fn the_bare_token_is_stored_without_a_newline_and_read_with_one() {
 #[cfg(target_os = "linux")]
 fn a_keychain_that_is_demanded_and_absent_is_69() {
     let home = Home::new();
-    home.configure(&home.configuration().replace("'auto'", "'keychain'"));
+    home.configure(&home.configuration_with_store("'keychain'"));
     for command in ["refresh-token", "get-refresh-token"] {
         assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain is available"));
     }
@@ -236,6 +236,85 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();
     home.refresh().token();
     assert!(home.run("get-token", ["--sign-out"]).fails_with(78).contains("delete = "));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_cannot_be_started_is_78_with_the_systems_reason() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("{ load = ['/nonexistent/pass'], save = ['cat'] }"));
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("/nonexistent/pass") && stderr.contains("No such file or directory"), "{stderr}");
+    }
+    home.run("get-token", ["--sign-out"]).fails_with(78);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_arguments_of_programs_contain_the_profile() {
+    let home = Home::new();
+    let folder = home.path().display();
+    let programs = format!(
+        "{{ load = ['cat', '{folder}/kept-{{profile}}'], save = ['cp', '/dev/stdin', '{folder}/kept-{{profile}}'] }}"
+    );
+    home.configure(&home.configuration_with_store(&programs));
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+    for profile in ["mail", "calendar"] {
+        let kept = std::fs::read_to_string(home.path().join(format!("kept-{profile}"))).unwrap();
+        assert!(home.standin.is_valid_refresh_token(kept.trim()));
+        home.run("refresh-token", ["-p", profile]).token();
+    }
+}
+
+#[test]
+fn a_damaged_file_is_77_with_its_path() {
+    for damaged in [&b"two\nlines"[..], b"nul\0", b"\xff\xfe0\0.\0"] {
+        let home = Home::new();
+        home.store_token("mail");
+        std::fs::write(home.token_file("mail"), damaged).unwrap();
+        for command in ["refresh-token", "get-refresh-token"] {
+            let run = home.run(command, [""; 0]);
+            assert!(run.fails_with(77).contains(home.token_file("mail").to_str().unwrap()), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn not_found_names_the_places_that_were_searched() {
+    let home = Home::new();
+    let run = home.refresh();
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("No refresh token found") && stderr.contains(home.token_file("mail").to_str().unwrap()));
+    assert!(!stderr.contains("XDG_CACHE_HOME"), "{stderr}");
+    let mut command = home.command("get-refresh-token");
+    let run = crate::support::finish(command.env("XDG_CACHE_HOME", home.path().join("other")));
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("other") && stderr.contains("XDG_CACHE_HOME is set"), "{stderr}");
+}
+
+/// Cron has no keychain: the Python tool's token may be there all the same.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_keychain_that_cannot_be_asked_is_not_empty_and_raises_no_alarm() {
+    let mut home = Home::new();
+    let alarm = home.path().join("alarm");
+    let hook = format!("on_sign_in_needed = ['touch', '{}']\n", alarm.display());
+    home.configure(&(hook + &home.configuration_with_store("'auto'")));
+    home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent;unix:path=/gone".to_owned()));
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(69);
+        assert!(stderr.contains("/nonexistent") && stderr.contains("/gone"), "both addresses: {stderr}");
+        assert!(stderr.contains("hint: if you have not signed in yet, run `get-token --profile mail`"), "{stderr}");
+    }
+    let run = home.run("get-token", ["--sign-out"]);
+    assert!(run.fails_with(69).contains("may still be in the keychain"), "{run:?}");
+    assert!(!run.stderr.contains("There was no token"), "{run:?}");
+    assert!(!alarm.exists());
 }
 
 #[test]
