@@ -121,18 +121,11 @@ impl Keychain {
                 Ok(result)
             }
             Err(error) => {
-                let program = self.program(&connection, &error);
+                let program = program_for_hint(&error);
                 *state = State::Failed { error: error.clone(), program: program.clone() };
                 Err(error.into_error(program.as_deref()))
             }
         }
-    }
-
-    /// Returns the name of the program that serves the keychain, if the hint for the error needs it.
-    fn program(&self, connection: &State, error: &KeychainError) -> Option<String> {
-        matches!(error, KeychainError::Locked | KeychainError::Other(_)).then_some(())?;
-        let request = Arc::new(|connection: &imp::Connection| Ok(connection.program()));
-        self.timed(RESPONSE_TIMEOUT, connection, &request).1.ok().flatten()
     }
 
     /// Makes one request with a timeout, on the existing connection or on a new one.
@@ -189,6 +182,12 @@ impl TokenStore for Keychain {
     fn describe(&self) -> String {
         format!("the keychain ({})", self.service)
     }
+}
+
+/// Returns the name of the program that serves the keychain, if the hint for the error needs it.
+fn program_for_hint(error: &KeychainError) -> Option<String> {
+    matches!(error, KeychainError::Locked | KeychainError::Other(_)).then_some(())?;
+    timeout::run(RESPONSE_TIMEOUT, imp::program).ok().flatten()
 }
 
 /// Returns the token in an entry, or None if the entry is blank.

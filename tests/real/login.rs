@@ -86,6 +86,16 @@ impl Login {
         });
     }
 
+    /// The address of the bus.
+    pub fn address(&self) -> &str {
+        &self.environment[0].1
+    }
+
+    /// Puts the bus where systemd has it.
+    pub fn link_bus_into_runtime_folder(&self) {
+        std::os::unix::fs::symlink(self._folder.path().join("bus"), self._folder.path().join("run/bus")).unwrap();
+    }
+
     /// Locks what is there, as a screen lock or a logout does.
     pub fn lock(&self) {
         let locked = self.call(

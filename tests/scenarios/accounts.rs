@@ -92,7 +92,11 @@ fn signing_out_removes_the_token_and_explains_how_to_revoke_sessions() {
     home.sign_in().token();
     let run = home.run("get-token", ["--sign-out"]);
     assert_eq!((run.code, &*run.stdout), (Some(0), ""));
-    assert!(run.stderr.contains("Removed the refresh token") && run.stderr.contains("mysignins.microsoft.com"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("Removed the refresh token") && run.stderr.contains("mysignins.microsoft.com"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(home.token_in_file("mail"), None);
     home.refresh().fails_with(77);
     assert!(home.run("get-token", ["--sign-out"]).stderr.contains("There was no token"));

@@ -13,6 +13,11 @@ pub(super) const OS_PROMPTS: bool = true;
 pub(super) const HOW_TO_GET_ONE: &str =
     "log in to the desktop and check in Keychain Access that a login keychain exists";
 
+/// Returns None: the system itself serves the keychain.
+pub(super) fn program() -> Option<String> {
+    None
+}
+
 pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
     "run `security unlock-keychain` and allow the access when macOS asks".to_owned()
 }
@@ -46,10 +51,6 @@ impl Connection {
     /// Always succeeds: the system reports problems only when an entry is written.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
-    }
-
-    pub(super) fn program(&self) -> Option<String> {
-        None
     }
 
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {

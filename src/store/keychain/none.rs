@@ -5,6 +5,11 @@ use super::KeychainError;
 pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_GET_ONE: &str = "use another store";
 
+/// Returns None: the system itself serves the keychain.
+pub(super) fn program() -> Option<String> {
+    None
+}
+
 pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
     "no keychain is supported on this system".to_owned()
 }
@@ -30,10 +35,6 @@ impl Connection {
 
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Err(KeychainError::NotSetUp)
-    }
-
-    pub(super) fn program(&self) -> Option<String> {
-        None
     }
 
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {

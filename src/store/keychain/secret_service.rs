@@ -23,6 +23,16 @@ pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_GET_ONE: &str =
     "start one in this login session, such as gnome-keyring (cron jobs and SSH logins often have none)";
 
+/// Returns the name of the process that serves the keychain. The bus daemon answers this, not the service, which may hang.
+pub(super) fn program() -> Option<String> {
+    let name = "org.freedesktop.secrets".try_into().ok()?;
+    let process = runtime::new().ok()?.block_on(async {
+        let bus = session_bus::connect().await.ok()?;
+        zbus::fdo::DBusProxy::new(&bus).await.ok()?.get_connection_unix_process_id(name).await.ok()
+    })?;
+    std::fs::read_to_string(format!("/proc/{process}/comm")).ok().map(|name| for_terminal(&name))
+}
+
 /// Returns what the user does about a locked keychain, by the name of the process that serves it.
 pub(super) fn how_to_unlock(program: Option<&str>) -> String {
     match program {
@@ -62,26 +72,18 @@ impl Connection {
         self.runtime.block_on(self.client.open_collection()).map(drop)
     }
 
-    /// Returns the name of the process that serves the keychain.
-    pub(super) fn program(&self) -> Option<String> {
-        self.runtime.block_on(self.client.program())
-    }
-
     /// Prompts for the password of the entry's collection, or of the default collection if there is no entry.
     pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         self.runtime.block_on(self.client.unlock(service, user))
     }
 }
 
-struct Client {
-    service: SecretService<'static>,
-    bus: zbus::Connection,
-}
+struct Client(SecretService<'static>);
 
 impl Client {
     async fn open() -> Result<Self, KeychainError> {
         let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
-        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await.map_err(|error| {
+        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus).await.map_err(|error| {
             let text = error.to_string();
             // The bus answers so for a name that has no owner and cannot be activated.
             match ["ServiceUnknown", "NameHasNoOwner", "Error.Spawn"].iter().any(|name| text.contains(name)) {
@@ -89,15 +91,7 @@ impl Client {
                 false => KeychainError::Other(first_line(&error)),
             }
         })?;
-        Ok(Self { service, bus })
-    }
-
-    /// The bus daemon answers this, not the service, which may hang.
-    async fn program(&self) -> Option<String> {
-        let bus = zbus::fdo::DBusProxy::new(&self.bus).await.ok()?;
-        let process = bus.get_connection_unix_process_id("org.freedesktop.secrets".try_into().ok()?).await.ok()?;
-        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-        Some(for_terminal(&name))
+        Ok(Self(service))
     }
 
     async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
@@ -140,7 +134,7 @@ impl Client {
     }
 
     async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
-        let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
+        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         match found.locked.first() {
             Some(item) => item.unlock().await.map_err(from_store_error),
             None => self.default_collection().await?.unlock().await.map_err(from_store_error),
@@ -149,7 +143,7 @@ impl Client {
 
     /// Returns the unlocked entries of this name, newest first, and whether there are locked ones. Never prompts.
     async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), KeychainError> {
-        let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
+        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         let mut items = found.unlocked;
         if items.len() > 1 {
             let mut dated = Vec::new();
@@ -172,7 +166,7 @@ impl Client {
     }
 
     async fn default_collection(&self) -> Result<Collection<'_>, KeychainError> {
-        self.service.get_default_collection().await.map_err(|error| match error {
+        self.0.get_default_collection().await.map_err(|error| match error {
             Error::NoResult => KeychainError::NotSetUp,
             error => from_store_error(error),
         })

@@ -15,6 +15,11 @@ pub(super) const OS_PROMPTS: bool = true;
 pub(super) const HOW_TO_GET_ONE: &str =
     "log in with your password (services and SSH logins by key have no Credential Manager)";
 
+/// Returns None: the system itself serves the keychain.
+pub(super) fn program() -> Option<String> {
+    None
+}
+
 pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
     HOW_TO_GET_ONE.to_owned()
 }
@@ -42,10 +47,6 @@ impl Connection {
     /// Always succeeds: the system reports problems only when an entry is written.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
-    }
-
-    pub(super) fn program(&self) -> Option<String> {
-        None
     }
 
     pub(super) fn unlock(&self, _service: &str, _user: &str) -> Result<(), KeychainError> {
