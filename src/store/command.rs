@@ -39,9 +39,15 @@ impl CommandStore {
         Self { profile: profile.clone(), commands: commands.clone() }
     }
 
+    /// Replaces `{profile}` in the arguments.
+    fn for_profile(&self, command: &[String]) -> Vec<String> {
+        command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
+    }
+
     /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
-        let [program, arguments @ ..] = command else { return Ok(String::new()) };
+        let command = self.for_profile(command);
+        let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
         let failed = |what: String| {
             Error::new(ErrorKind::Unavailable, format!("the program that {task} the token, `{program}`, {what}"))
                 .hint(format!("run it in a terminal to see why: `{}`", command.join(" ")))
@@ -157,6 +163,6 @@ impl TokenStore for CommandStore {
     }
 
     fn describe(&self) -> String {
-        format!("`{}`", self.commands.load.join(" "))
+        format!("`{}`", self.for_profile(&self.commands.load).join(" "))
     }
 }
