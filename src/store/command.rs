@@ -53,9 +53,7 @@ impl CommandStore {
                 .hint(format!("run it in a terminal to see why: `{}`", command.join(" ")))
         };
         let mut prepared = Command::new(program);
-        prepared
-            .args(arguments.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())))
-            .env("M365AUTH_PROFILE", self.profile.as_str());
+        prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
         // Only a token may reach our stdout.
         prepared.stdin(Stdio::null()).stdout(Stdio::null());
         match task {
