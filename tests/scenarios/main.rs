@@ -17,3 +17,4 @@ mod sign_in;
 mod sign_in_elsewhere;
 mod status_and_check;
 mod store;
+mod version_0_1;
