@@ -214,7 +214,10 @@ fn table(home: &Home) -> Vec<(u32, String, String)> {
         format!("{}adminconsent?client_id={}", home.standin.authority_of("organizations"), standin::PUBLIC_CLIENT_ID);
     let file = home.config_file().display().to_string();
     let message = |cell: &str| {
-        let text = cell[..1].to_lowercase() + &cell[1..];
+        let text = match cell.starts_with("Microsoft") {
+            true => cell.to_owned(),
+            false => cell[..1].to_lowercase() + &cell[1..],
+        };
         text.replace("ADMIN_CONSENT_URL", &consent_url)
             .replace("REDIRECT_URI", &redirect_uri)
             .replace("CLIENT_ID", standin::PUBLIC_CLIENT_ID)
