@@ -182,7 +182,7 @@ impl<'a> Entra<'a> {
         match response.status().as_u16() {
             200 => Ok(format!("{server} accepts the token")),
             // Reading /me needs the scope User.Read, which a calendar profile does not have.
-            403 => Ok(format!("{server} accepts the token; reading the account (/me) is not among its scopes")),
+            403 => Ok(format!("{server} accepts the token, but its scopes do not include reading the account")),
             status => Err(Error::new(ErrorKind::SignIn, format!("{server} rejected the token (HTTP status {status})"))
                 .hint(format!(
                     "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",

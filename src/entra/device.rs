@@ -23,7 +23,7 @@ impl DeviceCode {
         let interval = code.interval();
         if code.expires_in() > MAX_LIFETIME || interval.is_zero() || interval > MAX_INTERVAL {
             return Err(http::unexpected_response(format!(
-                "a device code that is valid for {} s and polled every {} s",
+                "the device code is valid for {} s and polled every {} s, which is out of range",
                 code.expires_in().as_secs(),
                 interval.as_secs()
             )));

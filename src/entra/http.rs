@@ -70,7 +70,7 @@ impl<'a> HttpClient<'a> {
     pub(super) fn get(&self, url: &str, token: Option<&AccessToken>) -> Result<HttpResponse> {
         let mut request = HttpRequest::new(Vec::new());
         *request.uri_mut() = url.parse().map_err(|_| {
-            Error::new(ErrorKind::Configuration, format!("{} is not a valid URL", for_terminal(url)))
+            Error::new(ErrorKind::Protocol, format!("{} is not a valid URL", for_terminal(url)))
                 .hint(format!("check the hosts in {}", self.profile.file.display()))
         })?;
         if let Some(token) = token

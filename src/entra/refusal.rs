@@ -85,7 +85,7 @@ pub(crate) fn token_is_refused(refusal: &Refusal) -> bool {
 pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile) -> Error {
     let kind = kind(&refusal, status);
     let advice = refusal.code.and_then(aadsts::advice);
-    log::info!("error response: {}: {}", refusal.error, refusal.description);
+    log::info!("Microsoft's error response: {}: {}", refusal.error, refusal.description);
     Error::new(kind, message(&refusal, advice, profile))
         .hint(hint(kind, advice.map(|advice| advice.next), profile))
         .with_refusal(refusal)

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-/// The verifier.
+/// Verifies servers with the bundle first, then with the platform verifier.
 #[derive(Debug)]
 pub(super) struct BundleFirst {
     bundle: Arc<WebPkiServerVerifier>,
