@@ -54,7 +54,7 @@ impl Attempts {
         Self { made: 0, end: Instant::now() + limit, last_error: None, repeatable }
     }
 
-    /// Returns the pause before the next attempt, or the error if there is none.
+    /// Returns the pause before the next attempt, or the error if no attempt is left.
     pub(crate) fn delay_after(
         &mut self,
         FailedAttempt { error, is_transient, was_answered, retry_after }: FailedAttempt,
