@@ -42,6 +42,8 @@ pub struct Config {
 pub struct Profile {
     /// The name given with `--profile`.
     pub name: ProfileName,
+    /// The configuration file that the profile was read from.
+    pub file: PathBuf,
     /// The Application (client) ID.
     pub client_id: ClientId,
     /// Set for a confidential client ("Web") only, and never empty.
@@ -140,6 +142,7 @@ impl Config {
         self.store_choice(name)?; // the one place that refuses an unknown profile
         let resolved = table::resolve(name, &self.table);
         let mut profile = resolved.map_err(|error| error.into_error(&self.file, &self.text))?;
+        profile.file.clone_from(&self.file);
         // A path in the file is relative to the file.
         if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
             *ca_file = folder.join(&*ca_file);

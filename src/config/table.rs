@@ -124,6 +124,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
     let cloud = own.cloud.or(file.cloud).unwrap_or_else(|| Cloud::of(&authority));
     Ok(Profile {
         name: name.clone(),
+        file: PathBuf::new(), // set by Config::profile
         client_id: client_id(own, file)?,
         client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
             .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one

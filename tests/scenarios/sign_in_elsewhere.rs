@@ -68,7 +68,7 @@ fn a_declined_sign_in_can_be_pasted_too() {
     let state = sign_in.address.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     sign_in
         .paste(&format!("https://localhost/?error=access_denied&error_description=AADSTS65004%3A+No.&state={state}"));
-    assert!(sign_in.finish().fails_with(77).contains("The consent was declined"));
+    assert!(sign_in.finish().fails_with(77).contains("the consent was declined"));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_declined_and_an_expired_device_code_exit_with_77() {
     let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
     let run = with_device_code(&home, &[], |_, _| {});
-    assert!(run.fails_with(77).contains("The code has expired"), "{run:?}");
+    assert!(run.fails_with(77).contains("the device code has expired"), "{run:?}");
 }
 
 #[test]
