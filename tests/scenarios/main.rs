@@ -7,6 +7,7 @@ mod support;
 mod accounts;
 mod configuration;
 mod documents;
+mod isolation;
 mod listener;
 mod memory;
 mod microsoft;
