@@ -20,7 +20,7 @@ impl Lock {
     /// the same time cost a request, but no token.
     pub(crate) fn acquire(paths: &Paths, profile: &ProfileName, limit: Duration) -> Result<Self> {
         let path = paths.lock(profile);
-        let file = match private_fs::create_folder(paths.cache()).and_then(|()| open(&path)) {
+        let file = match private_fs::create_own_folder(paths.cache()).and_then(|()| open(&path)) {
             Ok(file) => file,
             Err(error) => return Ok(Self::none(&path, &error)),
         };
@@ -50,8 +50,5 @@ impl Lock {
 
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private_fs::open_own(path, options.read(true).write(true).create(true).truncate(false))
 }

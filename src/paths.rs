@@ -27,14 +27,20 @@ impl Paths {
     ///
     /// [`ErrorKind::Configuration`] if the user has no home folder.
     pub fn from_environment() -> Result<Self> {
+        // A container's user may have no home folder; both folders can be named without one.
+        if let (Some(configuration), Some(cache)) = (named_folder("XDG_CONFIG_HOME"), named_folder("XDG_CACHE_HOME"))
+            && cfg!(target_os = "linux")
+        {
+            return Ok(Self { configuration: configuration.join(NAME), cache: cache.join(NAME) });
+        }
         let base = BaseDirs::new().ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "no home folder is known for this user")
-                .hint("set the environment variable HOME to your home folder")
+                .hint("set HOME to your home folder, or both XDG_CONFIG_HOME and XDG_CACHE_HOME")
         })?;
         // The Python tool's library `platformdirs` puts the author's name before the program's name on Windows.
         let (configuration, cache) = if cfg!(windows) {
-            let named = std::env::var_os("LOCALAPPDATA").map(PathBuf::from).filter(|folder| folder.is_absolute());
-            let local = named.unwrap_or_else(|| base.data_local_dir().to_owned()).join(NAME).join(NAME);
+            let local =
+                named_folder("LOCALAPPDATA").unwrap_or_else(|| base.data_local_dir().to_owned()).join(NAME).join(NAME);
             (local.clone(), local.join("Cache"))
         } else {
             (base.config_dir().join(NAME), base.cache_dir().join(NAME))
@@ -96,4 +102,9 @@ impl Paths {
     pub(crate) fn certificate_key(&self) -> PathBuf {
         self.cache.join("server.key")
     }
+}
+
+/// A relative path is ignored (XDG Base Directory Specification).
+fn named_folder(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute())
 }

@@ -43,6 +43,16 @@ pub(crate) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error, instead of the end of the process. A handler that
+/// does nothing: an ignored signal would be inherited by child processes.
+pub(crate) fn survive_file_size_limit() {
+    #[cfg(unix)]
+    if ENABLED.load(Ordering::SeqCst) {
+        static HANDLER: OnceLock<()> = OnceLock::new();
+        HANDLER.get_or_init(|| _ = flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default()));
+    }
+}
+
 /// Returns the state, and installs the handlers on the first call. Returns `None` unless [`enable`] was called.
 fn state() -> Option<&'static State> {
     let install = || {

@@ -21,6 +21,11 @@ impl FileStore {
         Self { profile: profile.clone(), path: paths.refresh_token(profile) }
     }
 
+    /// Removes what killed processes left of this profile's token.
+    pub(super) fn remove_unfinished(&self) {
+        private_fs::remove_unfinished(&self.path);
+    }
+
     pub(super) fn id(&self) -> Option<FileId> {
         FileId::of(&self.path)
     }
@@ -51,10 +56,7 @@ impl TokenStore for FileStore {
     }
 
     fn delete(&self) -> Result<()> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed("remove", &error)),
-            _ => Ok(()),
-        }
+        private_fs::remove_secret(&self.path).map_err(|error| self.failed("remove", &error))
     }
 
     fn describe(&self) -> String {

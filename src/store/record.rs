@@ -192,7 +192,14 @@ impl Records {
 
     /// Returns no records if the file is missing or malformed.
     fn read(&self) -> Sections {
-        std::fs::read_to_string(&self.0).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+        match private_fs::read_own(&self.0) {
+            Ok(text) => toml::from_str(&text).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Sections::default(),
+            Err(error) => {
+                log::warn!("cannot read {}: {error}", self.0.display());
+                Sections::default()
+            }
+        }
     }
 
     fn write(&self, sections: &Sections) -> io::Result<()> {

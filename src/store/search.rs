@@ -160,6 +160,7 @@ impl Stores {
                 }
             }
         }
+        self.file.remove_unfinished();
         Removed { from, failure: combine(failures) }
     }
 

@@ -7,6 +7,7 @@ mod support;
 mod accounts;
 mod configuration;
 mod documents;
+mod files;
 mod isolation;
 mod listener;
 mod memory;

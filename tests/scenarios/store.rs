@@ -96,20 +96,6 @@ fn what_others_could_read_or_write_is_tightened_and_the_person_is_told() {
 
 #[test]
 #[cfg(unix)]
-fn a_link_in_the_files_place_is_read_and_then_replaced() {
-    let home = Home::new();
-    let token = home.store_token("mail");
-    let elsewhere = home.path().join("elsewhere");
-    std::fs::rename(home.token_file("mail"), &elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, home.token_file("mail")).unwrap();
-    home.refresh().token();
-    assert!(home.token_file("mail").symlink_metadata().unwrap().is_file());
-    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), token, "what it led to is not written");
-    home.refresh().token();
-}
-
-#[test]
-#[cfg(unix)]
 fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
     let home = Home::new();
     std::fs::create_dir_all(home.token_file("mail")).unwrap();
