@@ -268,13 +268,14 @@ impl FileId {
 pub(crate) fn ensure_trusted(file: &File, path: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt as _;
     let (user, group) = (geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let is_waived = is_check_waived(path);
     let check = |what: &Path, metadata: &fs::Metadata, is_sticky: bool| {
-        let mode = metadata.mode();
-        if metadata.uid() != user && metadata.uid() != 0 {
+        let (mode, owner) = (metadata.mode(), metadata.uid());
+        if owner != user && owner != 0 && !(is_waived && owner == overflow_user()) {
             return Err(format!("{} belongs to another user", what.display()));
         }
         let others_can_write = mode & 0o002 != 0 || mode & 0o020 != 0 && metadata.gid() != group && metadata.gid() != 0;
-        if others_can_write && !is_sticky {
+        if others_can_write && !is_sticky && !is_waived {
             return Err(format!("{} is writable by others (mode {:o})", what.display(), mode & 0o777));
         }
         Ok(())
@@ -293,4 +294,19 @@ pub(crate) fn ensure_trusted(file: &File, path: &Path) -> Result<(), String> {
 #[cfg(not(unix))]
 pub(crate) fn ensure_trusted(_: &File, _: &Path) -> Result<(), String> {
     Ok(())
+}
+
+/// Returns whether the user vouches for this file with `M365AUTH_TRUST_CONFIG`: its file system keeps no modes, or a
+/// container maps its owner to the overflow user. Nothing is trusted by itself: a read-only mount may be writable
+/// elsewhere, and the overflow user stands for every user that is not mapped.
+pub(crate) fn is_check_waived(path: &Path) -> bool {
+    std::env::var_os("M365AUTH_TRUST_CONFIG").is_some_and(|trusted| trusted == path.as_os_str())
+}
+
+/// The user ID that a user namespace shows for users that it does not map (user_namespaces(7)).
+#[cfg(unix)]
+fn overflow_user() -> u32 {
+    const DEFAULT: u32 = 65_534;
+    let text = fs::read_to_string("/proc/sys/fs/overflowuid").unwrap_or_default();
+    text.trim().parse().unwrap_or(DEFAULT)
 }

@@ -15,6 +15,7 @@ use rustls_platform_verifier::Verifier;
 
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
+use crate::private_fs;
 
 /// Returns the TLS configuration of a profile.
 pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
@@ -71,7 +72,12 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
             )
             .hint("set ca_file (or the variable SSL_CERT_FILE) to a file with certificates in PEM format")
         };
-        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
+        let opened = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
+        private_fs::ensure_trusted(&opened, file).map_err(|why| {
+            Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display()))
+                .hint(format!("check its content, then run `chmod go-w '{}'` (and `chown`)", file.display()))
+        })?;
+        for certificate in CertificateDer::pem_reader_iter(opened) {
             roots.push(certificate.map_err(|error| unreadable(&error))?);
         }
         if roots.is_empty() {
