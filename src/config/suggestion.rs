@@ -1,0 +1,116 @@
+//! Keys, sections and profiles that do not exist, and the ones that were meant.
+
+use std::borrow::Cow;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::error::{ConfigurationError, shorten};
+
+/// A table of `config.toml`.
+#[derive(Clone, Copy)]
+pub(super) enum Section<'a> {
+    /// The top of the file.
+    File,
+    /// `[profiles.NAME]`
+    Profile(&'a str),
+    /// The commands of `store`.
+    Store,
+}
+
+impl Section<'_> {
+    /// The part of a key before its name, as in `store.load`.
+    pub(super) fn prefix(self) -> &'static str {
+        if matches!(self, Self::Store) { "store." } else { "" }
+    }
+
+    /// Whether a key can be here: only the file has profiles, and only a profile has scopes.
+    fn can_have(self, key: &str) -> bool {
+        match key {
+            "profiles" => matches!(self, Self::File),
+            "scopes" => matches!(self, Self::Profile(_)),
+            _ => true,
+        }
+    }
+}
+
+/// How alike two names must be (Jaro-Winkler, 1.0 if they are equal) so that one is suggested for the other.
+const ALIKE: f64 = 0.8;
+/// A word of this length that ends a key is enough: `timeout` for `network_timeout`, but not `host` for three keys.
+const LONG_ENOUGH: usize = 5;
+
+/// Returns the name that `word` is probably meant to be. Letter case, `_` and `-` do not count.
+pub(super) fn similar<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let simplified = |text: &str| text.to_lowercase().replace(['_', '-'], "");
+    let word = simplified(word);
+    let likeness = |name: &str| {
+        let name = simplified(name);
+        match word.len() >= LONG_ENOUGH && name.ends_with(&word) {
+            true => 1.0,
+            false => strsim::jaro_winkler(&word, &name),
+        }
+    };
+    let rated = names.into_iter().map(|name| (likeness(name), name)).filter(|(likeness, _)| *likeness > ALIKE);
+    rated.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
+}
+
+/// Returns the name as a key of TOML: in quotes, unless it consists of ASCII letters, digits, `-` and `_`.
+pub(crate) fn key_of(name: &str) -> Cow<'_, str> {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    match bare {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))),
+    }
+}
+
+/// Reports a key that a section cannot have, with the key that was probably meant.
+pub(super) fn unknown(
+    section: Section<'_>,
+    key: &Spanned<DeString<'_>>,
+    value: &DeValue<'_>,
+    known: impl Iterator<Item = &'static str>,
+) -> ConfigurationError {
+    let name = key.get_ref();
+    let known: Vec<&str> = known.filter(|known| section.can_have(known)).collect();
+    let suggested = similar(name, known.iter().filter_map(|known| known.strip_prefix(section.prefix())));
+    if let (DeValue::Table(table), Section::File | Section::Profile(_)) = (value, section) {
+        return unknown_section(section, key, table, suggested);
+    }
+    let mut message = format!("unknown key {}", shorten(&format!("{}{}", section.prefix(), key_of(name))));
+    if let Section::Profile(profile) = section {
+        message.push_str(&format!(" in [profiles.{}]", key_of(profile)));
+    }
+    ConfigurationError::new(key.span(), message).hint(match suggested {
+        Some("profiles") => "did you mean a section, such as [profiles.work]?".to_owned(),
+        Some(suggested) => format!("did you mean {}{suggested}?", section.prefix()),
+        None => format!("the keys are {}", known.join(", ")),
+    })
+}
+
+fn unknown_section(
+    section: Section<'_>,
+    key: &Spanned<DeString<'_>>,
+    table: &DeTable<'_>,
+    suggested: Option<&str>,
+) -> ConfigurationError {
+    let name = key_of(key.get_ref());
+    let profile = table.iter().find(|(_, value)| value.get_ref().is_table()).map(|(name, _)| key_of(name.get_ref()));
+    let (written, hint) = match (section, suggested) {
+        (Section::File, Some("profiles")) => {
+            let written = profile.as_ref().map_or_else(|| name.to_string(), |profile| format!("{name}.{profile}"));
+            (written, format!("did you mean [profiles.{}]?", profile.unwrap_or(Cow::Borrowed("work"))))
+        }
+        (Section::Profile(profile), Some("store")) => {
+            let profile = key_of(profile);
+            (format!("profiles.{profile}.{name}"), format!("did you mean [profiles.{profile}.store]?"))
+        }
+        (Section::Profile(profile), _) => {
+            let whole = format!("{profile}.{}", key.get_ref());
+            let hint = format!("a name with a dot must be in quotes: [profiles.{}]", key_of(&whole));
+            (format!("profiles.{}.{name}", key_of(profile)), hint)
+        }
+        (_, Some("store")) => (name.to_string(), "did you mean [store]?".to_owned()),
+        _ => (name.to_string(), format!("did you mean [profiles.{name}]?")),
+    };
+    ConfigurationError::new(key.span(), format!("unknown section {}", shorten(&format!("[{written}]")))).hint(hint)
+}

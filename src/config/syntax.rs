@@ -1,0 +1,89 @@
+//! Text that is not TOML: the mistake in plain words, instead of the parser's.
+
+use std::ops::Range;
+
+use super::entry::Form;
+use super::error::{ConfigurationError, shorten};
+use super::keys::{form, known};
+use super::suggestion::key_of;
+use super::values::ProfileName;
+
+/// What the parser says about a list, a table or a text whose mistake shows on a later line only, and what we say. The
+/// parser's messages are those of the crate `toml_parser` 1.1; one that is not here is explained by its line.
+const FAR_FROM_ITS_CAUSE: [(&str, &str); 7] = [
+    ("missing comma between array elements", "a comma is missing in a list"),
+    ("unclosed array", "] is missing at the end of a list"),
+    ("unexpected `=` in array", "] is missing at the end of the list above"),
+    ("unclosed inline table", "} is missing at the end of a table"),
+    ("missing comma between key-value pairs", "a comma is missing in a table"),
+    ("invalid multi-line basic string", "\"\"\" is missing at the end of a text"),
+    ("invalid multi-line literal string", "''' is missing at the end of a text"),
+];
+
+/// Explains why the text is not TOML.
+pub(super) fn explain(error: &toml::de::Error, text: &str) -> ConfigurationError {
+    let span = error.span().unwrap_or(0..0);
+    let line = line_at(text, span.start);
+    let (key, value) = line.split_once('=').map_or((line, ""), |(key, value)| (key.trim(), value.trim()));
+    let message = error.message();
+    if message.starts_with("duplicate key") || message.starts_with("cannot extend") {
+        return duplicate(span.clone(), text.get(span).unwrap_or_default(), line);
+    }
+    if let Some((_, ours)) = FAR_FROM_ITS_CAUSE.iter().find(|(theirs, _)| message.starts_with(theirs)) {
+        return ConfigurationError::new(span, format!("this is not valid TOML: {ours}"));
+    }
+    if line.contains("client_secret") {
+        return form("client_secret").not_valid(span, "");
+    }
+    if line.starts_with('[') {
+        return section(span, line);
+    }
+    match known(key) {
+        Some(form) if line.contains('=') => wrong_value(span, form, value),
+        _ => {
+            ConfigurationError::new(span, "this line is not valid TOML: it must be KEY = VALUE, [SECTION] or # COMMENT")
+        }
+    }
+}
+
+/// Reports a value that is not TOML. The hint has what was probably meant: the same text in the right quotes.
+fn wrong_value(span: Range<usize>, form: &Form, value: &str) -> ConfigurationError {
+    const CURLY: [char; 5] = ['“', '”', '„', '‘', '’'];
+    if value.is_empty() {
+        let message = format!("{} has no value: it must be {}", form.key, form.described());
+        return ConfigurationError::new(span, message).example(form.line());
+    }
+    let error = form.not_valid(span, value);
+    let quoted = value.split('"').nth(1).filter(|path| path.contains('\\') && !path.contains('\''));
+    let meant = match quoted {
+        Some(path) => format!("'{path}'"), // a path of Windows
+        None if !form.is_text() || value.contains(['"', '\'', '\\', '#']) => return error,
+        None => format!("\"{}\"", value.trim_matches(CURLY)),
+    };
+    error.hint_in_file(shorten(&format!("write {} = {meant}", form.key)))
+}
+
+fn line_at(text: &str, position: usize) -> &str {
+    let position = position.min(text.len());
+    let start = text.get(..position).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim()
+}
+
+fn duplicate(span: Range<usize>, key: &str, line: &str) -> ConfigurationError {
+    if line.starts_with('[') {
+        return ConfigurationError::new(span, format!("the section {} occurs twice", shorten(line)))
+            .hint("move the keys of both into one section");
+    }
+    ConfigurationError::new(span, format!("{} is set twice", known(key).map_or("this key", |form| form.key)))
+        .hint("remove one of the two lines")
+}
+
+fn section(span: Range<usize>, line: &str) -> ConfigurationError {
+    let error = ConfigurationError::new(span, format!("{} is not a valid section", shorten(line)));
+    let inner = line.trim_start_matches('[').split(']').next().unwrap_or_default().trim();
+    let name = inner.strip_prefix("profiles.").or_else(|| inner.strip_prefix("profile.")).unwrap_or(inner);
+    match name.parse::<ProfileName>() {
+        Ok(name) => error.hint(format!("write [profiles.{}]", key_of(name.as_str()))),
+        Err(_) => error.hint("write the name in brackets, as in [profiles.work] or [profiles.\"ada@example.com\"]"),
+    }
+}
