@@ -32,7 +32,7 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 
 /// The scopes of every request, in addition to the profile's own: for an id_token that names the account, and for a
 /// refresh token (Microsoft identity platform, "OpenID Connect scopes").
-pub(crate) const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
+pub(crate) const ALWAYS_REQUESTED: [&str; 3] = ["openid", "profile", "offline_access"];
 
 /// The profiles that exist without a section in the file.
 const BUILT_IN: [&str; 2] = ["calendar", "mail"];
@@ -107,7 +107,7 @@ impl Config {
     pub fn load(file: &Path) -> Result<Self> {
         // Errors show the full path: a mail program's log does not show the current folder.
         let file = &std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        let mut opened = std::fs::File::open(file).map_err(|error| unreadable(file, &error))?;
+        let mut opened = std::fs::File::open(file).map_err(|error| read_error(file, &error))?;
         // The file names programs to run and the hosts that receive tokens.
         private_fs::ensure_trusted(&opened, file).map_err(|reason| {
             let folder = file.parent().unwrap_or(file).display();
@@ -118,7 +118,7 @@ impl Config {
             ))
         })?;
         let mut text = String::new();
-        opened.read_to_string(&mut text).map_err(|error| unreadable(file, &error))?;
+        opened.read_to_string(&mut text).map_err(|error| read_error(file, &error))?;
         Self::parse(file, text)
     }
 
@@ -188,13 +188,13 @@ impl Config {
     }
 }
 
-/// Explains why the file cannot be read.
-fn unreadable(file: &Path, error: &io::Error) -> Error {
+/// Returns the error for a file that cannot be read.
+fn read_error(file: &Path, error: &io::Error) -> Error {
     let path = file.display();
     match error.kind() {
         io::ErrorKind::NotFound if file.is_symlink() => {
             Error::new(ErrorKind::Configuration, format!("{path} is a link to a file that does not exist"))
-                .hint(format!("see where the link leads: `ls -l '{path}'`"))
+                .hint(format!("check the target of the link: `ls -l '{path}'`"))
         }
         io::ErrorKind::NotFound => {
             Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))

@@ -53,10 +53,10 @@ pub(super) fn run(file: &Path) -> Result<()> {
     if !others.is_empty() {
         print("It also contains the profiles of config.py.\n");
     }
-    let left_out = python.unusable_names().join(", ");
-    if !left_out.is_empty() {
+    let not_copied = python.unusable_names().join(", ");
+    if !not_copied.is_empty() {
         print(&format!(
-            "These profiles of config.py were not copied, because their names contain characters that are not allowed: {left_out}\n"
+            "These profiles of config.py were not copied, because their names contain characters that are not allowed: {not_copied}\n"
         ));
     }
     if !python.client_id.is_empty() {

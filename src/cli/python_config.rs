@@ -20,12 +20,13 @@ pub(crate) struct PythonConfig {
 /// The placeholder for a client ID in early configurations of the original.
 const PLACEHOLDER: &str = "YOUR_CLIENT_ID_HERE";
 
+/// A token of Python: a string, a name, an operator or a line end.
 #[derive(PartialEq, Eq)]
 enum Token {
-    Text(String),
-    Word(String),
-    Mark(char),
-    LineEnd,
+    Str(String),
+    Name(String),
+    Operator(char),
+    Newline,
 }
 
 impl PythonConfig {
@@ -35,6 +36,7 @@ impl PythonConfig {
         Some(Self::parse(&text))
     }
 
+    /// Reads the text of `config.py`.
     pub(crate) fn parse(text: &str) -> Self {
         let mut config = Self::default();
         // An assignment at the top level starts at the beginning of a line and ends where its brackets are closed.
@@ -43,8 +45,8 @@ impl PythonConfig {
         while !rest.is_empty() {
             let (tokens, after) = statement(rest);
             if is_top_level(rest)
-                && let [Token::Word(name), Token::Mark('='), value @ ..] = tokens.as_slice()
-                && value.first() != Some(&Token::Mark('='))
+                && let [Token::Name(name), Token::Operator('='), value @ ..] = tokens.as_slice()
+                && value.first() != Some(&Token::Operator('='))
             {
                 config.assign(name, value);
             }
@@ -55,7 +57,7 @@ impl PythonConfig {
 
     fn assign(&mut self, name: &str, value: &[Token]) {
         let text = || match value {
-            [Token::Text(text)] if text != PLACEHOLDER => text.clone(),
+            [Token::Str(text)] if text != PLACEHOLDER => text.clone(),
             _ => String::new(), // `None`, or an expression that only Python can evaluate
         };
         match name {
@@ -88,16 +90,16 @@ fn profiles(value: &[Token]) -> Vec<(String, Vec<String>)> {
     let mut profiles: Vec<(String, Vec<String>)> = Vec::new();
     let (mut depth, mut key) = (0_usize, "");
     for (index, token) in value.iter().enumerate() {
-        let is_key = value.get(index + 1) == Some(&Token::Mark(':'));
+        let is_key = value.get(index + 1) == Some(&Token::Operator(':'));
         match token {
-            Token::Mark('{' | '[' | '(') => depth += 1,
-            Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
-            Token::Text(name) if depth == 1 && is_key => {
+            Token::Operator('{' | '[' | '(') => depth += 1,
+            Token::Operator('}' | ']' | ')') => depth = depth.saturating_sub(1),
+            Token::Str(name) if depth == 1 && is_key => {
                 profiles.retain(|(other, _)| other != name); // the last one wins, as in Python
                 profiles.push((name.clone(), Vec::new()));
             }
-            Token::Text(name) if depth == 2 && is_key => key = name,
-            Token::Text(scope) if depth == 3 && key == "scopes" => {
+            Token::Str(name) if depth == 2 && is_key => key = name,
+            Token::Str(scope) if depth == 3 && key == "scopes" => {
                 if let Some((_, scopes)) = profiles.last_mut() {
                     scopes.push(scope.clone());
                 }
@@ -127,12 +129,12 @@ fn statement(text: &str) -> (Vec<Token>, &str) {
     while let Some((token, after)) = next_token(rest) {
         rest = after;
         match token {
-            Some(Token::LineEnd) if depth == 0 => break,
-            Some(Token::LineEnd) | None => {}
+            Some(Token::Newline) if depth == 0 => break,
+            Some(Token::Newline) | None => {}
             Some(token) => {
                 match token {
-                    Token::Mark('{' | '[' | '(') => depth += 1,
-                    Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
+                    Token::Operator('{' | '[' | '(') => depth += 1,
+                    Token::Operator('}' | ']' | ')') => depth = depth.saturating_sub(1),
                     _ => {}
                 }
                 tokens.push(token);
@@ -142,27 +144,27 @@ fn statement(text: &str) -> (Vec<Token>, &str) {
     (tokens, rest)
 }
 
-/// Returns the first token, and the rest of the text. White space and comments are not tokens.
+/// Returns the first token, or no token for white space and comments, and the rest of the text.
 fn next_token(text: &str) -> Option<(Option<Token>, &str)> {
     let first = text.chars().next()?;
     if let Some(quote) = ["\"\"\"", "'''"].into_iter().find(|quote| text.starts_with(quote)) {
         let inner = &text[quote.len()..];
         let (content, after) = inner.split_once(quote).unwrap_or((inner, ""));
-        return Some((Some(Token::Text(content.to_owned())), after));
+        return Some((Some(Token::Str(content.to_owned())), after));
     }
     Some(match first {
-        '\n' => (Some(Token::LineEnd), &text[1..]),
+        '\n' => (Some(Token::Newline), &text[1..]),
         '#' => (None, &text[text.find('\n').unwrap_or(text.len())..]),
         '"' | '\'' => {
             let (content, after) = quoted(&text[1..], first);
-            (Some(Token::Text(content)), after)
+            (Some(Token::Str(content)), after)
         }
         c if c.is_alphanumeric() || c == '_' => {
             let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-            (Some(Token::Word(text[..end].to_owned())), &text[end..])
+            (Some(Token::Name(text[..end].to_owned())), &text[end..])
         }
         c if c.is_whitespace() => (None, &text[c.len_utf8()..]),
-        c => (Some(Token::Mark(c)), &text[c.len_utf8()..]),
+        c => (Some(Token::Operator(c)), &text[c.len_utf8()..]),
     })
 }
 

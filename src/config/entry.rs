@@ -1,4 +1,4 @@
-//! How the keys of a table are read: each key has a name, a form of its value, and a field that it sets.
+//! Reads the keys of a table: each key has a name, a form of its value, and a function that stores the value.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -24,30 +24,30 @@ impl Form {
         Self { key, what, example }
     }
 
-    /// What the value must be, with an example.
+    /// Returns what the value must be, with an example.
     pub(super) fn described(&self) -> String {
         match self.what.contains(self.example) {
-            true => self.what.to_owned(), // it lists the values
+            true => self.what.to_owned(), // it lists all values
             false => format!("{}, such as {}", self.what, self.example),
         }
     }
 
-    /// A line that sets the key.
+    /// Returns an example of a line that sets the key.
     pub(super) fn line(&self) -> String {
         format!("{} = {}", self.key, self.example)
     }
 
-    /// Whether the value is a text.
-    pub(super) fn is_text(&self) -> bool {
+    /// Returns whether the value is a string.
+    pub(super) fn is_string(&self) -> bool {
         self.example.starts_with('"')
     }
 
-    /// Reports a value of another form.
+    /// Reports a value that does not have this form.
     pub(super) fn not_valid(&self, span: Range<usize>, value: &str) -> ConfigurationError {
         self.must(span, value, &format!("be {}", self.described()))
     }
 
-    /// Reports what the value must be or do.
+    /// Reports a value that has this form but is not valid. `must` says what it must be or do.
     pub(super) fn must(&self, span: Range<usize>, value: &str, must: &str) -> ConfigurationError {
         ConfigurationError::not_valid(span, self.key, value, must).example(self.line())
     }
@@ -77,31 +77,33 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    pub(super) fn text(&self) -> Result<Spanned<String>, ConfigurationError> {
+    /// Returns the value as a string.
+    pub(super) fn string(&self) -> Result<Spanned<String>, ConfigurationError> {
         let text = self.value.get_ref().as_str().ok_or_else(|| self.not_valid())?;
         Ok(Spanned::new(self.value.span(), text.to_owned()))
     }
 
-    /// One of a few words.
+    /// Returns the value that `parse` finds for a string.
     pub(super) fn choice<T>(&self, parse: fn(&str) -> Option<T>) -> Result<T, ConfigurationError> {
         self.value.get_ref().as_str().and_then(parse).ok_or_else(|| self.not_valid())
     }
 
-    /// A whole number that is not negative.
+    /// Returns the value as a whole number that is not negative.
     pub(super) fn number(&self) -> Result<Spanned<u64>, ConfigurationError> {
         let number = self.value.get_ref().as_integer();
         let number = number.and_then(|number| u64::from_str_radix(number.as_str(), number.radix()).ok());
         Ok(Spanned::new(self.value.span(), number.ok_or_else(|| self.not_valid())?))
     }
 
-    /// A list of texts.
+    /// Returns the value as a list of strings.
     pub(super) fn list(&self) -> Result<Spanned<Vec<String>>, ConfigurationError> {
         let items = self.value.get_ref().as_array().ok_or_else(|| self.not_valid())?;
-        let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-        let texts = texts.collect::<Option<_>>().ok_or_else(|| self.not_valid())?;
-        Ok(Spanned::new(self.value.span(), texts))
+        let strings = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+        let strings = strings.collect::<Option<_>>().ok_or_else(|| self.not_valid())?;
+        Ok(Spanned::new(self.value.span(), strings))
     }
 
+    /// Returns the value as a table.
     pub(super) fn table(&self) -> Result<&DeTable<'_>, ConfigurationError> {
         self.value.get_ref().as_table().ok_or_else(|| self.not_valid())
     }
@@ -111,7 +113,7 @@ impl Entry<'_> {
     }
 }
 
-/// Reads the keys of a table into `target`. The error is that of the first wrong line.
+/// Reads the keys of a table into `target`. Of several mistakes, reports the one in the first line.
 pub(super) fn read<T>(
     table: &DeTable<'_>,
     keys: &'static [Key<T>],
@@ -128,7 +130,7 @@ pub(super) fn read<T>(
     errors.min_by_key(ConfigurationError::start).map_or(Ok(()), Err)
 }
 
-/// The value as TOML. A table is not written out, because it may hold a client secret.
+/// Returns the value as TOML. The content of a table is left out, because it may be a client secret.
 pub(super) fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("{text:?}"),

@@ -1,4 +1,4 @@
-//! What is wrong with the configuration, and where.
+//! Errors in the text of the configuration.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::sanitize::for_terminal;
 /// How much of a value an error shows, in characters.
 const LONGEST_SHOWN: usize = 100;
 
-/// A mistake in the text of `config.toml`, before the path of the file is known.
+/// A mistake in the text of `config.toml`. The path of the file is added by [`ConfigurationError::into_error`].
 #[derive(Debug)]
 pub(super) struct ConfigurationError {
-    /// The place in the text, in bytes.
+    /// The position in the text, in bytes.
     span: Option<Range<usize>>,
     message: String,
     hint: Hint,
@@ -20,29 +20,32 @@ pub(super) struct ConfigurationError {
 
 #[derive(Debug)]
 enum Hint {
-    /// Names the line to edit, and shows how the key may be set.
-    EditLine {
-        example: Option<String>,
-    },
+    /// Names the line to edit, and shows a line that is valid.
+    EditLine(Option<String>),
     Text(String),
     /// Follows "in FILE, ".
     InFile(String),
 }
 
 impl ConfigurationError {
+    /// Reports a mistake. The hint names the line to edit.
     pub(super) fn new(span: impl Into<Option<Range<usize>>>, message: impl Into<String>) -> Self {
-        Self { span: span.into(), message: message.into(), hint: Hint::EditLine { example: None } }
+        Self { span: span.into(), message: message.into(), hint: Hint::EditLine(None) }
     }
 
     /// Reports `KEY = VALUE is not valid: it must …`. The value of a secret is left out, wherever its key is.
     pub(super) fn not_valid(span: Range<usize>, key: &str, value: &str, must: &str) -> Self {
-        let shown = if key.contains("secret") { for_terminal(key) } else { shorten(&format!("{key} = {value}")) };
+        let shown = if key.to_lowercase().contains("secret") {
+            for_terminal(key)
+        } else {
+            shorten(&format!("{key} = {value}"))
+        };
         Self::new(span, format!("{shown} is not valid: it must {must}"))
     }
 
-    /// Adds a line that would be right, such as `network_timeout = 30`.
+    /// Adds an example of a valid line, such as `network_timeout = 30`.
     pub(super) fn example(mut self, line: String) -> Self {
-        self.hint = Hint::EditLine { example: Some(line) };
+        self.hint = Hint::EditLine(Some(line));
         self
     }
 
@@ -58,12 +61,12 @@ impl ConfigurationError {
         self
     }
 
-    /// Where the mistake begins, in bytes.
+    /// Returns where the mistake begins, in bytes.
     pub(super) fn start(&self) -> usize {
         self.span.as_ref().map_or(0, |span| span.start)
     }
 
-    /// Adds the path and the line. The line's text is not shown, because it may hold the client secret.
+    /// Adds the path and the line number. The text of the line is not shown, because it may contain the client secret.
     pub(super) fn into_error(self, file: &Path, text: &str) -> Error {
         let path = file.display();
         let line = self.span.map(|span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
@@ -71,7 +74,7 @@ impl ConfigurationError {
         let hint = match (self.hint, line) {
             (Hint::Text(hint), _) => hint,
             (Hint::InFile(hint), _) => format!("in {path}, {hint}"),
-            (Hint::EditLine { example }, line) => {
+            (Hint::EditLine(example), line) => {
                 let line = line.map_or_else(String::new, |line| format!("line {line} of "));
                 let example = example.map_or_else(String::new, |example| format!(", for example: {example}"));
                 format!("edit {line}{path}{example}")
@@ -81,7 +84,7 @@ impl ConfigurationError {
     }
 }
 
-/// The text on one line that a terminal can show.
+/// Returns the beginning of the text, on one line and without control characters.
 pub(super) fn shorten(text: &str) -> String {
     let text = for_terminal(text);
     match text.char_indices().nth(LONGEST_SHOWN) {

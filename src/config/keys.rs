@@ -1,4 +1,4 @@
-//! The keys of `config.toml`: the one table of their names, of what their values must be, and of how these are read.
+//! The table of the keys of `config.toml`: their names, what their values must be, and where these are stored.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,23 +14,23 @@ use super::suggestion::{Section, key_of};
 use super::table::Table;
 use super::values::{CacheChoice, Cloud, ProfileName};
 
-/// The keys of the file and of a profile: what each must be, and an example. Of the last two, `scopes` belongs to a
-/// profile, `profiles` to the file.
+/// The keys of the file and of a profile, each with what its value must be and an example. `scopes` can be set in a profile
+/// only, and `profiles` at the top of the file only.
 pub(super) static KEYS: [Key<Table>; 17] = [
     Key::new(
         "client_id",
         "the Application (client) ID in quotes",
         r#""00001111-aaaa-2222-bbbb-3333cccc4444""#,
-        |table, entry| entry.text().map(|text| table.client_id = Some(text)),
+        |table, entry| entry.string().map(|text| table.client_id = Some(text)),
     ),
     Key::new("client_secret", "the value of the client secret in quotes", r#""A1b8Q~C2d3.E4f5""#, |table, entry| {
-        entry.text().map(|text| table.client_secret = Some(ClientSecret::new(text.into_inner())))
+        entry.string().map(|text| table.client_secret = Some(ClientSecret::new(text.into_inner())))
     }),
     Key::new(
         "tenant",
         r#""common", "organizations", "consumers", or a tenant ID or domain in quotes"#,
         r#""example.com""#,
-        |table, entry| entry.text().map(|text| table.tenant = Some(text)),
+        |table, entry| entry.string().map(|text| table.tenant = Some(text)),
     ),
     Key::new("cloud", r#""global", "us-gov" or "china""#, r#""global""#, |table, entry| {
         entry.choice(Cloud::parse).map(|cloud| table.cloud = Some(cloud))
@@ -39,13 +39,13 @@ pub(super) static KEYS: [Key<Table>; 17] = [
         "authority",
         "a URL in quotes",
         r#""https://login.microsoftonline.com/YOUR-TENANT-ID/""#,
-        |table, entry| entry.text().map(|text| table.authority = Some(text)),
+        |table, entry| entry.string().map(|text| table.authority = Some(text)),
     ),
     Key::new("redirect_uri", "a URI in quotes", r#""https://localhost:7598/""#, |table, entry| {
-        entry.text().map(|text| table.redirect_uri = Some(text))
+        entry.string().map(|text| table.redirect_uri = Some(text))
     }),
     Key::new("username", "an email address in quotes", r#""ada@example.com""#, |table, entry| {
-        entry.text().map(|text| table.username = Some(text.into_inner()))
+        entry.string().map(|text| table.username = Some(text.into_inner()))
     }),
     Key::new(
         "store",
@@ -60,16 +60,16 @@ pub(super) static KEYS: [Key<Table>; 17] = [
         entry.number().map(|seconds| table.network_timeout = Some(seconds))
     }),
     Key::new("ca_file", "the path of a PEM file in quotes", r#""/etc/ssl/company.pem""#, |table, entry| {
-        entry.text().map(|text| table.ca_file = Some(PathBuf::from(text.into_inner())))
+        entry.string().map(|text| table.ca_file = Some(PathBuf::from(text.into_inner())))
     }),
     Key::new("imap_host", "HOST or HOST:PORT in quotes", r#""outlook.office365.com:993""#, |table, entry| {
-        entry.text().map(|text| table.imap_host = Some(text))
+        entry.string().map(|text| table.imap_host = Some(text))
     }),
     Key::new("smtp_host", "HOST or HOST:PORT in quotes", r#""smtp.office365.com:587""#, |table, entry| {
-        entry.text().map(|text| table.smtp_host = Some(text))
+        entry.string().map(|text| table.smtp_host = Some(text))
     }),
     Key::new("graph_host", "HOST or HOST:PORT in quotes", r#""graph.microsoft.com""#, |table, entry| {
-        entry.text().map(|text| table.graph_host = Some(text))
+        entry.string().map(|text| table.graph_host = Some(text))
     }),
     Key::new(
         "on_sign_in_needed",
@@ -98,6 +98,7 @@ pub(super) fn known(key: &str) -> Option<&'static Form> {
     KEYS.iter().map(|known| &known.form).find(|form| form.key == key)
 }
 
+/// Reads the sections of the profiles.
 fn profiles(entry: &Entry<'_>) -> Result<BTreeMap<String, Spanned<Table>>, ConfigurationError> {
     let mut profiles = BTreeMap::new();
     let sections = entry
@@ -114,6 +115,7 @@ fn profiles(entry: &Entry<'_>) -> Result<BTreeMap<String, Spanned<Table>>, Confi
     Ok(profiles)
 }
 
+/// Reads the section of one profile.
 fn profile(name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Result<Table, ConfigurationError> {
     if let Err(error) = name.get_ref().parse::<ProfileName>() {
         return Err(ConfigurationError::new(value.span(), error.to_string())

@@ -183,6 +183,9 @@ fn text_that_is_not_toml_is_explained_in_plain_words() {
         ("scopes = ['a',\ntenant = 'b'", "3: this is not valid TOML: ] is missing at the end of the list above", "3"),
         ("scopes = ['a',", "2: this is not valid TOML: ] is missing at the end of a list", "line 2"),
         ("store = { load = ['a']", "2: this is not valid TOML: } is missing at the end of a table", "line 2"),
+        ("store = { load = ['a'] save = ['b'] }", "2: this is not valid TOML: a comma is missing in a table", "line 2"),
+        ("tenant = \"\"\"a", "3: this is not valid TOML: \"\"\" is missing at the end of a value", "line 3"),
+        ("tenant = '''a", "3: this is not valid TOML: ''' is missing at the end of a value", "line 3"),
         ("tenant = 'a'\ntenant = 'b'", "3: tenant is set twice", "remove one of the two lines"),
         ("color = 'a'\ncolor = 'b'", "3: this key is set twice", "remove one of the two lines"),
         ("[profiles.mail]\n[profiles.mail]", "3: the section [profiles.mail] occurs twice", "move the keys of both"),
@@ -220,6 +223,8 @@ fn a_client_secret_is_not_shown() {
         "[tenant]\nclient_secret = 'hunter2'",
         "clientsecret = 'hunter2'",
         "ClientSecret = hunter2",
+        "[ClientSecret = hunter2",
+        "[profiles]\nClientSecret = 'hunter2'",
         "tenant = [{ client_secret = 'hunter2' }]",
     ] {
         let error = error_in(lines);

@@ -1,4 +1,4 @@
-//! A profile with all its values: its own keys, then the file's, then the defaults.
+//! Resolves the values of a profile: its own keys, then the file's, then the defaults.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::keys::form;
 use super::suggestion::key_of;
 use super::table::Table;
 use super::values::{Authority, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, client_id, redirect_uri};
-use super::{ALWAYS_ASKED_FOR, Profile, built_in_scopes};
+use super::{ALWAYS_REQUESTED, Profile, built_in_scopes};
 
 /// The default of `redirect_uri`: the URI that the Python original registered.
 const REDIRECT_URI: &str = "https://localhost:7598/";
@@ -19,7 +19,7 @@ const NETWORK_TIMEOUT: u64 = 30;
 /// The longest `network_timeout`, in seconds. Mail programs give up long before.
 const LONGEST_NETWORK_TIMEOUT: u64 = 600;
 
-/// Completes the profile `name`.
+/// Returns the profile `name` with all its values.
 pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, ConfigurationError> {
     let empty = Table::default();
     let section = file.profiles.get(name.as_str());
@@ -88,7 +88,8 @@ fn resolve_client_id(own: &Table, file: &Table) -> Result<ClientId, Configuratio
     Ok(id.map_err(|error| error.hint_in_file(hint))?.expect("it is set"))
 }
 
-/// The authority of a profile. Its own tenant or cloud replaces the file's authority, and the other way round.
+/// Returns the authority of a profile. A tenant or cloud in the profile overrides the file's authority, and an authority
+/// in the profile overrides the file's tenant and cloud.
 fn authority(own: &Table, file: &Table) -> Result<Authority, ConfigurationError> {
     for level in [own, file] {
         let has_other_keys = level.tenant.is_some() || level.cloud.is_some();
@@ -128,15 +129,15 @@ fn scopes(
         (None, Some(built_in)) => built_in,
         (None, None) => {
             let message = format!("the profile \"{name}\" has no scopes");
+            let section_name = key_of(name.as_str());
             return Err(ConfigurationError::new(section.map(Spanned::span), message).hint_in_file(format!(
-                "add the scopes that its token is for, for example\n  [profiles.{}]\n  \
-                 scopes = [\"https://graph.microsoft.com/Mail.Read\"]",
-                key_of(name.as_str())
+                "add its scopes below [profiles.{section_name}], for example: {}",
+                form("scopes").line()
             )));
         }
     };
     let mut scopes: Vec<String> = Vec::new();
-    for scope in own.into_iter().chain(ALWAYS_ASKED_FOR.map(str::to_owned)) {
+    for scope in own.into_iter().chain(ALWAYS_REQUESTED.map(str::to_owned)) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }

@@ -1,4 +1,4 @@
-//! The key `store`: a word, or commands of the user's own.
+//! The key `store`: the name of a store, or the user's own commands.
 
 use super::entry::{self, Entry, Key};
 use super::error::ConfigurationError;
@@ -25,7 +25,7 @@ pub struct StoreCommands {
     pub load: Vec<String>,
     /// Reads the token from its stdin, as one line.
     pub save: Vec<String>,
-    /// Removes the token. Optional: empty if there is none.
+    /// Removes the token. Empty if the user has no such command.
     pub delete: Vec<String>,
 }
 
@@ -51,6 +51,7 @@ static KEYS: [Key<StoreCommands>; 3] = [
 ];
 
 impl StoreChoice {
+    /// Reads the value of `store`.
     pub(super) fn read(entry: &Entry<'_>) -> Result<Self, ConfigurationError> {
         if !entry.value.get_ref().is_table() {
             return entry.choice(Self::parse);

@@ -1,4 +1,4 @@
-//! Keys, sections and profiles that do not exist, and the ones that were meant.
+//! Suggestions for keys, sections and profiles that do not exist: "did you mean …?"
 
 use std::borrow::Cow;
 
@@ -19,12 +19,12 @@ pub(super) enum Section<'a> {
 }
 
 impl Section<'_> {
-    /// The part of a key before its name, as in `store.load`.
+    /// Returns the part of a key before its name, as in `store.load`.
     pub(super) fn prefix(self) -> &'static str {
         if matches!(self, Self::Store) { "store." } else { "" }
     }
 
-    /// Whether a key can be here: only the file has profiles, and only a profile has scopes.
+    /// Returns whether a key can be set here: `profiles` at the top of the file only, and `scopes` in a profile only.
     fn can_have(self, key: &str) -> bool {
         match key {
             "profiles" => matches!(self, Self::File),
@@ -34,23 +34,25 @@ impl Section<'_> {
     }
 }
 
-/// How alike two names must be (Jaro-Winkler, 1.0 if they are equal) so that one is suggested for the other.
-const ALIKE: f64 = 0.8;
-/// A word of this length that ends a key is enough: `timeout` for `network_timeout`, but not `host` for three keys.
-const LONG_ENOUGH: usize = 5;
+/// The similarity (Jaro-Winkler, 1.0 for equal names) above which a name is suggested.
+const MIN_SIMILARITY: f64 = 0.8;
+/// The shortest word for which a key that ends with it is suggested: `timeout` suggests `network_timeout`, but `host`
+/// suggests none of three keys.
+const MIN_ENDING: usize = 5;
 
-/// Returns the name that `word` is probably meant to be. Letter case, `_` and `-` do not count.
+/// Returns the name that is most similar to `word`, if one is similar enough. Letter case, `_` and `-` are ignored.
 pub(super) fn similar<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let simplified = |text: &str| text.to_lowercase().replace(['_', '-'], "");
     let word = simplified(word);
-    let likeness = |name: &str| {
+    let similarity = |name: &str| {
         let name = simplified(name);
-        match word.len() >= LONG_ENOUGH && name.ends_with(&word) {
+        match word.len() >= MIN_ENDING && name.ends_with(&word) {
             true => 1.0,
             false => strsim::jaro_winkler(&word, &name),
         }
     };
-    let rated = names.into_iter().map(|name| (likeness(name), name)).filter(|(likeness, _)| *likeness > ALIKE);
+    let rated =
+        names.into_iter().map(|name| (similarity(name), name)).filter(|(similarity, _)| *similarity > MIN_SIMILARITY);
     rated.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
 }
 
@@ -63,7 +65,7 @@ pub(crate) fn key_of(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Reports a key that a section cannot have, with the key that was probably meant.
+/// Reports a key that does not exist in a section. The hint suggests a similar key, or lists the keys.
 pub(super) fn unknown(
     section: Section<'_>,
     key: &Spanned<DeString<'_>>,
@@ -87,6 +89,7 @@ pub(super) fn unknown(
     })
 }
 
+/// Reports a section that does not exist.
 fn unknown_section(
     section: Section<'_>,
     key: &Spanned<DeString<'_>>,

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use oauth2::RedirectUrl;
 
 use super::{assert_explained, assert_not_leaked, assert_one_plain_line};
-use crate::config::{ALWAYS_ASKED_FOR, Config, Profile, ProfileName};
+use crate::config::{ALWAYS_REQUESTED, Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind};
 use crate::sanitize::is_well_formed_token;
 use crate::sign_in::port::with_port;
@@ -78,7 +78,7 @@ fn assert_usable(profile: &Profile, text: &str) {
         assert_one_plain_line(&server.to_string());
     }
     let scopes: Vec<&str> = profile.scopes.iter().map(|scope| scope.as_str()).collect();
-    assert!(ALWAYS_ASKED_FOR.iter().all(|always| scopes.contains(always)));
+    assert!(ALWAYS_REQUESTED.iter().all(|always| scopes.contains(always)));
     assert!(!scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)), "{scopes:?}");
     assert!((1..=600).contains(&profile.network_timeout.as_secs()));
     if secret_has_lines_of_its_own(text) {
