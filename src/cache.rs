@@ -1,25 +1,28 @@
-//! Access tokens in memory that outlives the process and is never written to a disk: the user's keyring in the kernel
-//! on Linux (keyrings(7)), nothing elsewhere. Where there is no such memory, or no room in it, every look-up is a miss.
+//! Access tokens in memory that outlives the process and is never written to a disk: the user's keyring in the Linux
+//! kernel (keyrings(7)). On other systems, and if the keyring is full or not available, every lookup is a miss.
 
 #[cfg_attr(target_os = "linux", path = "cache/kernel.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "cache/none.rs")]
 mod memory;
 
+use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::{CacheChoice, Profile, ProfileName};
 use crate::entra::Access;
 use crate::paths::Paths;
+use crate::private_fs::FileId;
+use crate::store::token_digest;
 use crate::unix_time::now;
 
-/// In seconds. A token is handed out only if whoever gets it can still work with it for so long.
+/// In seconds. A token is handed out only if it is valid for at least this long.
 const MIN_REMAINING: u64 = 10 * 60;
 
 /// In seconds. Microsoft's longest lifetime is 28 hours ("Continuous access evaluation").
 const MAX_LIFETIME: u64 = 28 * 60 * 60;
 
-/// The memory of one profile.
+/// The cached access token of one profile.
 pub(crate) struct Cache {
     choice: CacheChoice,
     name: String,
@@ -28,10 +31,14 @@ pub(crate) struct Cache {
 
 #[derive(Deserialize, Serialize)]
 struct Entry<Token> {
-    /// The configuration that the token was made for: with another one it is not found.
+    /// The digest of the configuration that the token was issued for. With another configuration the token is not used.
     key_digest: String,
-    /// In seconds since 1970. A clock that was set back since then cannot tell how old the token is.
+    /// In seconds since 1970. If the clock was set back since then, the token's age is unknown and the token is not used.
     cached_at: u64,
+    /// The digest of the refresh token that the access token was issued for.
+    token_digest: String,
+    /// The identity of the refresh token's file, if it is in a file.
+    file: Option<FileId>,
     access: Token,
 }
 
@@ -40,45 +47,61 @@ impl Cache {
         Self { choice: profile.cache, name: name(paths, &profile.name), key_digest: digest(profile) }
     }
 
-    /// The token that is kept, if it is still good for ten minutes.
-    pub(crate) fn get(&self) -> Option<Access> {
+    /// Returns the cached token if it is valid for at least ten more minutes and the refresh token's file has not changed
+    /// since. A refresh token in the keychain is not read: that would cost more than the cache saves.
+    pub(crate) fn get(&self, file: impl FnOnce() -> Option<FileId>) -> Option<Access> {
         if self.choice == CacheChoice::None {
             return None;
         }
-        let entry: Option<Entry<Access>> =
-            memory::get(&self.name).and_then(|entry| serde_json::from_slice(&entry).ok());
-        let good = entry
+        let good = read(&self.name)
             .filter(|entry| entry.key_digest == self.key_digest && entry.cached_at <= now())
-            .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MIN_REMAINING));
-        log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "none" });
+            .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MIN_REMAINING))
+            .filter(|entry| entry.file == file());
+        log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "not found" });
         good.map(|entry| entry.access)
     }
 
-    /// Keeps a token until ten minutes before it expires. A token of unknown lifetime is not kept.
-    pub(crate) fn insert(&self, access: &Access) {
+    /// Caches a token until ten minutes before it expires. A token of unknown lifetime is not cached.
+    pub(crate) fn insert(&self, access: &Access, refresh_token: &RefreshToken, file: Option<FileId>) {
         let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MIN_REMAINING).min(MAX_LIFETIME);
         if self.choice == CacheChoice::None || seconds == 0 {
             return;
         }
-        if let Ok(entry) = serde_json::to_vec(&Entry { key_digest: self.key_digest.clone(), cached_at: now(), access })
+        let token_digest = token_digest(refresh_token);
+        let entry = Entry { key_digest: self.key_digest.clone(), cached_at: now(), token_digest, file, access };
+        if let Ok(entry) = serde_json::to_vec(&entry)
             && let Err(why) = memory::insert(&self.name, &entry, seconds)
         {
-            log::info!("the access token is not kept in kernel memory: {why}");
+            log::info!("the access token is not cached in kernel memory: {why}");
         }
     }
 }
 
-/// Forgets the token of a profile.
+/// Removes the cached token of a profile unless it was issued for the refresh token that is stored now.
+pub(crate) fn remove_unless_issued_for(refresh_token: Option<&RefreshToken>, paths: &Paths, profile: &ProfileName) {
+    let name = name(paths, profile);
+    let is_current = |entry: Entry<Access>| refresh_token.map(token_digest) == Some(entry.token_digest);
+    if !read(&name).is_some_and(is_current) {
+        memory::remove(&name);
+    }
+}
+
+/// Removes the cached token of a profile.
 pub(crate) fn remove(paths: &Paths, profile: &ProfileName) {
     memory::remove(&name(paths, profile));
 }
 
-/// One for each profile of each cache folder, which is where the refresh token would be. A profile's name has no colon.
+/// Returns the key's name: one for each profile of each cache folder. A profile name cannot contain a colon.
 fn name(paths: &Paths, profile: &ProfileName) -> String {
-    format!("m365auth:{profile}:{}", paths.cache().display())
+    // Escaped, so that two folders that differ only in bytes that are not UTF-8 have different names.
+    format!("m365auth:{profile}:{}", paths.cache().as_os_str().as_encoded_bytes().escape_ascii())
 }
 
-/// Of all that a token depends on.
+fn read(name: &str) -> Option<Entry<Access>> {
+    serde_json::from_slice(&memory::get(name)?).ok()
+}
+
+/// Returns a digest of everything that a token depends on.
 fn digest(profile: &Profile) -> String {
     let scopes = profile.scopes.iter().map(|scope| scope.as_str());
     let [authority, client_id] = [profile.authority.to_string(), profile.client_id.to_string()];
@@ -86,7 +109,7 @@ fn digest(profile: &Profile) -> String {
     let mut digest = Sha256::new();
     for part in [&authority, &client_id, username].into_iter().chain(scopes) {
         digest.update(part);
-        digest.update([0]); // so that no two lists of parts are the same text
+        digest.update([0]); // a separator, so that two lists of parts cannot have the same digest
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -52,6 +52,8 @@ pub struct Config {
 pub struct Profile {
     /// The name given with `--profile`.
     pub name: ProfileName,
+    /// The configuration file that the profile was read from.
+    pub file: PathBuf,
     /// The Application (client) ID.
     pub client_id: ClientId,
     /// The client secret of a confidential client ("Web"). It is not empty.
@@ -111,7 +113,7 @@ impl Config {
         // The file names programs to run and the hosts that receive tokens.
         private_fs::ensure_trusted(&opened, file).map_err(|reason| {
             let folder = file.parent().unwrap_or(file).display();
-            Error::new(ErrorKind::Configuration, format!("{} is rejected: {reason}", file.display())).hint(format!(
+            Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
                 "check that you wrote everything in it, then make it yours alone: `chmod go-w '{}' '{folder}'` \
                  (`chown` if another user owns it)",
                 file.display()
@@ -141,6 +143,7 @@ impl Config {
         self.store_choice(name)?; // rejects an unknown profile
         let resolved = resolve::resolve(name, &self.table);
         let mut profile = resolved.map_err(|error| error.into_error(&self.file, &self.text))?;
+        profile.file.clone_from(&self.file);
         // A relative path in the file is relative to the file's folder.
         if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
             *ca_file = folder.join(&*ca_file);

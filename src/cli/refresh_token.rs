@@ -66,7 +66,12 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     let access = if fresh { session.fresh_access_token() } else { session.access_token() };
     let access = access.inspect_err(|error| {
         if error.kind() == ErrorKind::SignIn {
-            sign_in_hook::run(&config, &profile.profile, session.last_account().as_ref(), &error.to_string());
+            sign_in_hook::run(
+                &config,
+                &profile.profile,
+                session.owner().map(|owner| owner.account).as_ref(),
+                &error.to_string(),
+            );
         }
     })?;
     let stdout = Stdout::default();

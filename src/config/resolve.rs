@@ -1,5 +1,6 @@
 //! Resolves the values of a profile: its own keys, then the file's, then the defaults.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use oauth2::{ClientId, RedirectUrl, Scope};
@@ -32,6 +33,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
     };
     Ok(Profile {
         name: name.clone(),
+        file: PathBuf::new(), // set by `Config::profile`
         client_id: resolve_client_id(own, file)?,
         client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
             .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one

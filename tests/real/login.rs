@@ -54,8 +54,10 @@ impl Login {
             ("DBUS_SESSION_BUS_ADDRESS".to_owned(), address.trim().to_owned()),
             ("XDG_RUNTIME_DIR".to_owned(), runtime.to_str().unwrap().to_owned()),
         ];
-        home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
+        home.environment.retain(|(name, _)| name != "XDG_RUNTIME_DIR");
         home.environment.extend(environment.clone());
+        let configuration = std::fs::read_to_string(home.config_file()).unwrap();
+        home.configure(&configuration.replace("store = 'file'", "store = 'auto'"));
         let mut login = Self { _folder: folder, bus, daemon: None, environment };
         if keyring != Keyring::Absent {
             login.start_keyring(home.path(), keyring);
@@ -82,6 +84,16 @@ impl Login {
             );
             owner.stdout.contains("boolean true")
         });
+    }
+
+    /// The address of the bus.
+    pub fn address(&self) -> &str {
+        &self.environment[0].1
+    }
+
+    /// Puts the bus where systemd has it.
+    pub fn link_bus_into_runtime_folder(&self) {
+        std::os::unix::fs::symlink(self._folder.path().join("bus"), self._folder.path().join("run/bus")).unwrap();
     }
 
     /// Locks what is there, as a screen lock or a logout does.

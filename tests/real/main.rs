@@ -25,4 +25,5 @@ mod ssh;
 mod stores;
 mod terminal;
 mod tmux;
+mod two_accounts;
 mod webdriver;

@@ -16,7 +16,7 @@ fn recipe(index: usize) -> String {
 /// A home with these lines in its configuration, in which gpg has a key without a passphrase.
 fn home(lines: &str) -> Home {
     let home = Home::new();
-    home.configure(&home.configuration().replace("store = 'auto'\n", lines));
+    home.configure(&home.configuration().replace("store = 'file'\n", lines));
     home
 }
 
@@ -47,7 +47,7 @@ fn make_gpg_key(home: &Home) {
 
 /// Signs in, refreshes, hands out, shows and forgets, with the token nowhere but in the store.
 fn the_whole_way(home: &Home, place: &str) {
-    home.refresh().fails_with(77);
+    home.refresh().fails_with(69);
     let signed_in = home.sign_in();
     signed_in.token();
     assert!(signed_in.stderr.contains(place) && !signed_in.stderr.contains("not encrypted"), "{}", signed_in.stderr);
@@ -62,7 +62,7 @@ fn the_whole_way(home: &Home, place: &str) {
     assert!(home.run("get-token", ["--status", "-p", "mail"]).stdout.contains(place));
     let out = home.run("get-token", ["--sign-out"]);
     assert_eq!(out.code, Some(0), "{out:?}");
-    home.refresh().fails_with(77);
+    home.refresh().fails_with(69);
 }
 
 #[test]

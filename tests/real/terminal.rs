@@ -32,7 +32,7 @@ fn what_does_not_fit_is_explained_and_asked_again() {
     let terminal = Terminal::run(&home, OVER_SSH);
     let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
     terminal.types(&["hello", "Enter"]);
-    terminal.shows("that is not the address");
+    terminal.shows("is not a redirect URL");
     terminal.pastes("https://localhost:7598/?code=x&state=other", true);
     terminal.types(&["Enter"]);
     terminal.shows("belongs to another sign-in");
@@ -102,7 +102,7 @@ fn another_account_is_stored_only_if_the_person_says_so() {
         let address = terminal.address();
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
-            terminal.shows("This profile belongs to ada@example.com, and you signed in as grace@example.com");
+            terminal.shows("You signed in as grace@example.com");
             terminal.types(&[answer, "Enter"]);
             browser.join().unwrap();
         });
@@ -202,7 +202,7 @@ fn a_locked_keychain_asks_a_person_and_ends_where_nobody_can_answer() {
     home.sign_in().token();
     login.lock();
     let terminal = Terminal::run(&home, "refresh-token");
-    terminal.shows("the keychain is locked: please type its password");
+    terminal.shows("the keychain is locked: enter its password");
     // No program on this bus opens windows, so that the prompt ends by itself.
     terminal.ends_with(69);
     terminal.shows("error: the keychain is locked");

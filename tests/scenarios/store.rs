@@ -50,9 +50,9 @@ fn the_bare_token_is_stored_without_a_newline_and_read_with_one() {
 #[cfg(target_os = "linux")]
 fn a_keychain_that_is_demanded_and_absent_is_69() {
     let home = Home::new();
-    home.configure(&home.configuration().replace("'auto'", "'keychain'"));
+    home.configure(&home.configuration_with_store("'keychain'"));
     for command in ["refresh-token", "get-refresh-token"] {
-        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain in this login"));
+        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain is available"));
     }
 }
 
@@ -64,7 +64,7 @@ fn a_lock_of_a_dead_process_blocks_nobody_and_a_living_one_no_longer_than_the_li
     let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
     home.refresh().token();
     lock.lock().unwrap();
-    assert!(home.refresh().fails_with(75).contains("another command has been refreshing"));
+    assert!(home.refresh().fails_with(75).contains("another command is still refreshing"));
     drop(lock);
     home.refresh().token();
 }
@@ -84,8 +84,8 @@ fn what_others_could_read_or_write_is_tightened_and_the_person_is_told() {
             set_mode(&path, wide);
             let run = home.run(command, [""; 0]);
             run.token();
-            let told = format!("{} (mode {wide:o}); it now has mode {tight:o}", path.display());
-            assert!(run.stderr.contains("warning: others could") && run.stderr.contains(&told), "{}", run.stderr);
+            let told = format!("{} (mode {wide:o}); its mode is now {tight:o}", path.display());
+            assert!(run.stderr.contains("warning: other users could") && run.stderr.contains(&told), "{}", run.stderr);
             assert_eq!(mode(&path), tight);
             assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
         }
@@ -119,7 +119,7 @@ fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
     let made = std::process::Command::new("mkfifo").arg(home.token_file("mail")).status().unwrap();
     assert!(made.success());
     for command in ["refresh-token", "get-refresh-token"] {
-        assert!(home.run(command, [""; 0]).fails_with(74).contains("it is no file"));
+        assert!(home.run(command, [""; 0]).fails_with(74).contains("not a regular file"));
     }
 }
 
@@ -200,11 +200,11 @@ fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
         let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap();
         std::fs::write(&quick, "").unwrap();
         let signed_in = home.sign_in();
-        assert!(signed_in.stderr.contains("going on without the lock"), "{}", signed_in.stderr);
+        assert!(signed_in.stderr.contains("continuing without the lock"), "{}", signed_in.stderr);
         let new = std::fs::read_to_string(home.path().join("kept")).unwrap();
         drop(writer);
         let run = refresh.join().unwrap();
-        assert!(run.stderr.contains("another token was stored meanwhile"), "{run:?}");
+        assert!(run.stderr.contains("another sign-in replaced the stored token"), "{run:?}");
         run.token();
         assert_eq!(std::fs::read_to_string(home.path().join("kept")).unwrap(), new);
     });
@@ -217,21 +217,104 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     let run = home.sign_in();
     let stderr = run.fails_with(74);
     assert!(
-        stderr.contains("no room") && stderr.contains("`sh`, which saves the token, ended with exit status: 3"),
+        stderr.contains("no room")
+            && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
         "{stderr}"
     );
-    // Before it ever kept one its failure says that there is none; afterwards it does not.
-    home.refresh().fails_with(77);
+    let run = home.refresh();
+    assert!(run.fails_with(69).contains("if you have not signed in yet, run `get-token --profile mail`"), "{run:?}");
     let home = home_with_programs("cat \"$HOME/kept\"", "cat >\"$HOME/kept\"");
     home.sign_in().token();
     std::fs::rename(home.path().join("kept"), home.path().join("away")).unwrap();
     let run = home.refresh();
-    assert!(run.fails_with(69).contains("`sh`, which loads the token, ended with exit status: 1"), "{run:?}");
+    assert!(
+        run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"),
+        "{run:?}"
+    );
     std::fs::write(home.path().join("kept"), "two words\n").unwrap();
-    home.refresh().fails_with(74);
+    home.refresh().fails_with(77);
     std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();
     home.refresh().token();
     assert!(home.run("get-token", ["--sign-out"]).fails_with(78).contains("delete = "));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_cannot_be_started_is_78_with_the_systems_reason() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("{ load = ['/nonexistent/pass'], save = ['cat'] }"));
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("/nonexistent/pass") && stderr.contains("No such file or directory"), "{stderr}");
+    }
+    home.run("get-token", ["--sign-out"]).fails_with(78);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_arguments_of_programs_contain_the_profile() {
+    let home = Home::new();
+    let folder = home.path().display();
+    let programs = format!(
+        "{{ load = ['cat', '{folder}/kept-{{profile}}'], save = ['cp', '/dev/stdin', '{folder}/kept-{{profile}}'] }}"
+    );
+    home.configure(&home.configuration_with_store(&programs));
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+    for profile in ["mail", "calendar"] {
+        let kept = std::fs::read_to_string(home.path().join(format!("kept-{profile}"))).unwrap();
+        assert!(home.standin.is_valid_refresh_token(kept.trim()));
+        home.run("refresh-token", ["-p", profile]).token();
+    }
+}
+
+#[test]
+fn a_damaged_file_is_77_with_its_path() {
+    for damaged in [&b"two\nlines"[..], b"nul\0", b"\xff\xfe0\0.\0"] {
+        let home = Home::new();
+        home.store_token("mail");
+        std::fs::write(home.token_file("mail"), damaged).unwrap();
+        for command in ["refresh-token", "get-refresh-token"] {
+            let run = home.run(command, [""; 0]);
+            assert!(run.fails_with(77).contains(home.token_file("mail").to_str().unwrap()), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn not_found_names_the_places_that_were_searched() {
+    let home = Home::new();
+    let run = home.refresh();
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("No refresh token found") && stderr.contains(home.token_file("mail").to_str().unwrap()));
+    assert!(!stderr.contains("XDG_CACHE_HOME"), "{stderr}");
+    let mut command = home.command("get-refresh-token");
+    let run = crate::support::finish(command.env("XDG_CACHE_HOME", home.path().join("other")));
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("other") && stderr.contains("XDG_CACHE_HOME is set"), "{stderr}");
+}
+
+/// Cron has no keychain: the Python tool's token may be there all the same.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_keychain_that_cannot_be_asked_is_not_empty_and_raises_no_alarm() {
+    let mut home = Home::new();
+    let alarm = home.path().join("alarm");
+    let hook = format!("on_sign_in_needed = ['touch', '{}']\n", alarm.display());
+    home.configure(&(hook + &home.configuration_with_store("'auto'")));
+    home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent;unix:path=/gone".to_owned()));
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(69);
+        assert!(stderr.contains("/nonexistent") && stderr.contains("/gone"), "both addresses: {stderr}");
+        assert!(stderr.contains("hint: if you have not signed in yet, run `get-token --profile mail`"), "{stderr}");
+    }
+    let run = home.run("get-token", ["--sign-out"]);
+    assert!(run.fails_with(69).contains("may still be in the keychain"), "{run:?}");
+    assert!(!run.stderr.contains("There was no token"), "{run:?}");
+    assert!(!alarm.exists());
 }
 
 #[test]
@@ -243,7 +326,7 @@ fn a_store_that_is_none_is_refused_with_its_line() {
         ("store = { load = [], save = ['x'] }", "must each name a program"),
         ("store = { load = ['a'], save = ['b'], shave = ['c'] }", "shave"),
     ] {
-        home.configure(&home.configuration().replace("store = 'auto'", wrong).replace("store = 'file'", wrong));
+        home.configure(&home.configuration().replace("store = 'file'", wrong));
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains(word) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
@@ -254,8 +337,8 @@ fn a_store_that_is_none_is_refused_with_its_line() {
 #[cfg(target_os = "linux")] // elsewhere there is always a keychain
 fn nobody_signs_in_where_the_only_place_takes_no_token() {
     let home = Home::new();
-    home.configure(&home.configuration().replace("store = 'auto'", "store = 'keychain'"));
+    home.configure(&home.configuration_with_store("'keychain'"));
     let run = home.run("get-token", ["--device"]);
-    assert!(run.fails_with(69).contains("there is no keychain in this login"), "{run:?}");
+    assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
     assert_eq!(home.standin.requests().len(), 0);
 }

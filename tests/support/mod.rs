@@ -41,20 +41,21 @@ impl Home {
     pub fn with(standin: Standin) -> Self {
         let folder = tempfile::Builder::new().prefix("m365auth-").tempdir().unwrap();
         let callback_port = free_port();
-        // A bus that nobody serves: the tests must not find the keychain of whoever runs them.
-        let environment = vec![("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned())];
+        // A session without a bus: the tests must never find the keychain of the user who runs them.
+        let runtime = folder.path().join("runtime");
+        fs::create_dir(&runtime).unwrap();
+        let environment = vec![("XDG_RUNTIME_DIR".to_owned(), runtime.to_str().unwrap().to_owned())];
         let home = Self { folder, standin, callback_port, environment };
         home.configure(&home.configuration());
         home
     }
 
-    /// The configuration of a new home. No access token is kept: most tests are about what Microsoft is asked.
+    /// The configuration of a new home: the refresh token is stored in a file, and no access token is cached, because most
+    /// tests are about what Microsoft is asked.
     pub fn configuration(&self) -> String {
-        // Elsewhere the keychain is the system's own, and nothing can be put in its place.
-        let store = if cfg!(target_os = "linux") { "auto" } else { "file" };
         format!(
             "client_id = '{PUBLIC_CLIENT_ID}'\nauthority = '{}'\nredirect_uri = 'https://localhost:{}/'\n\
-             ca_file = '{}'\nstore = '{store}'\ncache = 'none'\n",
+             ca_file = '{}'\nstore = 'file'\ncache = 'none'\n",
             self.standin.authority(),
             self.callback_port,
             self.standin.ca_file().display(),
@@ -84,9 +85,9 @@ impl Home {
         text.lines().filter(|line| !line.starts_with(&start)).map(|line| format!("{line}\n")).collect()
     }
 
-    /// The usual configuration, with the token in a file and no keychain asked.
-    pub fn configuration_without_keychain(&self) -> String {
-        self.configuration().replace("store = 'auto'", "store = 'file'")
+    /// The usual configuration with another `store`.
+    pub fn configuration_with_store(&self, store: &str) -> String {
+        self.configuration().replace("store = 'file'", &format!("store = {store}"))
     }
 
     pub fn path(&self) -> &Path {
