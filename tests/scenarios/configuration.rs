@@ -281,6 +281,6 @@ fn a_broken_link_is_reported_and_kept() {
         assert!(run.fails_with(78).contains("is a link to a file that does not exist"), "{run:?}");
     }
     let run = home.run("refresh-token", ["--config", home.config_file().to_str().unwrap()]);
-    assert!(run.fails_with(78).contains("hint: see where the link leads"), "{run:?}");
+    assert!(run.fails_with(78).contains("hint: check the target of the link"), "{run:?}");
     assert!(home.config_file().is_symlink());
 }
