@@ -309,7 +309,7 @@ fn a_store_that_is_none_is_refused_with_its_line() {
     for (wrong, word) in [
         ("store = 'cellar'", "keychain"),
         ("store = { load = ['pass'] }", "save"),
-        ("store = { load = [], save = ['x'] }", "must each name a program"),
+        ("store = { load = [], save = ['x'] }", "store.load is missing or empty"),
         ("store = { load = ['a'], save = ['b'], shave = ['c'] }", "shave"),
     ] {
         home.configure(&home.configuration().replace("store = 'file'", wrong));
