@@ -115,7 +115,9 @@ impl Config {
             let folder = file.parent().unwrap_or(file).display();
             Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
                 "check that you wrote everything in it, then make it yours alone: `chmod go-w '{}' '{folder}'` \
-                 (`chown` if another user owns it)",
+                 (`chown` if another user owns it); if its file system does not keep modes, vouch for it with \
+                 `export M365AUTH_TRUST_CONFIG='{}'`",
+                file.display(),
                 file.display()
             ))
         })?;

@@ -17,6 +17,7 @@ mod load;
 mod login;
 mod mail;
 mod memory;
+mod modes;
 mod pictures;
 mod process;
 mod secrets;

@@ -111,3 +111,35 @@ fn a_file_size_limit_is_an_error_and_not_the_end() {
     assert!(home.standin.is_valid_access_token(run.token()));
     assert!(run.stderr.contains("File too large"), "{run:?}");
 }
+
+/// A read-only ConfigMap with mode 777, or a file system that keeps no modes.
+#[test]
+fn a_configuration_that_the_user_vouches_for_is_used_by_exactly_that_path() {
+    let home = Home::new();
+    home.store_token("mail");
+    for path in [home.config_file(), home.config_file().parent().unwrap().to_owned()] {
+        set_mode(&path, 0o777);
+        let run = home.refresh();
+        let variable = format!("M365AUTH_TRUST_CONFIG='{}'", home.config_file().display());
+        assert!(run.fails_with(78).contains(&variable), "the hint names it: {run:?}");
+        let trusting = |file: &Path| finish(home.command("refresh-token").env("M365AUTH_TRUST_CONFIG", file));
+        trusting(&home.config_file()).token();
+        trusting(&home.path().join("other.toml")).fails_with(78);
+        set_mode(&path, 0o700);
+    }
+}
+
+#[test]
+fn a_certificate_authority_that_others_can_write_is_rejected() {
+    let home = Home::new();
+    home.store_token("mail");
+    let own = home.path().join("ca.pem");
+    fs::copy(home.standin.ca_file(), &own).unwrap();
+    let configuration = home.configuration_without("ca_file");
+    home.configure(&format!("ca_file = '{}'\n{configuration}", own.display()));
+    set_mode(&own, 0o644);
+    home.refresh().token();
+    set_mode(&own, 0o666);
+    let run = home.refresh();
+    assert!(run.fails_with(78).contains("ca.pem is writable by others"), "{run:?}");
+}
