@@ -16,6 +16,8 @@ pub mod cli;
 mod config;
 mod entra;
 mod error;
+#[cfg(unix)]
+mod foreground;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

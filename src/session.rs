@@ -261,8 +261,8 @@ impl Session {
         Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
     }
 
-    /// Stores the tokens of a sign-in.
-    pub(crate) fn store(&self, tokens: Tokens) -> Result<SignedIn> {
+    /// Stores the tokens of a sign-in. If that fails, `retry` decides whether it is tried again.
+    pub(crate) fn store(&self, tokens: Tokens, retry: &dyn Fn(&Error) -> bool) -> Result<SignedIn> {
         let Tokens { access, refresh_token } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(
@@ -277,14 +277,7 @@ impl Session {
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
         let record = Record::for_new_token(&self.profile, access.account.clone());
-        let saved = self.stores.save(&refresh_token, record).map_err(|error| {
-            let hint = error.next_step().unwrap_or_default().to_owned();
-            Error::new(
-                ErrorKind::Storage,
-                format!("you are signed in, but the refresh token could not be stored: {error}"),
-            )
-            .hint(hint)
-        })?;
+        let saved = self.save_or_retry(&refresh_token, &record, retry)?;
         if saved.keychain_failure.is_some() {
             self.warn_of_file(Location::Keychain, &saved);
         }
@@ -292,6 +285,20 @@ impl Session {
         self.cache.insert(&access, &refresh_token, self.stores.file_id());
         let in_file = saved.location == Location::File;
         Ok(SignedIn { access, refresh_token, location: self.stores.describe(saved.location), in_file })
+    }
+
+    fn save_or_retry(&self, token: &RefreshToken, record: &Record, retry: &dyn Fn(&Error) -> bool) -> Result<Saved> {
+        let mut saved = self.stores.save(token, record.clone());
+        while let Err(error) = &saved {
+            if signals::is_pending() || !retry(error) {
+                let message = format!("you are signed in, but the refresh token could not be stored: {error}");
+                let hint = error.next_step().unwrap_or_default();
+                return Err(Error::new(ErrorKind::Storage, message).hint(hint));
+            }
+            // A keychain that failed is called again only on a new connection.
+            saved = Stores::new(&self.paths, &self.profile.name, &self.profile.store).save(token, record.clone());
+        }
+        saved
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) sessions: &'a [Session],
     /// Asks the user a yes-or-no question. Without a terminal the answer is no.
     pub(crate) confirm: &'a dyn Fn(&str) -> bool,
+    /// Asks whether a failed save is tried again. Without a terminal the answer is no.
+    pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
 
 /// The result of a sign-in: the tokens of the first profile, and the tokens or the error of each other profile.
@@ -82,13 +84,13 @@ impl SignIn<'_> {
                 .hint("nothing was stored; run the same command again")
         })?;
         self.ensure_same_account(&account)?;
-        let first = self.first_session().store(tokens)?;
+        let first = self.first_session().store(tokens, self.retry_save)?;
         let redeem = |session: &Session| {
             let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
             if tokens.access.account.get_or_insert_with(|| account.clone()).is_same_as(&account) {
-                session.store(tokens)
+                session.store(tokens, self.retry_save)
             } else {
                 Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
                     .hint("nothing was stored; run the same command again"))
