@@ -290,6 +290,6 @@ fn a_program_in_one_string_is_shown_as_a_list() {
     for line in ["store.load = 'pass show m365/mail'\nstore.save = ['x']", "on_sign_in_needed = 'pass show m365/mail'"]
     {
         let hint = error_in(line).next_step().unwrap_or_default().to_owned();
-        assert!(hint.ends_with("write it as a list: [\"pass\", \"show\", \"m365/{profile}\"]"), "{hint}");
+        assert!(hint.ends_with("write it as a list: [\"pass\", \"show\", \"m365/mail\"]"), "{hint}");
     }
 }
