@@ -116,7 +116,7 @@ fn a_full_quota_is_a_miss_and_no_error() {
     }
     assert_eq!(home.standin.token_requests(), 3);
     let said = as_plain_user("./refresh-token -v; keyctl clear @u").stderr;
-    assert!(said.contains("not kept in kernel memory: this user's quota of keys is full"), "{said}");
+    assert!(said.contains("not cached in kernel memory: the user's key quota is exhausted"), "{said}");
 }
 
 pub fn give(path: &std::path::Path, user: u32) {
