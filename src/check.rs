@@ -182,7 +182,7 @@ fn clock(date: Option<&str>) -> CheckResult {
 fn stored_token(session: &Session) -> CheckResult {
     match session.stores().load_first() {
         Ok(Some(stored)) => {
-            let location = session.stores().describe(stored.location);
+            let location = stored.place;
             let age = stored.record.map(|record| now().saturating_sub(record.issued) / DAY);
             CheckResult::Passed(match age {
                 Some(0) => format!("in {location}, issued today"),
@@ -190,7 +190,7 @@ fn stored_token(session: &Session) -> CheckResult {
                 None => format!("in {location}"),
             })
         }
-        Ok(None) => CheckResult::Failed(crate::session::no_refresh_token(&session.profile().name)),
+        Ok(None) => CheckResult::Failed(session.stores().not_found()),
         Err(error) => CheckResult::Failed(error),
     }
 }

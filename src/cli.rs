@@ -13,8 +13,7 @@ mod status;
 pub(crate) mod stderr;
 mod stdout;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapErrorKind;
@@ -22,7 +21,8 @@ use clap::{Args, Parser};
 
 use crate::config::{Config, ProfileName};
 use crate::error::{ErrorKind, Result};
-use crate::paths::Paths;
+use crate::paths::{Paths, ensure_expanded};
+use crate::private_fs;
 use crate::signals;
 use stdout::Stdout;
 
@@ -78,11 +78,6 @@ fn main<Arguments: Parser>(
     }
 }
 
-/// A link whose file is away, as on a disk that is not mounted, is somebody's work and not missing.
-fn is_missing(file: &Path) -> bool {
-    file.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
 /// No core dump holds our tokens, and no other program of this user can look into our memory (PR_SET_DUMPABLE(2const)).
 fn forbid_memory_access() {
     #[cfg(target_os = "linux")]
@@ -100,20 +95,17 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 impl Common {
     fn configuration_file(&self) -> Result<PathBuf> {
-        match &self.config {
-            Some(file) => Ok(file.clone()),
-            None => Ok(Paths::from_environment()?.configuration_file()),
-        }
-    }
-
-    /// Whether the person named a file, which must then be there.
-    fn names_file(&self) -> bool {
-        self.config.is_some() || Paths::named_configuration_file().is_some()
+        let file = match &self.config {
+            Some(file) => file.clone(),
+            None => Paths::from_environment()?.configuration_file(),
+        };
+        ensure_expanded(&file)?;
+        Ok(file)
     }
 
     fn load_config(&self) -> Result<Config> {
         let config = Config::load(&self.configuration_file()?).map_err(|error| match &self.config {
-            Some(file) if is_missing(file) => {
+            Some(file) if !private_fs::exists(file) => {
                 error.hint(format!("run `get-token --config '{}'`: it writes one to fill in", file.display()))
             }
             _ => error,

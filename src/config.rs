@@ -1,6 +1,15 @@
-//! The configuration: `config.toml` parsed into types, each mistake named with its file and line.
+//! The configuration: `config.toml` parsed into types. Each error names the file, the line and the value.
 
+mod document;
+mod entry;
+mod error;
+mod keys;
+#[cfg(test)]
+mod mistakes;
+mod resolve;
 mod store_choice;
+mod suggestion;
+mod syntax;
 mod table;
 mod values;
 
@@ -13,66 +22,69 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 pub use store_choice::{StoreChoice, StoreCommands};
+pub(crate) use suggestion::key_of;
 use table::Table;
 pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server};
-pub(crate) use values::{CLIENT_ID_FORM, SUBMISSION, is_client_id, redirect_uri};
+pub(crate) use values::{SUBMISSION, client_id, redirect_uri};
 
 /// The commented configuration that the first run writes.
 pub const EXAMPLE: &str = include_str!("../config.example.toml");
 
-/// What every request asks for beside the profile's own scopes: an id_token that names the account, and a refresh
-/// token (Microsoft identity platform, "OpenID Connect scopes").
-pub(crate) const ALWAYS_ASKED_FOR: [&str; 3] = ["openid", "profile", "offline_access"];
+/// The scopes of every request, in addition to the profile's own: for an id_token that names the account, and for a
+/// refresh token (Microsoft identity platform, "OpenID Connect scopes").
+pub(crate) const ALWAYS_REQUESTED: [&str; 3] = ["openid", "profile", "offline_access"];
 
-/// The profiles that need no configuration.
+/// The profiles that exist without a section in the file.
 const BUILT_IN: [&str; 2] = ["calendar", "mail"];
 
-/// A configuration file that was read and understood.
+/// A configuration file that was parsed.
 pub struct Config {
     file: PathBuf,
     text: String,
     table: Table,
 }
 
-/// What one profile says, its own keys before the file's.
+/// A profile with all its values: its own keys, then the file's, then the defaults.
 ///
-/// The client secret is redacted wherever this is printed.
+/// `Debug` redacts the client secret.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Profile {
     /// The name given with `--profile`.
     pub name: ProfileName,
+    /// The configuration file that the profile was read from.
+    pub file: PathBuf,
     /// The Application (client) ID.
     pub client_id: ClientId,
-    /// Set for a confidential client ("Web") only, and never empty.
+    /// The client secret of a confidential client ("Web"). It is not empty.
     pub client_secret: Option<ClientSecret>,
-    /// Who issues the tokens.
+    /// The issuer of the tokens.
     pub authority: Authority,
-    /// Which of Microsoft's clouds that is.
+    /// The cloud of the authority.
     pub cloud: Cloud,
-    /// Where the browser comes back to, to the letter as registered.
+    /// The redirect URI, exactly as registered.
     pub redirect_uri: RedirectUrl,
     /// The scopes of the profile's resource, then `openid profile offline_access`.
     pub scopes: Vec<Scope>,
-    /// The mail address.
+    /// The email address of the account.
     pub username: Option<String>,
-    /// Where refresh tokens live.
+    /// Where refresh tokens are stored.
     pub store: StoreChoice,
-    /// Where access tokens are kept between two calls.
+    /// Where access tokens are cached between two calls.
     pub cache: CacheChoice,
-    /// For one talk with Microsoft.
+    /// The total timeout of a request to Microsoft, retries included.
     pub network_timeout: Duration,
-    /// One more certificate authority, as PEM.
+    /// A file with an additional certificate authority (PEM).
     pub ca_file: Option<PathBuf>,
-    /// Where `--check` looks for mail.
+    /// The IMAP server that `--check` tests.
     pub imap_server: Server,
-    /// Where `--check` attempts to send mail.
+    /// The SMTP server that `--check` tests.
     pub smtp_server: Server,
-    /// Where `--check` asks Microsoft Graph.
+    /// The Microsoft Graph server that `--check` tests.
     pub graph_server: Server,
 }
 
-/// The file's name alone: its text may hold the client secret.
+/// Prints the path only, because the text may contain the client secret.
 impl std::fmt::Debug for Config {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Config").field("file", &self.file).finish_non_exhaustive()
@@ -84,8 +96,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] where the file is missing or says what it must not, [`ErrorKind::Storage`] where
-    /// it cannot be read.
+    /// [`ErrorKind::Configuration`] if the file is missing or not valid, [`ErrorKind::Storage`] if it cannot be read.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -96,79 +107,83 @@ impl Config {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn load(file: &Path) -> Result<Self> {
-        let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound if file.is_symlink() => {
-                Error::new(ErrorKind::Configuration, format!("{} leads to a file that is not there", file.display()))
-                    .hint(format!("see where the link leads: `ls -l {}`", file.display()))
-            }
-            io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::Configuration, format!("there is no configuration at {}", file.display()))
-                    .hint("run `get-token`: it writes one to fill in")
-            }
-            _ => Error::new(ErrorKind::Storage, format!("cannot read {}: {error}", file.display()))
-                .hint("see who owns the file, and whether it is text"),
-        };
-        let mut opened = std::fs::File::open(file).map_err(unreadable)?;
-        // It names programs to run, and whom to trust with tokens.
-        private_fs::ensure_trusted(&opened, file).map_err(|why| {
-            Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display())).hint(
-                "look whether it says what you wrote; then make it yours alone: \
-                 `chmod go-w` (and `chown`) for the file and its folder",
-            )
+        // Errors show the full path: a mail program's log does not show the current folder.
+        let file = &std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let mut opened = std::fs::File::open(file).map_err(|error| read_error(file, &error))?;
+        // The file names programs to run and the hosts that receive tokens.
+        private_fs::ensure_trusted(&opened, file).map_err(|reason| {
+            let folder = file.parent().unwrap_or(file).display();
+            Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
+                "check that you wrote everything in it, then make it yours alone: `chmod go-w '{}' '{folder}'` \
+                 (`chown` if another user owns it); if its file system does not keep modes, vouch for it with \
+                 `export M365AUTH_TRUST_CONFIG='{}'`",
+                file.display(),
+                file.display()
+            ))
         })?;
         let mut text = String::new();
-        opened.read_to_string(&mut text).map_err(unreadable)?;
+        opened.read_to_string(&mut text).map_err(|error| read_error(file, &error))?;
         Self::parse(file, text)
     }
 
     pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
-        let table = table::parse(&text).map_err(|error| error.into_error(file, &text))?;
+        let table = document::parse(&text).map_err(|error| error.into_error(file, &text))?;
         Ok(Self { file: file.to_owned(), text, table })
     }
 
-    /// Where the configuration was read.
+    /// The path of the file.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// One profile, complete.
+    /// Returns a profile with all its values.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] where there is no such profile, or where a key that it needs is missing or wrong.
+    /// [`ErrorKind::Configuration`] if the profile does not exist, or if one of its keys is missing or not valid.
     pub fn profile(&self, name: &ProfileName) -> Result<Profile> {
-        self.store_choice(name)?; // the one place that refuses an unknown profile
-        let resolved = table::resolve(name, &self.table);
+        self.store_choice(name)?; // rejects an unknown profile
+        let resolved = resolve::resolve(name, &self.table);
         let mut profile = resolved.map_err(|error| error.into_error(&self.file, &self.text))?;
-        // A path in the file is relative to the file.
+        profile.file.clone_from(&self.file);
+        // A relative path in the file is relative to the file's folder.
         if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
             *ca_file = folder.join(&*ca_file);
         }
         Ok(profile)
     }
 
-    /// Where the refresh token of a profile lives. All that `get-refresh-token` needs of the configuration.
+    /// Returns where the refresh token of a profile is stored. `get-refresh-token` needs nothing else.
     pub(crate) fn store_choice(&self, name: &ProfileName) -> Result<StoreChoice> {
         let own = self.table.profiles.get(name.as_str());
         if own.is_none() && !BUILT_IN.contains(&name.as_str()) {
-            let known = self.profile_names().join(", ");
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!("{} has no profile \"{name}\"", self.file.display()),
-            )
-            .hint(format!("the profiles are: {known}; add a section [profiles.{name}] for another")));
+            return Err(self.unknown_profile(name));
         }
         let choice = own.and_then(|own| own.get_ref().store.as_ref()).or(self.table.store.as_ref());
         Ok(choice.cloned().unwrap_or_default())
     }
 
-    /// The program to run, with its arguments, when a person must act.
+    fn unknown_profile(&self, name: &ProfileName) -> Error {
+        let file = self.file.display();
+        let known = self.profile_names();
+        let hint = match suggestion::similar(name.as_str(), known.iter().copied()) {
+            Some(similar) => format!("did you mean \"{similar}\"?"),
+            None => format!(
+                "the profiles are {}; to add \"{name}\", write a section [profiles.{}] in {file}",
+                known.join(", "),
+                key_of(name.as_str())
+            ),
+        };
+        Error::new(ErrorKind::Configuration, format!("there is no profile \"{name}\" in {file}")).hint(hint)
+    }
+
+    /// Returns the command to run when a person must sign in: a program and its arguments.
     pub(crate) fn on_sign_in_needed(&self, name: &ProfileName) -> Option<&[String]> {
         let own = self.table.profiles.get(name.as_str()).and_then(|own| own.get_ref().on_sign_in_needed.as_deref());
         own.or(self.table.on_sign_in_needed.as_deref()).filter(|command| !command.is_empty())
     }
 
-    /// The built-in profiles and the file's own, in order.
+    /// Returns the names of the built-in profiles and of the file's, sorted.
     pub(crate) fn profile_names(&self) -> Vec<&str> {
         let own = self.table.profiles.keys().map(String::as_str);
         let mut names: Vec<&str> = BUILT_IN.into_iter().chain(own).collect();
@@ -178,7 +193,26 @@ impl Config {
     }
 }
 
-/// Microsoft's scopes for mail programs and calendars, in the profile's cloud.
+/// Returns the error for a file that cannot be read.
+fn read_error(file: &Path, error: &io::Error) -> Error {
+    let path = file.display();
+    match error.kind() {
+        io::ErrorKind::NotFound if file.is_symlink() => {
+            Error::new(ErrorKind::Configuration, format!("{path} is a link to a file that does not exist"))
+                .hint(format!("check the target of the link: `ls -l '{path}'`"))
+        }
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))
+                .hint("run `get-token`, which creates one")
+        }
+        io::ErrorKind::InvalidData => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
+            .hint(format!("save {path} as UTF-8 in your editor")),
+        _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
+            .hint(format!("check the permissions: `ls -l '{path}'`")),
+    }
+}
+
+/// Returns the scopes of a built-in profile in a cloud.
 pub(crate) fn built_in_scopes(name: &ProfileName, cloud: Cloud) -> Option<Vec<String>> {
     let (mail, graph) = (cloud.mail_resource(), cloud.graph_host());
     match name.as_str() {
@@ -195,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_is_a_configuration_that_only_lacks_the_client_id() {
+    fn the_example_is_valid_except_for_the_client_id() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
         std::fs::write(&file, EXAMPLE).expect("writing");
@@ -205,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_prints_no_secret() {
+    fn debug_output_does_not_contain_the_secret() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
         std::fs::write(&file, "client_id = '4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10'\nclient_secret = 'hunter2'")
@@ -216,20 +250,20 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_the_example_is_understood_once_uncommented() {
-        // A comment that shows a key starts with "# key =", "# [" or continues such a list; prose does not.
+    fn every_key_of_the_example_is_valid_when_uncommented() {
+        // A comment that shows a key starts with "# key =", "# [" or continues a list. Prose does not.
         let uncommented: String = EXAMPLE
             .lines()
             .map(|line| match line.strip_prefix("# ") {
                 Some(code) if code.starts_with(['[', ' ', ']']) || code.contains(" = ") => code,
                 _ => line,
             })
-            .filter(|line| !line.starts_with("authority")) // stands instead of the tenant and the cloud
-            .filter(|line| !line.starts_with("store = ")) // or programs of one's own
+            .filter(|line| !line.starts_with("authority")) // replaces the tenant and the cloud
+            .filter(|line| !line.starts_with("store = ")) // the commands replace it
             .map(|line| format!("{line}\n"))
             .collect();
         let text = uncommented.replace("client_id = \"\"", "client_id = \"4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10\"");
-        let table = table::parse(&text).unwrap_or_else(|_| panic!("{text}"));
+        let table = document::parse(&text).unwrap_or_else(|error| panic!("{error:?} in {text}"));
         assert_eq!(table.profiles.len(), 2, "{text}");
         for name in BUILT_IN {
             let shown = table.profiles[name].get_ref().scopes.as_ref().expect("scopes").get_ref().clone();
@@ -240,10 +274,8 @@ mod tests {
 
     #[test]
     fn the_readme_and_the_example_name_every_key() {
-        let mistake =
-            table::parse("nothing = 1").expect_err("an unknown key").into_error(Path::new("x"), "").to_string();
-        // unknown field `nothing`, expected one of `client_id`, …
-        let known: BTreeSet<&str> = mistake.split('`').skip(3).step_by(2).filter(|key| *key != "profiles").collect();
+        let keys = keys::KEYS.iter().map(|key| key.form.key);
+        let known: BTreeSet<&str> = keys.filter(|key| *key != "profiles").collect();
         let readme = include_str!("../README.md").split_once("| key |").expect("a table of keys").1;
         let rows = readme.lines().skip(2).map_while(|line| line.strip_prefix("| ")?.split_once(" | "));
         let shown: BTreeSet<&str> = rows.flat_map(|(keys, _)| keys.split('`').skip(1).step_by(2)).collect();

@@ -1,5 +1,5 @@
-//! What is said to the Microsoft identity platform (v2.0): the address to sign in at, the exchange of a code, and the
-//! refresh. How it is said stands in [`http`], what a refusal means in [`refusal`] and [`aadsts`].
+//! The client of the Microsoft identity platform (v2.0): builds authorization requests, exchanges authorization codes and
+//! redeems refresh tokens. [`http`] sends the requests; [`refusal`] and [`aadsts`] explain error responses.
 
 mod aadsts;
 mod device;
@@ -33,13 +33,13 @@ use retry::Repeatable;
 pub(crate) use tls::tls_configuration;
 use token_response::EntraTokenResponse;
 
-/// 256 bits for `state` and nonce: nobody guesses them within a sign-in.
+/// The length of `state` and nonce: 256 bits cannot be guessed during a sign-in.
 const RANDOM_BYTES: u32 = 32;
 
-/// How long a refresh token lives unused, in days (Microsoft: "Refresh tokens in the Microsoft identity platform").
+/// Days without use after which a refresh token expires (Microsoft: "Refresh tokens in the Microsoft identity platform").
 pub(crate) const REFRESH_TOKEN_DAYS: u64 = 90;
 
-/// One profile's line to the identity platform.
+/// The identity platform as seen by one profile.
 pub(crate) struct Entra<'a> {
     pub(crate) profile: &'a Profile,
     pub(crate) client: Client,
@@ -59,7 +59,7 @@ type Client = oauth2::Client<
     EndpointSet,    // token
 >;
 
-/// A sign-in that was begun: where the person goes, and the secrets that the answer must fit.
+/// A sign-in in progress: the URL to open, and the secrets that the response is checked against.
 pub(crate) struct AuthorizationRequest {
     pub(crate) url: Url,
     pub(crate) state: CsrfToken,
@@ -68,25 +68,27 @@ pub(crate) struct AuthorizationRequest {
     verifier: PkceCodeVerifier,
 }
 
-/// What the token endpoint handed out.
+/// The tokens of one token response.
 pub(crate) struct Tokens {
     pub(crate) access: Access,
-    /// None where the one that was sent stays good.
+    /// The new refresh token. `None` if the one that was sent remains valid.
     pub(crate) refresh_token: Option<RefreshToken>,
 }
 
-/// An access token, and what is known of it. All of that comes from Microsoft's answer: the token itself is for the
-/// service alone to read (Microsoft: "Access tokens").
+/// An access token with its expiry, scopes and account.
+///
+/// These come from the token response. The access token itself is never parsed, because only the service that it was
+/// issued for may read it (Microsoft: "Access tokens").
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Access {
-    /// Redacted wherever it is printed with `{:?}`.
+    /// The access token. `{:?}` redacts it.
     pub token: AccessToken,
-    /// When it ends, in seconds since 1970.
+    /// When the token expires, in seconds since the Unix epoch. `None` if the response did not say.
     pub expires: Option<u64>,
-    /// What it may do.
+    /// The scopes that were granted, as the response names them. They may be fewer than the profile's.
     pub scopes: Vec<Scope>,
-    /// Whose it is.
+    /// The account that signed in. `None` if it is not known.
     pub account: Option<Account>,
 }
 
@@ -97,7 +99,7 @@ impl<'a> Entra<'a> {
             .set_auth_uri(AuthUrl::from_url(endpoint("oauth2/v2.0/authorize")))
             .set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint("oauth2/v2.0/devicecode")))
             .set_token_uri(TokenUrl::from_url(endpoint("oauth2/v2.0/token")))
-            // Microsoft's documentation shows the client in the body alone, and a public client has no other way.
+            // Microsoft documents client authentication in the request body only, and public clients have no other.
             .set_auth_type(AuthType::RequestBody);
         if let Some(secret) = &profile.client_secret {
             client = client.set_client_secret(secret.clone());
@@ -105,15 +107,21 @@ impl<'a> Entra<'a> {
         Self { profile, client, http: HttpClient::new(profile) }
     }
 
-    /// Makes ready for a request, which takes some milliseconds. What goes wrong is told by the request.
+    /// Builds the HTTP client ahead of the first request, which takes some milliseconds. The request reports any error.
     pub(crate) fn warm_up(&self) {
         _ = self.http.client();
     }
 
-    /// Where the person signs in: code flow with PKCE (RFC 7636), `state` and nonce. The redirect URI is the profile's,
-    /// perhaps with the port that was free. Consent may be asked for several services at once (Microsoft), so that one
-    /// sign-in can serve more profiles.
-    pub(crate) fn authorization_request(&self, redirect_uri: RedirectUrl, more: &[Scope]) -> AuthorizationRequest {
+    /// Begins the authorization code flow with PKCE (RFC 7636), `state` and nonce.
+    ///
+    /// `redirect_uri` is the profile's, with the port of the callback. `extra_scopes` belong to other profiles: one
+    /// authorization request may ask for consent to several services (Microsoft: "authorization code flow"), so that
+    /// one sign-in serves them all.
+    pub(crate) fn authorization_request(
+        &self,
+        redirect_uri: RedirectUrl,
+        extra_scopes: &[Scope],
+    ) -> AuthorizationRequest {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let nonce = CsrfToken::new_random_len(RANDOM_BYTES);
         let mut request = self
@@ -121,62 +129,67 @@ impl<'a> Entra<'a> {
             .authorize_url(|| CsrfToken::new_random_len(RANDOM_BYTES))
             .set_pkce_challenge(challenge)
             .set_redirect_uri(Cow::Borrowed(&redirect_uri))
-            .add_scopes(self.profile.scopes.iter().chain(more).cloned())
+            .add_scopes(self.profile.scopes.iter().chain(extra_scopes).cloned())
             .add_extra_param("response_mode", "query")
             .add_extra_param("nonce", nonce.secret());
         request = match &self.profile.username {
             Some(username) => request.add_extra_param("login_hint", username),
-            // Else whoever is signed in to the browser is taken unasked, be it the wrong account.
+            // Without it, Microsoft silently uses the account that is signed in to the browser, even a wrong one.
             None => request.add_extra_param("prompt", "select_account"),
         };
         let (url, state) = request.url();
         AuthorizationRequest { url, state, redirect_uri, nonce, verifier }
     }
 
-    /// Exchanges the authorization code that the browser brought back.
+    /// Exchanges the authorization code of the redirect for tokens.
     pub(crate) fn exchange(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<Tokens> {
-        let answer = self
+        let response = self
             .client
             .exchange_code(code)
             .set_pkce_verifier(request.verifier)
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
-            // Microsoft wants the scopes of one resource named here too; RFC 6749 and the library know none.
+            // Microsoft requires the scopes of one resource here; RFC 6749 and the oauth2 crate have no such parameter.
             .add_extra_param("scope", self.scopes())
             .request(&|request| self.http.post(request, Repeatable::UntilAnswered))
             .map_err(into_error)?;
-        self.tokens(answer, Some(request.nonce.secret()))
+        self.tokens(response, Some(request.nonce.secret()))
     }
 
-    /// Exchanges a refresh token for an access token, and mostly for a new refresh token.
+    /// Redeems a refresh token for an access token and, in most responses, a new refresh token.
     pub(crate) fn refresh(&self, refresh_token: &RefreshToken) -> Result<Tokens> {
-        let answer = self
+        let response = self
             .client
             .exchange_refresh_token(refresh_token)
             .add_scopes(self.profile.scopes.iter().cloned())
             .request(&|request| self.http.post(request, Repeatable::Always))
             .map_err(into_error)?;
-        self.tokens(answer, None)
+        self.tokens(response, None)
     }
 
-    /// The authority's own description of itself, for the sake of the way there: the answer's `Date`.
+    /// Fetches the OpenID configuration of the authority, to test the connection. Returns the `Date` of the response.
     pub(crate) fn discover(&self) -> Result<Option<String>> {
-        let address = self.profile.authority.endpoint("v2.0/.well-known/openid-configuration");
-        let answer = self.http.get(address.as_str(), None)?;
-        let answer = http::success(answer, self.profile)?;
-        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        let url = self.profile.authority.endpoint("v2.0/.well-known/openid-configuration");
+        let response = self.http.get(url.as_str(), None)?;
+        let response = http::success(response, self.profile)?;
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
         Ok(date.map(str::to_owned))
     }
 
-    /// Whom Microsoft Graph sees behind the token.
+    /// Tries the token at Microsoft Graph and returns what to report.
     pub(crate) fn graph_me(&self, token: &AccessToken) -> Result<String> {
         let server = &self.profile.graph_server;
-        let answer = self.http.get(&format!("https://{server}/v1.0/me"), Some(token))?;
-        match answer.status().as_u16() {
-            200 => Ok(format!("{server} knows the account")),
-            // The token is good for what it asks, and this asks for more than a calendar does.
-            403 => Ok(format!("{server} takes the token; it does not ask for the profile itself")),
-            status => Err(Error::new(ErrorKind::SignIn, format!("{server} refuses the token ({status})"))
-                .hint("compare the profile's scopes with what the app registration may do")),
+        let response = self.http.get(&format!("https://{server}/v1.0/me"), Some(token))?;
+        match response.status().as_u16() {
+            200 => Ok(format!("{server} accepts the token")),
+            // Reading /me needs the scope User.Read, which a calendar profile does not have.
+            403 => Ok(format!("{server} accepts the token, but its scopes do not include reading the account")),
+            status => Err(Error::new(ErrorKind::SignIn, format!("{server} rejected the token (HTTP status {status})"))
+                .hint(format!(
+                    "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",
+                    self.profile.name,
+                    self.profile.file.display(),
+                    self.profile.client_id.as_str()
+                ))),
         }
     }
 
@@ -184,44 +197,46 @@ impl<'a> Entra<'a> {
         self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn tokens(&self, answer: EntraTokenResponse, nonce: Option<&str>) -> Result<Tokens> {
-        if answer.access_token().secret().is_empty() && answer.refresh_token().is_none() {
-            return Err(http::unexpected_response("it is no token response"));
+    pub(crate) fn tokens(&self, response: EntraTokenResponse, nonce: Option<&str>) -> Result<Tokens> {
+        if response.access_token().secret().is_empty() && response.refresh_token().is_none() {
+            return Err(http::unexpected_response("the response contains no token"));
         }
-        let account = match id_token::account(answer.id_token(), &self.profile.client_id, nonce) {
-            // Without a nonce there is nothing to prove: the tokens came for a secret that we sent, and are good.
+        let account = match id_token::account(response.id_token(), &self.profile.client_id, nonce) {
+            // Without a nonce the id_token proves nothing: the tokens were issued for a secret that we sent, so they
+            // are good even if the id_token is not.
             Err(error) if nonce.is_none() => {
-                log::warn!("the account is not known: {error}");
+                log::warn!("cannot determine the account of this token: {error}");
                 None
             }
             account => account?,
         };
         let access = Access {
-            token: answer.access_token().clone(),
-            expires: answer.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
-            scopes: answer.scopes().cloned().unwrap_or_default(),
+            token: response.access_token().clone(),
+            expires: response.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
+            scopes: response.scopes().cloned().unwrap_or_default(),
             account,
         };
-        // What would not be loaded again must not replace one that is.
-        let refresh_token = answer.refresh_token().filter(|token| is_well_formed_token(token.secret())).cloned();
+        // A malformed token could not be loaded again, so it must not replace the stored one.
+        let refresh_token = response.refresh_token().filter(|token| is_well_formed_token(token.secret())).cloned();
         Ok(Tokens { access, refresh_token })
     }
 }
 
-/// Whether a program that reads one line, or a header, takes it.
+/// Fails if the token does not fit on one line or into a header.
 pub(crate) fn ensure_well_formed(token: &AccessToken) -> Result<()> {
     match is_well_formed_token(token.secret()) {
         true => Ok(()),
-        false => Err(http::unexpected_response("the access token in it is none")),
+        false => Err(http::unexpected_response("the access token is not valid")),
     }
 }
 
-/// The library's error as ours. Its `Parse` carries the whole answer, tokens included: only the fact is kept.
+/// Converts an error of the oauth2 crate. `Parse` contains the whole response with its tokens, so its content is dropped.
 pub(crate) fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
-        RequestTokenError::ServerResponse(_) => http::unexpected_response("it is an error that says success"),
-        RequestTokenError::Parse(..) => http::unexpected_response("it is no token response"),
-        RequestTokenError::Other(_) => http::unexpected_response("it is no JSON"),
+        RequestTokenError::ServerResponse(_) => http::unexpected_response("it is an error response of an unknown form"),
+        RequestTokenError::Parse(..) => http::unexpected_response("it is not a token response"),
+        // Mostly a Content-Type other than JSON.
+        RequestTokenError::Other(_) => http::unexpected_response("it is not JSON"),
     }
 }

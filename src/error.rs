@@ -1,45 +1,49 @@
-//! What can go wrong, named for what the caller should do next.
+//! The error type: a kind, which decides the exit code, a message, and a hint with the next step.
 //!
-//! An error of this suite is three things: its kind (which decides the exit code), what happened, and a hint with
-//! the next command to type. Whoever raises an error knows all three; nothing is added to it on the way up.
+//! The code that creates an error knows all three. Callers pass it on unchanged.
 
 use std::fmt;
 
-/// A result whose error is [`Error`].
+/// A `Result` with [`Error`] as its default error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What the caller should do next. The numbers are those of `sysexits.h`.
+/// The kind of an [`Error`].
+///
+/// Each kind calls for a different reaction of the caller, and is also the exit code of the commands. The numbers are those
+/// of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Call the command otherwise.
+    /// The command line is not valid.
     Usage = 64,
-    /// Paste the address that the browser came to after the sign-in.
+    /// The pasted text is not the URL that the browser was redirected to after the sign-in.
     PastedUrl = 65,
-    /// Free the callback's port, or unlock or start the keychain.
+    /// The port of the redirect URI is in use, or the keychain is locked, missing or not responding.
     Unavailable = 69,
-    /// Report a defect of ours.
+    /// A bug in this crate.
     Defect = 70,
-    /// Make the store readable and writable.
+    /// The token store cannot be read or written.
     Storage = 74,
-    /// Try again later: network, throttling, the service is down, time ran out.
+    /// A transient failure: the network, throttling, an outage or a timeout. Retry later.
     TryLater = 75,
-    /// Look at what stands between us and Microsoft: the answer was none of the identity platform.
+    /// The response did not come from the identity platform, or belongs to another sign-in.
     Protocol = 76,
-    /// A person must act: sign in again, consent, or talk to an administrator.
+    /// A person must act: sign in again, consent, or contact an administrator. Retrying does not help.
     SignIn = 77,
-    /// Mend the configuration or the app registration.
+    /// The configuration or the app registration must be changed.
     Configuration = 78,
 }
 
 impl ErrorKind {
-    /// The exit status that stands for this kind.
+    /// Returns the exit code of the commands for this kind.
     pub fn exit_code(self) -> u8 {
         self as u8
     }
 }
 
-/// What happened, and what to do about it.
+/// An error: what failed, and what to do about it.
+///
+/// `Display` shows the message: one line without control characters.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -58,22 +62,39 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Puts what it means before what happened.
+    pub(crate) fn with_context(mut self, context: &str) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+
+    /// Appends what else failed.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.message = format!("{}; {}", self.message, other.message);
+        self
+    }
+
     pub(crate) fn with_refusal(mut self, refusal: Refusal) -> Self {
         self.refusal = Some(Box::new(refusal));
         self
     }
 
-    /// What the caller should do next.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The next command to type, or the next thing to look at.
+    /// Returns the hint: the next command to run, or what to check or change.
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// What Microsoft answered, if it was Microsoft who refused.
+    /// Returns Microsoft's error response, if the error comes from one.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_deref()
     }
@@ -87,28 +108,33 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Microsoft's error response (RFC 6749, 5.2, and Microsoft's additions), fit to be shown.
+/// An error response of the Microsoft identity platform (RFC 6749, 5.2, with Microsoft's additions).
+///
+/// Control characters are removed from all texts.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The code that decides, such as `invalid_grant`.
+    /// The OAuth error code, such as `invalid_grant`. It decides the [`ErrorKind`].
     pub error: String,
-    /// Microsoft's refinement of it, such as `basic_action`.
+    /// Microsoft's refinement of the error code, such as `basic_action`.
     pub suberror: Option<String>,
-    /// Microsoft's description, without the ids that follow it.
+    /// Microsoft's description, without the IDs at its end.
     pub description: String,
-    /// The number of the AADSTS code. It chooses the advice.
+    /// The first line of the description without the AADSTS code, 300 characters at most. The error's message quotes it.
+    pub(crate) summary: String,
+    /// The number of the AADSTS code. It chooses message and hint of the error.
     pub code: Option<u32>,
-    /// For Microsoft's support.
+    /// The trace ID, which Microsoft's support asks for.
     pub trace_id: Option<String>,
-    /// For Microsoft's support.
+    /// The correlation ID, which Microsoft's support asks for.
     pub correlation_id: Option<String>,
-    /// For Microsoft's support.
+    /// The time of the error, which Microsoft's support asks for.
     pub timestamp: Option<String>,
 }
 
 impl Refusal {
-    /// What Microsoft's support asks for, on one line.
+    /// Returns what Microsoft's support asks for, on one line: `AADSTS53003, trace …, correlation …, 2026-01-02 03:04:05Z`.
+    /// Parts that are not known are left out.
     pub fn ids(&self) -> String {
         let code = self.code.map(|code| format!("AADSTS{code}"));
         let named = |name: &str, id: &Option<String>| id.as_ref().map(|id| format!("{name} {id}"));

@@ -1,7 +1,7 @@
-//! Sign in to Microsoft 365 once; hand fresh OAuth2 tokens to mail and calendar programs from then on.
+//! Sign in to Microsoft 365 once, then get fresh OAuth2 tokens for mail and calendar programs.
 //!
-//! The three commands `get-token`, `refresh-token` and `get-refresh-token` are this library with a command line. A
-//! program asks for a token like this:
+//! The commands `get-token`, `refresh-token` and `get-refresh-token` are built on this crate. After a sign-in with
+//! `get-token`, a program gets an access token like this:
 //!
 //! ```no_run
 //! let token = m365auth::get_access_token("mail")?;
@@ -16,6 +16,8 @@ pub mod cli;
 mod config;
 mod entra;
 mod error;
+#[cfg(unix)]
+mod foreground;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -25,6 +27,8 @@ mod private_fs;
 mod runtime;
 mod sanitize;
 mod session;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod sign_in;
 mod signals;
 mod store;
@@ -39,26 +43,31 @@ pub use oauth2::{AccessToken, RefreshToken};
 pub use paths::Paths;
 pub use session::Session;
 
-/// An access token for a profile of the user's configuration, as `refresh-token` prints it.
+/// Returns an access token for a profile of the user's configuration, as `refresh-token` prints it.
 ///
-/// Blocks for one talk with Microsoft where none is kept in memory, and must not be called from within an async runtime.
+/// Returns a cached token if there is one. Otherwise blocks for a request to Microsoft, for `network_timeout` at most. Must
+/// not be called from within an async runtime.
 ///
 /// # Errors
 ///
-/// Those of [`Session::open`] and [`Session::access_token`].
+/// The errors of [`Config::load`], [`Session::open`] and [`Session::access_token`].
 pub fn get_access_token(profile: &str) -> Result<AccessToken> {
-    let config = Config::load(&Paths::from_environment()?.configuration_file())?;
+    let file = Paths::from_environment()?.configuration_file();
+    paths::ensure_expanded(&file)?;
+    let config = Config::load(&file)?;
     Session::open(&config, &profile.parse()?)?.access_token().map(|access| access.token)
 }
 
-/// The stored refresh token of a profile, as `get-refresh-token` prints it. No network; no configuration is needed.
+/// Returns the stored refresh token of a profile, as `get-refresh-token` prints it.
+///
+/// Needs no network and no configuration file.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::SignIn`] where there is none, [`ErrorKind::Unavailable`] where the keychain is closed.
+/// [`ErrorKind::SignIn`] if no token is stored, [`ErrorKind::Unavailable`] if the keychain is locked or does not respond.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
-    let file = Paths::from_environment()?.configuration_file();
-    let choice = if file.exists() { Config::load(&file)?.store_choice(&profile)? } else { StoreChoice::default() };
+    let config = Paths::from_environment()?.load_configuration()?;
+    let choice = config.map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     Ok(session::stored_refresh_token(&profile, &choice)?.token)
 }

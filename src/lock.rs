@@ -1,58 +1,54 @@
-//! One refresh at a time per profile, across processes. The system releases the lock when its holder dies, however
-//! it dies.
+//! A lock for each profile, so that one process refreshes at a time. The operating system releases the lock when its
+//! holder ends, however that happens.
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::private_fs;
-use crate::timeout;
+use crate::{private_fs, timeout};
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "open as long as the lock is held")] Option<File>);
+pub(crate) struct Lock(#[expect(dead_code, reason = "an open file keeps the lock")] Option<File>);
 
 impl Lock {
-    /// Waits for the profile's lock. Where the cache folder takes no lock, goes on without one: two refreshes at a
-    /// time cost a request, no token.
+    /// Waits for the profile's lock. If the cache folder cannot hold a lock file, continues without one: two refreshes at
+    /// the same time cost a request, but no token.
     pub(crate) fn acquire(paths: &Paths, profile: &ProfileName, limit: Duration) -> Result<Self> {
         let path = paths.lock(profile);
-        let file = match private_fs::create_folder(paths.cache()).and_then(|()| open(&path)) {
+        let file = match private_fs::create_own_folder(paths.cache()).and_then(|()| open(&path)) {
             Ok(file) => file,
-            Err(error) => {
-                log::warn!("going on without a lock: {}: {error}", path.display());
-                return Ok(Self(None));
-            }
+            Err(error) => return Ok(Self::none(&path, &error)),
         };
-        // Mostly it is free, and no thread has to wait for it.
+        // The lock is usually free, and waiting for it would need a thread.
         if file.try_lock().is_ok() {
             return Ok(Self(Some(file)));
         }
         match timeout::run(limit, move || file.lock().map(|()| file)).flatten() {
             Ok(file) => Ok(Self(Some(file))),
-            Err(error) if error.kind() != io::ErrorKind::TimedOut => {
-                log::warn!("going on without a lock: {}: {error}", path.display());
-                Ok(Self(None))
-            }
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(Self::none(&path, &error)),
             Err(_) => Err(Error::new(
                 ErrorKind::TryLater,
                 format!(
-                    "another command has been refreshing the profile \"{profile}\" for {} seconds",
+                    "timed out after {} s: another command is still refreshing the profile \"{profile}\"",
                     limit.as_secs()
                 ),
             )
-            .hint(format!("try again; if it stays so, see who holds {} (`fuser`)", path.display()))),
+            .hint(format!("try again; if this persists, run `fuser '{}'` to find the process", path.display()))),
         }
+    }
+
+    fn none(path: &Path, error: &io::Error) -> Self {
+        log::warn!("continuing without a lock: {}: {error}", path.display());
+        Self(None)
     }
 }
 
-fn open(path: &std::path::Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private_fs::open_own(path, options.read(true).write(true).create(true).truncate(false))
 }

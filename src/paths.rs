@@ -1,17 +1,18 @@
-//! Where configuration, tokens and locks live: the Python original's folders, on each platform. The only reader of
-//! the environment variables that say so.
+//! The paths of the configuration, tokens and locks: the Python tool's folders on each platform. No other file reads the
+//! environment variables that choose them.
 
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 
-use crate::config::ProfileName;
+use crate::config::{Config, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
+use crate::private_fs;
 
-/// The folder's name below the platform's own.
+/// The name of our folder inside the platform's folders.
 const NAME: &str = "m365auth";
 
-/// The two folders of the suite, and the names of what lies in them.
+/// The configuration folder and the cache folder, and the names of the files in them.
 #[derive(Clone, Debug)]
 pub struct Paths {
     configuration: PathBuf,
@@ -19,20 +20,27 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The folders that the environment names (XDG's on Linux, `LOCALAPPDATA` on Windows), else the platform's own.
+    /// Returns the folders that the environment names (`XDG_CONFIG_HOME` and `XDG_CACHE_HOME` on Linux, `LOCALAPPDATA` on
+    /// Windows), else the platform's default folders.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] where the system knows no home folder for this user.
+    /// [`ErrorKind::Configuration`] if the user has no home folder.
     pub fn from_environment() -> Result<Self> {
+        // A container's user may have no home folder; both folders can be named without one.
+        if let (Some(configuration), Some(cache)) = (named_folder("XDG_CONFIG_HOME"), named_folder("XDG_CACHE_HOME"))
+            && cfg!(target_os = "linux")
+        {
+            return Ok(Self { configuration: configuration.join(NAME), cache: cache.join(NAME) });
+        }
         let base = BaseDirs::new().ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "this user has no home folder")
-                .hint("set HOME to the folder that holds your configuration")
+            Error::new(ErrorKind::Configuration, "no home folder is known for this user")
+                .hint("set HOME to your home folder, or both XDG_CONFIG_HOME and XDG_CACHE_HOME")
         })?;
-        // Python's `platformdirs`, which chose these folders, puts the author's name before the program's on Windows.
+        // The Python tool's library `platformdirs` puts the author's name before the program's name on Windows.
         let (configuration, cache) = if cfg!(windows) {
-            let named = std::env::var_os("LOCALAPPDATA").map(PathBuf::from).filter(|folder| folder.is_absolute());
-            let local = named.unwrap_or_else(|| base.data_local_dir().to_owned()).join(NAME).join(NAME);
+            let local =
+                named_folder("LOCALAPPDATA").unwrap_or_else(|| base.data_local_dir().to_owned()).join(NAME).join(NAME);
             (local.clone(), local.join("Cache"))
         } else {
             (base.config_dir().join(NAME), base.cache_dir().join(NAME))
@@ -40,48 +48,76 @@ impl Paths {
         Ok(Self { configuration, cache })
     }
 
-    /// The configuration file: the one that `M365AUTH_CONFIG` names, else `config.toml` in the user's folder.
+    /// Returns the configuration file: the file that `M365AUTH_CONFIG` names, else `config.toml` in the configuration folder.
     pub fn configuration_file(&self) -> PathBuf {
         Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))
     }
 
-    /// The file that `M365AUTH_CONFIG` names.
+    /// Reads the configuration file, or returns None if there is none. A file that `M365AUTH_CONFIG` names must exist, and so
+    /// must the target of a symbolic link.
+    pub(crate) fn load_configuration(&self) -> Result<Option<Config>> {
+        let file = self.configuration_file();
+        ensure_expanded(&file)?;
+        if Self::named_configuration_file().is_none() && !private_fs::exists(&file) {
+            return Ok(None);
+        }
+        Config::load(&file).map(Some)
+    }
+
+    /// Returns the file that `M365AUTH_CONFIG` names.
     pub(crate) fn named_configuration_file() -> Option<PathBuf> {
         std::env::var_os("M365AUTH_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from)
     }
 
-    /// The folder of everything below.
+    /// Returns the folder of tokens, records, locks and certificates.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// The refresh token, where no keychain takes it. The Python original's name.
+    /// The refresh token, if it is stored in a file. The Python tool uses the same name.
     pub(crate) fn refresh_token(&self, profile: &ProfileName) -> PathBuf {
         self.cache.join(format!("refresh_token_{profile}"))
     }
 
-    /// What is known of the stored refresh tokens. No secret.
+    /// The records of the stored refresh tokens. They contain no secret.
     pub(crate) fn records(&self, profile: &ProfileName) -> PathBuf {
         self.cache.join(format!("records_{profile}.toml"))
     }
 
-    /// The file whose lock says that somebody refreshes. A file of its own, since the token's is replaced at each save.
+    /// The lock file. It is separate from the token file because each save replaces that.
     pub(crate) fn lock(&self, profile: &ProfileName) -> PathBuf {
         self.cache.join(format!("lock_{profile}"))
     }
 
-    /// Written when the person was last told to sign in.
+    /// A file whose modification time is that of the last `on_sign_in_needed` run.
     pub(crate) fn notified(&self, profile: &ProfileName) -> PathBuf {
         self.cache.join(format!("told_{profile}"))
     }
 
-    /// The certificate of the callback. The Python original's name.
+    /// The certificate of the callback listener. The Python tool uses the same name.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.cache.join("server.cert")
     }
 
-    /// The private key of that certificate. The Python original's name.
+    /// The private key of that certificate. The Python tool uses the same name.
     pub(crate) fn certificate_key(&self) -> PathBuf {
         self.cache.join("server.key")
     }
+}
+
+/// Fails for a path that begins with `~/`: only a shell expands it, and a folder called `~` would be created.
+pub(crate) fn ensure_expanded(file: &Path) -> Result<()> {
+    if !file.starts_with("~") {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Configuration,
+        format!("the path of the configuration, {}, is not expanded", file.display()),
+    )
+    .hint("write the full path in M365AUTH_CONFIG or --config, such as /home/ada/.config/m365auth/config.toml"))
+}
+
+/// A relative path is ignored (XDG Base Directory Specification).
+fn named_folder(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute())
 }

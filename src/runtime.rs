@@ -1,19 +1,22 @@
-//! The runtime of the calls to the network and to the keychain: of this thread alone.
+//! The tokio runtime for network and keychain calls. It runs on the calling thread.
 
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
+/// Creates the runtime.
+///
 /// # Errors
 ///
-/// Where the system has no descriptors left for it. Tokio itself panics where it gets some of them and not all.
+/// The system has too few file descriptors left. Without this check, tokio panics if only some of them are available.
 pub(crate) fn new() -> io::Result<Runtime> {
     #[cfg(unix)]
     {
-        /// The poll, its waker, three for the signals (a feature that zbus brings), and one for who else is at work.
+        /// One for epoll, one for its waker, three for signals (a feature that zbus enables), and one spare for the other
+        /// threads.
         const DESCRIPTORS: usize = 6;
-        let room: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| std::fs::File::open("/dev/null")).collect();
-        room?;
+        let files: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| std::fs::File::open("/dev/null")).collect();
+        files?;
     }
     Builder::new_current_thread().enable_all().build()
 }

@@ -1,18 +1,19 @@
-//! Text from outside: Microsoft's descriptions, account names, paths.
+//! Sanitizing untrusted text, such as Microsoft's descriptions, account names and paths.
 
-/// The text without anything that could steer a terminal: control characters (line ends included) become spaces,
-/// the marks that reverse the direction of writing go, and runs of white space shrink to one space.
+/// Returns the text without characters that control a terminal: replaces control characters, including line ends, with
+/// spaces, removes bidirectional controls, and collapses white space.
 pub(crate) fn for_terminal(text: &str) -> String {
     let spaced: String = text.chars().filter(|c| !is_bidi_control(*c)).map(space_if_control).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the text has the form of a token: characters that a line, a header and a keychain take as they are.
+/// Returns whether the text has the form of a token: printable ASCII characters without spaces, which can be printed on a
+/// line, sent in an HTTP header and stored in a keychain unchanged.
 pub(crate) fn is_well_formed_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
 }
 
-/// The text as HTML that shows it.
+/// Escapes the text for HTML.
 pub(crate) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -32,8 +33,8 @@ fn space_if_control(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }
 
-/// Unicode's directional marks (the property `Bidi_Control`), with which a text can show itself in another order than it has ("Trojan
-/// Source", CVE-2021-42574).
+/// Returns whether the character has the Unicode property `Bidi_Control`. Such characters can display a text in an order
+/// other than that of its characters ("Trojan Source", CVE-2021-42574).
 pub(crate) fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
@@ -43,12 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_taken_out() {
+    fn terminal_controls_are_removed() {
         assert_eq!(for_terminal("\u{61c}red \u{1b}[31malarm\r\nTrace\u{202e}ID\u{9b}0m"), "red [31malarm TraceID 0m");
     }
 
     #[test]
-    fn what_steers_a_page_is_escaped() {
+    fn html_is_escaped() {
         assert_eq!(escape_html("<b title='x' id=\"y\">&"), "&lt;b title=&#39;x&#39; id=&quot;y&quot;&gt;&amp;");
     }
 }

@@ -1,30 +1,30 @@
-//! One profile with its store and its line to Microsoft: the way of a token, top-down.
+//! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
 use std::thread;
 use std::time::Duration;
 
 use oauth2::RefreshToken;
 
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, CachedToken};
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
 use crate::entra::{self, Access, Account, Entra, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::signals;
-use crate::store::{Location, Record, Stored, Stores};
+use crate::store::{Location, Owner, Record, Removed, Saved, Stored, Stores};
 use crate::unix_time::now;
 
 /// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
 const WARN_AFTER: Duration = Duration::from_secs(75 * DAY);
-/// How long a sign-out waits for a refresh to end.
+/// How long a sign-out waits for a running refresh.
 const SIGN_OUT: Duration = Duration::from_secs(60);
 /// In seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
 
-/// One profile, ready to hand out tokens.
+/// A profile, ready to hand out tokens.
 ///
-/// Its network calls block, and must not be made from within an async runtime.
+/// Its network calls block. Do not make them from within an async runtime.
 ///
 /// ```no_run
 /// let config = m365auth::Config::load("config.toml".as_ref())?;
@@ -40,21 +40,21 @@ pub struct Session {
     stores: Stores,
 }
 
-/// What a sign-in brought.
+/// The result of a sign-in.
 #[derive(Debug)]
 pub(crate) struct SignedIn {
-    /// For the profile's resource, and by whom.
+    /// The access token for the profile's resource, with the account that signed in.
     pub(crate) access: Access,
-    /// As it is stored.
+    /// The stored refresh token.
     pub(crate) refresh_token: RefreshToken,
-    /// Where the refresh token lives now, for a person.
+    /// Where the refresh token is stored, as shown to the user.
     pub(crate) location: String,
-    /// The token is in a file, and not encrypted.
+    /// Whether the refresh token is in an unencrypted file.
     pub(crate) in_file: bool,
 }
 
 impl Session {
-    /// The session of one profile.
+    /// Opens a session for one profile.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Session {
         Ok(Self { paths, profile, cache, stores })
     }
 
-    /// The profile of this session.
+    /// Returns the profile of this session.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
@@ -80,23 +80,49 @@ impl Session {
         &self.paths
     }
 
-    /// An access token that is good for ten minutes or more: the one that is kept in memory, else a new one.
+    /// Returns an access token that is valid for at least ten minutes: the cached one, or a new one.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::SignIn`] where a person must sign in, [`ErrorKind::TryLater`] where the network or Microsoft is
-    /// down, [`ErrorKind::Unavailable`] where the keychain is closed, [`ErrorKind::Configuration`] where the token
-    /// came from another authority or client. The stored token survives every error.
+    /// [`ErrorKind::SignIn`] if the user must sign in, [`ErrorKind::TryLater`] if the network or Microsoft is down,
+    /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
+    /// issued by another authority or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
-        if let Some(access) = self.cache.get() {
+        let mut access = self.bare_access_token()?;
+        // The cache keeps neither account nor scopes: an ordinary user's keyring is small.
+        if access.account.is_none()
+            && let Some(record) = self.stores.newest_record()
+        {
+            access.scopes = record.scopes();
+            access.account = record.account;
+        }
+        Ok(access)
+    }
+
+    /// Like [`Session::access_token`], but a cached token comes without its account and scopes.
+    pub(crate) fn bare_access_token(&self) -> Result<Access> {
+        if let Some(access) = self.cached() {
             return Ok(access);
         }
         let _lock = self.lock()?;
-        // Whoever held the lock has mostly just filled it.
-        self.cache.get().map_or_else(|| self.refresh(), Ok)
+        // The previous holder of the lock has usually just filled the cache.
+        self.cached().map_or_else(|| self.refresh(), Ok)
     }
 
-    /// A new access token, whatever is kept. The refresh token that comes with it is saved before this returns.
+    fn cached(&self) -> Option<Access> {
+        let CachedToken { token, expires } = self.cache.get(|| self.stores.file_id())?;
+        Some(Access { token, expires: Some(expires), scopes: Vec::new(), account: None })
+    }
+
+    /// A token of unknown lifetime is not cached.
+    fn cache(&self, access: &Access, refresh_token: &RefreshToken) {
+        if let Some(expires) = access.expires {
+            let cached = CachedToken { token: access.token.clone(), expires };
+            self.cache.insert(&cached, refresh_token, self.stores.file_id());
+        }
+    }
+
+    /// Returns a new access token, even if one is cached. The rotated refresh token is saved before this returns.
     ///
     /// # Errors
     ///
@@ -113,148 +139,221 @@ impl Session {
     fn refresh(&self) -> Result<Access> {
         let entra = self.entra();
         thread::scope(|scope| {
-            // To ask the keychain is mostly to wait for it; meanwhile the certificate authorities are read.
+            // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
             self.refresh_from_store(&entra)
         })
     }
 
-    /// With the first stored token that Microsoft does not refuse.
+    /// Refreshes with the first stored token that Microsoft accepts.
     fn refresh_from_store(&self, entra: &Entra<'_>) -> Result<Access> {
-        let mut refused = None;
-        for location in self.stores.locations() {
-            let stored = match self.stores.load(*location) {
-                Ok(Some(stored)) => stored,
-                Ok(None) => continue,
-                // The refusal of the other copy is the better news: it says that Microsoft was asked.
-                Err(error) if refused.is_some() => {
-                    log::warn!("{error}");
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match self.refresh_token_of(entra, &stored) {
-                Err(error) if error.refusal().is_some_and(token_is_refused) => {
-                    refused.get_or_insert(error);
-                }
-                result => return result,
+        self.ensure_confirmed_username()?;
+        let mut refusal = None;
+        let search = self.stores.find(|stored| match self.refresh_with(entra, &stored) {
+            Err(error) if error.refusal().is_some_and(token_is_refused) => {
+                refusal.get_or_insert(error);
+                Ok(None)
             }
+            result => result.map(Some),
+        })?;
+        if let Some(failure) = search.failure.as_ref().filter(|_| search.found.is_some() || refusal.is_some()) {
+            log::warn!("{failure}");
         }
-        Err(refused.unwrap_or_else(|| no_refresh_token(&self.profile.name)))
+        // The refusal of one copy says more than a store that failed: Microsoft was asked.
+        search.found.ok_or_else(|| refusal.or(search.failure).unwrap_or_else(|| self.not_found()))
     }
 
-    fn refresh_token_of(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+    fn not_found(&self) -> Error {
+        cache::remove_unless_issued_for(None, &self.paths, &self.profile.name);
+        self.stores.not_found()
+    }
+
+    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+        cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
         self.ensure_same_origin(stored)?;
         let _deferred = signals::defer();
         let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
-        let known = || stored.record.as_ref().and_then(|record| record.account.clone());
-        access.account = access.account.or_else(known);
-        // A sign-in does not wait for us for ever, and what it brought stays.
+        access.account = Some(self.account_of_refresh(stored, access.account)?);
+        // A sign-in does not wait for the lock for ever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
-            log::warn!("another token was stored meanwhile, and stays; this access token is of the one before");
+            log::warn!(
+                "another sign-in replaced the stored token meanwhile; this access token belongs to the previous sign-in"
+            );
             return entra::ensure_well_formed(&access.token).map(|()| access);
         }
-        let mut record = Record::for_new_token(&self.profile, access.account.clone());
+        let mut record = Record::for_new_token(&self.profile, &access);
         match &refresh_token {
-            Some(token) => {
-                let was_in_file = stored.location == Location::File;
-                match self.stores.save(token, record) {
-                    Ok(Location::File) if !was_in_file => self.warn_of_file(),
-                    Ok(_) => {}
-                    // Microsoft keeps the old one alive, so that the next call works all the same.
-                    Err(error) => log::warn!("the new refresh token could not be stored: {error}"),
-                }
-            }
+            Some(token) => match self.stores.save(token, record) {
+                Ok(saved) => self.warn_of_file(stored.location, &saved),
+                // The old token stays valid for a while (Microsoft: "Refresh tokens"), so that the next call works.
+                Err(error) => log::warn!("could not store the new refresh token: {error}"),
+            },
             None => {
                 record.issued = stored.record.as_ref().map_or(record.issued, |old| old.issued);
                 self.stores.mark_used(stored, record);
             }
         }
-        entra::ensure_well_formed(&access.token)?; // and whatever it is, the refresh token is safe
-        self.cache.insert(&access);
+        entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
+        self.cache(&access, refresh_token.as_ref().unwrap_or(&stored.token));
         Ok(access)
     }
 
-    /// A refresh token goes to nobody but whom it came from: another authority could keep it, and Microsoft refuses it
-    /// from another client.
+    /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
+    /// files with the same profile meet here too.
+    fn ensure_confirmed_username(&self) -> Result<()> {
+        let username = self.profile.username.as_deref();
+        let Some(owner) = self.stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
+            return Ok(());
+        };
+        let name = &self.profile.name;
+        let message = format!(
+            "the profile \"{name}\" belongs to {}, but its username is now {}",
+            owner.username(),
+            username.unwrap_or_default()
+        );
+        Err(Error::new(ErrorKind::SignIn, message).hint(format!(
+            "run `get-token --profile {name:#}` to sign in as that user, or undo the change of username"
+        )))
+    }
+
+    /// Returns the account of a refreshed token. Fails if it is not the account that the profile belongs to.
+    fn account_of_refresh(&self, stored: &Stored, answered: Option<Account>) -> Result<Account> {
+        let name = &self.profile.name;
+        let hint =
+            format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
+        let recorded = stored.record.as_ref().and_then(|record| record.account.clone());
+        let Some(account) = answered.or(recorded) else {
+            let message =
+                format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");
+            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
+        };
+        match self.owner() {
+            Some(owner) if !owner.account.is_same_as(&account) => {
+                let message = format!(
+                    "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
+                    account.name, owner.account.name
+                );
+                Err(Error::new(ErrorKind::SignIn, message).hint(hint))
+            }
+            _ => Ok(account),
+        }
+    }
+
+    /// Fails if the stored token was issued by another authority or to another client: another authority must not see it,
+    /// and Microsoft rejects it from another client.
     fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
         let name = &self.profile.name;
         match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
             None => Ok(()),
             Some(origin) => Err(Error::new(
                 ErrorKind::Configuration,
-                format!("the stored token of \"{name}\" came from {origin}, and the configuration says another"),
+                format!("the stored token of the profile \"{name}\" was issued for {origin}"),
             )
-            .hint(format!("run `get-token --profile {name:#}` to sign in with the new one, or undo the change"))),
+            .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))),
         }
     }
 
-    fn warn_of_file(&self) {
+    /// Says that a token went into a file, unless it was there before.
+    fn warn_of_file(&self, before: Location, saved: &Saved) {
+        if saved.location != Location::File || before == Location::File {
+            return;
+        }
         let place = self.stores.describe(Location::File);
-        log::warn!("no keychain takes the token: it is now in {place}, not encrypted, readable by you alone");
+        match &saved.keychain_failure {
+            None => log::warn!("no keychain is available: the refresh token is now stored unencrypted in {place}"),
+            Some(failure) => log::warn!(
+                "{failure}: the refresh token is stored unencrypted in {place}; it moves to the keychain at the first \
+                 refresh that finds it unlocked"
+            ),
+        }
     }
 
     pub(crate) fn entra(&self) -> Entra<'_> {
         Entra::new(&self.profile)
     }
 
-    /// The account whose token was stored last, as far as that is known.
-    pub(crate) fn last_account(&self) -> Option<Account> {
-        self.stores.last_account()
+    /// Returns the account that the profile belongs to, if it is known.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.stores.owner(self.profile.username.as_deref())
     }
 
-    /// Fails where what a sign-in brings could not be stored. It is asked on a line of its own, since the sign-in takes
-    /// minutes.
+    /// Fails if the token of a sign-in could not be stored. Uses a separate connection to the keychain, because the sign-in
+    /// takes minutes.
     pub(crate) fn ensure_storable(&self) -> Result<()> {
         Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
     }
 
-    /// Stores what a sign-in brought.
-    pub(crate) fn store(&self, tokens: Tokens) -> Result<SignedIn> {
+    /// Stores the tokens of a sign-in. If that fails, `retry` decides whether it is tried again.
+    pub(crate) fn store(&self, tokens: Tokens, retry: &dyn Fn(&Error) -> bool) -> Result<SignedIn> {
         let Tokens { access, refresh_token } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
-            Error::new(ErrorKind::Protocol, "Microsoft's answer has no refresh token")
-                .hint("see whether an administrator must consent to offline_access for this client ID")
+            Error::new(
+                ErrorKind::Protocol,
+                format!("Microsoft issued no refresh token to client {}", self.profile.client_id.as_str()),
+            )
+            .hint("ask an administrator whether this app may use the permission offline_access")
         })?;
         entra::ensure_well_formed(&access.token)?;
-        // Whoever refreshes now holds the old token, and must not save it over the new one. But a person's sign-in is not
-        // thrown away for somebody who holds the lock for ever.
-        let _lock = self.lock().inspect_err(|error| log::warn!("going on without the lock: {error}"));
+        // A refresh that is running has the old token and must not save it over the new one. But a sign-in is not discarded
+        // because another process holds the lock for ever.
+        let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
-        let record = Record::for_new_token(&self.profile, access.account.clone());
-        let location = self.stores.save(&refresh_token, record).map_err(|error| {
-            let hint = error.next_step().unwrap_or_default().to_owned();
-            Error::new(ErrorKind::Storage, format!("you are signed in, but the token cannot be stored: {error}"))
-                .hint(hint)
-        })?;
-        cache::remove(&self.paths, &self.profile.name); // it may be of another account, and the new one not fit in
-        self.cache.insert(&access);
-        let in_file = location == Location::File;
-        Ok(SignedIn { access, refresh_token, location: self.stores.describe(location), in_file })
+        let record = Record::for_new_token(&self.profile, &access);
+        let saved = self.save_or_retry(&refresh_token, &record, retry)?;
+        if saved.keychain_failure.is_some() {
+            self.warn_of_file(Location::Keychain, &saved);
+        }
+        cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
+        self.cache(&access, &refresh_token);
+        let in_file = saved.location == Location::File;
+        Ok(SignedIn { access, refresh_token, location: self.stores.describe(saved.location), in_file })
+    }
+
+    fn save_or_retry(&self, token: &RefreshToken, record: &Record, retry: &dyn Fn(&Error) -> bool) -> Result<Saved> {
+        let mut saved = self.stores.save(token, record.clone());
+        while let Err(error) = &saved {
+            if signals::is_pending() || !retry(error) {
+                let message = format!("you are signed in, but the refresh token could not be stored: {error}");
+                let hint = error.next_step().unwrap_or_default();
+                return Err(Error::new(ErrorKind::Storage, message).hint(hint));
+            }
+            // A keychain that failed is called again only on a new connection.
+            saved = Stores::new(&self.paths, &self.profile.name, &self.profile.store).save(token, record.clone());
+        }
+        saved
     }
 }
 
-/// Removes a profile's token from every place. Says where one was, and what could not be emptied.
-pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<(Vec<String>, Option<Error>)> {
+/// Removes a profile's token from every store.
+pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
     let paths = Paths::from_environment()?;
     let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
     cache::remove(&paths, profile);
     Ok(Stores::new(&paths, profile, choice).remove_all())
 }
 
-/// A refresh token for programs that use it themselves.
+/// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was issued
+/// for another refresh token.
+pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
+    let stored = Stores::new(paths, profile, choice).load_first()?;
+    cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);
+    Ok(stored)
+}
+
+/// A refresh token for programs that use it directly.
 pub(crate) struct StoredToken {
     pub(crate) token: RefreshToken,
-    /// How long ago Microsoft issued it, in days, if that is so long that it may soon be dead.
+    /// The token's age in days, if it may soon expire.
     pub(crate) old: Option<u64>,
     pub(crate) account: Option<Account>,
 }
 
-/// The stored refresh token of a profile, without any talk with Microsoft.
+/// Returns the stored refresh token of a profile, without any network request.
 pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
-    let Stored { token, record, .. } = Stores::new(&Paths::from_environment()?, profile, choice)
-        .load_first()?
-        .ok_or_else(|| no_refresh_token(profile))?;
+    let paths = Paths::from_environment()?;
+    let Some(Stored { token, record, .. }) = load_stored(&paths, profile, choice)? else {
+        return Err(Stores::new(&paths, profile, choice).not_found());
+    };
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
     let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);
     if let Some(days) = old {
@@ -264,10 +363,4 @@ pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) 
         );
     }
     Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
-}
-
-/// The Python original's words, so that a search finds them.
-pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
-    Error::new(ErrorKind::SignIn, format!("No refresh token found for the profile \"{profile}\""))
-        .hint(format!("run `get-token --profile {profile:#}` to sign in"))
 }

@@ -1,7 +1,8 @@
-//! The ways to sign in. The only room that knows a person.
+//! The three sign-in flows, and what they have in common.
 //!
-//! Three siblings lead to tokens: [`browser`] (a browser on this machine comes back to us), [`paste`] (the person brings
-//! the address that the browser came to) and [`device`] (a code on another device). What they brought is stored here.
+//! The flows are [`browser`] (a browser on this machine is redirected to a listener on loopback), [`paste`] (the
+//! user pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device).
+//! This module stores the tokens that a flow returns.
 
 pub(crate) mod browser;
 mod callback;
@@ -12,8 +13,10 @@ pub(crate) mod paste;
 pub(crate) mod port;
 pub(crate) mod redirect;
 #[cfg_attr(unix, path = "sign_in/terminal.rs")]
-#[cfg_attr(not(unix), path = "sign_in/terminal_by_lines.rs")]
+#[cfg_attr(not(unix), path = "sign_in/line_terminal.rs")]
 mod terminal;
+
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use oauth2::{AuthorizationCode, RedirectUrl, Scope};
@@ -25,102 +28,182 @@ use crate::session::{Session, SignedIn};
 use crate::signals;
 use redirect::Redirect;
 
-/// A sign-in for one profile, or for several of the same client and authority. The first one leads.
+/// A sign-in for one or more profiles, which share the client ID and the authority.
 pub(crate) struct SignIn<'a> {
+    /// The first session requests the tokens. The other profiles redeem its refresh token.
     pub(crate) sessions: &'a [Session],
-    /// Asks the person whether the second account may take the first one's place.
-    pub(crate) confirm: &'a dyn Fn(&Account, &Account) -> bool,
+    /// Asks the user a yes-or-no question. Without a terminal the answer is no.
+    pub(crate) confirm: &'a dyn Fn(&str) -> bool,
+    /// Asks whether a failed save is tried again. Without a terminal the answer is no.
+    pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
 
-/// What a sign-in brought: the leading profile's, and each other's.
+/// The result of a sign-in: the tokens of the first profile, and the tokens or the error of each other profile.
 pub(crate) struct SignInOutcome {
     pub(crate) first: SignedIn,
     pub(crate) others: Vec<(ProfileName, Result<SignedIn>)>,
 }
 
 impl SignIn<'_> {
-    fn leading(&self) -> &Session {
+    fn first_session(&self) -> &Session {
         &self.sessions[0]
     }
 
     fn request(&self, redirect_uri: RedirectUrl) -> AuthorizationRequest {
-        self.leading().entra().authorization_request(redirect_uri, &self.scopes_of_others())
+        self.first_session().entra().authorization_request(redirect_uri, &self.additional_scopes())
     }
 
-    fn scopes_of_others(&self) -> Vec<Scope> {
-        let own = &self.leading().profile().scopes;
+    /// Returns the scopes that only the other profiles need, so that the user consents to all scopes at once.
+    fn additional_scopes(&self) -> Vec<Scope> {
+        let own = &self.first_session().profile().scopes;
         let others = self.sessions[1..].iter().flat_map(|session| &session.profile().scopes);
         others.filter(|scope| !own.contains(scope)).cloned().collect()
     }
 
-    /// Exchanges what the browser brought back.
+    /// Exchanges the authorization code for tokens and stores them, or returns Microsoft's refusal as an error.
     fn exchange(&self, redirect: Redirect, request: AuthorizationRequest) -> Result<SignInOutcome> {
         match redirect {
             Redirect::Code(code) => {
-                let tokens = self.leading().entra().exchange(AuthorizationCode::new(code), request)?;
+                let tokens = self.first_session().entra().exchange(AuthorizationCode::new(code), request)?;
                 self.store(tokens)
             }
             Redirect::Refused { error, description } => {
                 let refusal = Refusal::from_redirect(&error, &description);
-                Err(refusal::into_error(refusal, StatusCode::BAD_REQUEST, self.leading().profile()))
+                Err(refusal::into_error(refusal, StatusCode::BAD_REQUEST, self.first_session().profile()))
             }
         }
     }
 
-    /// Stores the tokens of the leading profile, and fetches and stores the others' with the same refresh token, which is
-    /// bound to user and client, not to a service (Microsoft: "refresh tokens").
+    /// Stores the tokens of the first profile, then requests and stores the tokens of each other profile.
+    ///
+    /// One refresh token serves all profiles: it is bound to the user and the client, not to a resource (Microsoft:
+    /// "Refresh tokens in the Microsoft identity platform").
     fn store(&self, tokens: Tokens) -> Result<SignInOutcome> {
-        self.ensure_same_account(&tokens)?;
-        let first = self.leading().store(tokens)?;
-        let serve = |session: &Session| {
+        let account = tokens.access.account.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Protocol, "Microsoft did not say which account signed in")
+                .hint("nothing was stored; run the same command again")
+        })?;
+        self.ensure_same_account(&account)?;
+        let first = self.first_session().store(tokens, self.retry_save)?;
+        let redeem = |session: &Session| {
             let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
-            tokens.access.account = tokens.access.account.or_else(|| first.access.account.clone());
-            session.store(tokens)
+            if tokens.access.account.get_or_insert_with(|| account.clone()).is_same_as(&account) {
+                session.store(tokens, self.retry_save)
+            } else {
+                Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
+                    .hint("nothing was stored; run the same command again"))
+            }
         };
         let others =
-            self.sessions[1..].iter().map(|session| (session.profile().name.clone(), serve(session))).collect();
+            self.sessions[1..].iter().map(|session| (session.profile().name.clone(), redeem(session))).collect();
         Ok(SignInOutcome { first, others })
     }
 
-    /// A browser that is signed in to another account is a common accident.
-    fn ensure_same_account(&self, tokens: &Tokens) -> Result<()> {
-        let Some(new) = &tokens.access.account else { return Ok(()) };
+    /// Fails unless the account is the one that each profile belongs to, or the user confirms it: a browser that is signed
+    /// in to another account is a common accident, and another user of this machine can complete a sign-in of ours with
+    /// an account of theirs.
+    fn ensure_same_account(&self, account: &Account) -> Result<()> {
         for session in self.sessions {
-            let name = &session.profile().name;
-            let Some(old) = session.last_account() else { continue };
-            if old.is_same_as(new) || (self.confirm)(&old, new) {
-                continue;
+            let Some(mismatch) = Mismatch::of(session, account) else { continue };
+            if !(self.confirm)(&mismatch.question) {
+                return Err(Error::new(ErrorKind::SignIn, mismatch.message).hint(mismatch.hint));
             }
-            return Err(Error::new(
-                ErrorKind::SignIn,
-                format!("you signed in as {}, and the profile \"{name}\" belongs to {}", new.name, old.name),
-            )
-            .hint(format!(
-                "nothing was stored; sign in as {}, or run `get-token --sign-out --profile {name:#}` first",
-                old.name
-            )));
         }
         Ok(())
     }
 }
 
-/// What a person types without its being shown. None at the end of input.
+/// An account that differs from what the profile expects.
+struct Mismatch {
+    question: String,
+    message: String,
+    hint: String,
+}
+
+impl Mismatch {
+    /// Once an account was confirmed, only tenant ID and object ID count: at many universities the sign-in name is not the
+    /// mail address.
+    fn of(session: &Session, account: &Account) -> Option<Self> {
+        let (profile, name) = (session.profile(), &account.name);
+        let username = profile.username.as_deref();
+        match session.owner() {
+            Some(owner) if !owner.account.is_same_as(account) => Some(Self {
+                question: format!(
+                    "You signed in as {}, but the profile \"{}\" belongs to {}. Replace it?",
+                    describe(account, &owner.account),
+                    profile.name,
+                    describe(&owner.account, account)
+                ),
+                message: format!(
+                    "you signed in as {}, but the profile \"{}\" belongs to {}; nothing was stored",
+                    describe(account, &owner.account),
+                    profile.name,
+                    describe(&owner.account, account)
+                ),
+                hint: format!(
+                    "run `get-token --profile {0:#}` again and choose {1}, or run `get-token --sign-out --profile {0:#}` \
+                     first to switch accounts",
+                    profile.name,
+                    if owner.account.name.is_empty() { "that account" } else { &owner.account.name }
+                ),
+            }),
+            Some(owner) if owner.is_confirmed_for(username) => None,
+            _ => {
+                let username = username.filter(|username| username.to_lowercase() != name.to_lowercase())?;
+                Some(Self {
+                    question: format!(
+                        "You signed in as {name}, but the username of the profile \"{}\" is {username}. Is this the right account?",
+                        profile.name
+                    ),
+                    message: format!(
+                        "you signed in as {name}, but the username of the profile \"{}\" is {username}; nothing was stored",
+                        profile.name
+                    ),
+                    hint: format!(
+                        "run `get-token --profile {:#}` again: choose {username}, or confirm {name} in a terminal",
+                        profile.name
+                    ),
+                })
+            }
+        }
+    }
+}
+
+/// Returns the name and the tenant of an account, and its object ID if they do not distinguish it from the other one.
+fn describe(account: &Account, other: &Account) -> String {
+    let Account { name, tenant_id, object_id } = account;
+    let shown = if name.is_empty() { "an account without a name" } else { name };
+    if (name, tenant_id) == (&other.name, &other.tenant_id) {
+        format!("{shown} (tenant {tenant_id}, object ID {object_id})")
+    } else {
+        format!("{shown} (tenant {tenant_id})")
+    }
+}
+
+/// Reads a line from the terminal without echo. Returns `None` at the end of input.
 pub(crate) fn hidden_line() -> Option<String> {
     terminal::hidden_line()
 }
 
-/// Whether the browser could come back to this machine now.
+/// Checks that the port of the redirect URI is free.
 pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
-    port::Port::of(redirect_uri).map(drop)
+    port::Port::bind(redirect_uri).map(drop)
 }
 
-/// Nobody came.
-fn timed_out(session: &Session, timeout: std::time::Duration) -> Error {
+/// Returns the error for a sign-in that was not completed within `--timeout`.
+fn timed_out(session: &Session, timeout: Duration) -> Error {
     let name = &session.profile().name;
-    Error::new(ErrorKind::TryLater, format!("nobody signed in within {} seconds", timeout.as_secs())).hint(format!(
-        "run `get-token --profile {name:#}` again, or allow more time with --timeout; if Microsoft's page showed an \
-             error, docs/troubleshooting.md says what its AADSTS code means"
+    let seconds = timeout.as_secs();
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    let longer = seconds.saturating_mul(2).clamp(300, 86_400); // the most that --timeout allows
+    Error::new(
+        ErrorKind::TryLater,
+        format!("nobody signed in within {seconds} {unit} (profile \"{name}\")"),
+    )
+    .hint(format!(
+        "run `get-token --profile {name:#} --timeout {longer}` to allow more time; if Microsoft's page showed an error, \
+         look up its AADSTS code in docs/troubleshooting.md"
     ))
 }

@@ -1,8 +1,9 @@
-//! Signals, held off while a token is on its way from Microsoft to the store.
+//! Deferring signals while a new refresh token is on its way from Microsoft to the store.
 //!
-//! Microsoft may hand out each refresh token once only. Whoever dies between its answer and the save has neither the
-//! old nor the new one, so that Ctrl-C, a hang-up and a polite kill wait for that short time, and then do what they
-//! always do. A library must leave its caller's signals alone: without [`enable`] all this does nothing.
+//! Microsoft sends each new refresh token only once, and may no longer accept the old one. A program that ends between the
+//! response and the save can be left without a valid token. SIGINT, SIGTERM, SIGHUP and SIGQUIT therefore wait for that
+//! short time, and then take their default action. A library must not change the signal handlers of its caller. For that
+//! reason, nothing is deferred unless [`enable`] was called.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,32 +21,41 @@ const SIGNALS: [i32; 4] = [
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
 
-/// How long an answer is still awaited once a signal came. Longer than a usual answer takes, shorter than a person's
-/// patience.
+/// How long a request may continue after a signal: longer than most responses take, and short enough for a user who waits.
 const GRACE: Duration = Duration::from_secs(2);
-/// How often a waiting request looks for a signal.
+/// How often a waiting request checks for a signal.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 static ENABLED: AtomicBool = AtomicBool::new(false);
 static STATE: OnceLock<State> = OnceLock::new();
 
 struct State {
-    /// Not held: a signal does what it does by default.
+    /// True while signals take their default action.
     default_action: Arc<AtomicBool>,
-    /// The signal that came while held, or 0.
+    /// The number of the deferred signal, or 0.
     pending: Arc<AtomicUsize>,
-    /// How many guards there are, one within the other.
+    /// The number of live guards, which may be nested.
     guards: AtomicUsize,
 }
 
-/// Lets this program hold signals off. For the commands; a library's caller keeps its own handlers.
+/// Allows this process to defer signals. The commands call it; other users of the library keep their own handlers.
 pub(crate) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
-/// Made by the first hold: whoever guards nothing off pays nothing.
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error, instead of the end of the process. A handler that
+/// does nothing: an ignored signal would be inherited by child processes.
+pub(crate) fn survive_file_size_limit() {
+    #[cfg(unix)]
+    if ENABLED.load(Ordering::SeqCst) {
+        static HANDLER: OnceLock<()> = OnceLock::new();
+        HANDLER.get_or_init(|| _ = flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default()));
+    }
+}
+
+/// Returns the state, and installs the handlers on the first call. Returns `None` unless [`enable`] was called.
 fn state() -> Option<&'static State> {
-    let make = || {
+    let install = || {
         let state = State {
             default_action: Arc::new(AtomicBool::new(true)),
             pending: Arc::default(),
@@ -53,19 +63,20 @@ fn state() -> Option<&'static State> {
         };
         let ignored = ignored_signals();
         for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
-            // A signal that cannot be caught is one that cannot be held off.
+            // If no handler can be installed, the signal takes its default action at once.
             _ = flag::register_conditional_default(signal, Arc::clone(&state.default_action));
             _ = flag::register_usize(signal, Arc::clone(&state.pending), signal.unsigned_abs() as usize);
         }
         state
     };
-    ENABLED.load(Ordering::SeqCst).then(|| STATE.get_or_init(make))
+    ENABLED.load(Ordering::SeqCst).then(|| STATE.get_or_init(install))
 }
 
-/// While this lives, signals wait. Drop it once the token is safe.
+/// Defers signals until it is dropped. Drop it once the token is stored.
 #[must_use]
 pub(crate) struct SignalGuard(());
 
+/// Defers signals until the returned guard is dropped.
 pub(crate) fn defer() -> SignalGuard {
     if let Some(state) = state() {
         state.guards.fetch_add(1, Ordering::SeqCst);
@@ -74,10 +85,10 @@ pub(crate) fn defer() -> SignalGuard {
     SignalGuard(())
 }
 
-/// The signals that whoever started us wants ignored, such as `nohup` and a shell's background jobs: a bit each. To
-/// catch one would make it kill us.
+/// Returns the signals that the parent process set to be ignored, one bit each, as `nohup` and a shell's background jobs
+/// do. They must stay ignored: with a handler installed, they would end this process.
 fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default(); // Linux; elsewhere nobody says
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default(); // empty on other systems than Linux
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
     u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
 }
@@ -96,12 +107,22 @@ impl Drop for SignalGuard {
     }
 }
 
-/// Whether a signal is held off.
+/// Forgets a deferred Ctrl-C or Ctrl-\\. Other signals stay pending.
+#[cfg(unix)]
+pub(crate) fn discard_keyboard_interrupt() {
+    let Some(state) = STATE.get() else { return };
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGQUIT] {
+        let number = signal.unsigned_abs() as usize;
+        _ = state.pending.compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+}
+
+/// Returns whether a deferred signal is pending.
 pub(crate) fn is_pending() -> bool {
     STATE.get().is_some_and(|state| state.pending.load(Ordering::SeqCst) != 0)
 }
 
-/// Comes to its end when a signal is held off; never, where none comes.
+/// Completes when a deferred signal is pending. Never completes if no guard exists.
 pub(crate) async fn signalled() {
     if STATE.get().is_none() {
         return std::future::pending().await;
@@ -111,7 +132,7 @@ pub(crate) async fn signalled() {
     }
 }
 
-/// Comes to its end [`GRACE`] after a signal came.
+/// Completes [`GRACE`] after [`signalled`].
 pub(crate) async fn grace_elapsed() {
     signalled().await;
     tokio::time::sleep(GRACE).await;

@@ -1,53 +1,56 @@
-//! Where refresh tokens live, and in what order the places are asked.
+//! The stores of refresh tokens, and the order in which they are tried.
 
 mod command;
 mod file;
 pub(crate) mod keychain;
 pub(crate) mod record;
+mod search;
 
 use oauth2::RefreshToken;
 
 use crate::config::{ProfileName, StoreChoice};
-use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
+use crate::private_fs::FileId;
 use crate::sanitize::is_well_formed_token;
 use command::CommandStore;
 use file::FileStore;
 use keychain::Keychain;
-pub(crate) use record::Record;
+pub(crate) use record::{Owner, Record, token_digest};
+pub(crate) use search::Removed;
 
-/// A place for one profile's refresh token.
+/// A store for one profile's refresh token.
 ///
 /// # Errors
 ///
-/// Each method fails with [`ErrorKind::Unavailable`] where the place is there but closed, and with
-/// [`ErrorKind::Storage`] where it could not be read or written.
+/// Each method fails with [`ErrorKind::Unavailable`] if the store is locked or absent, with [`ErrorKind::Storage`] if it
+/// could not be read or written, and with [`ErrorKind::SignIn`] if it contains something that is not a token.
 pub(crate) trait TokenStore {
-    /// The token that is kept here, if one is.
+    /// Returns the stored token, if there is one.
     fn load(&self) -> Result<Option<RefreshToken>>;
-    /// Keeps the token instead of what was kept before.
+    /// Stores the token, replacing the previous one.
     fn save(&self, token: &RefreshToken) -> Result<()>;
-    /// Forgets the token, if one is kept.
+    /// Deletes the stored token, if there is one.
     fn delete(&self) -> Result<()>;
-    /// Where that is, for a person.
+    /// Describes the store to the user.
     fn describe(&self) -> String;
 }
 
-/// The places of one profile, in the order in which they are asked.
+/// The stores of one profile, in the order in which they are tried.
 ///
-/// The file comes first: it is written only where the keychain could not be, and removed as soon as the keychain could,
-/// so that a file that is there is newer than what the keychain holds.
+/// The file comes first: it is written only if the keychain is not available, and removed as soon as a token is saved in
+/// the keychain. So a file that exists is newer than the keychain entry.
 pub(crate) struct Stores {
+    profile: ProfileName,
     choice: StoreChoice,
     file: FileStore,
     keychain: Keychain,
-    /// Where the choice is the user's own programs.
+    /// Set if the user configured programs as the store.
     commands: Option<CommandStore>,
     records: record::Records,
 }
 
-/// One of the places. The names are those of the sections in the file of records.
+/// Where a token is stored. The names are those of the sections in the records file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
     File,
@@ -55,19 +58,31 @@ pub(crate) enum Location {
     Commands,
 }
 
-/// A stored refresh token, and what is known of it.
+/// A stored refresh token with its record.
 pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
     pub(crate) location: Location,
-    /// None for a token of the Python original, which keeps none.
+    /// The store, as shown to the user.
+    pub(crate) place: String,
+    /// None for a token that another program stored, such as the Python tool.
     pub(crate) record: Option<Record>,
-    /// The digest of the newest token that was known before this one was loaded.
+    /// The digest of the newest recorded token at the time of loading.
     newest: Option<String>,
+}
+
+/// Where a token was saved.
+pub(crate) struct Saved {
+    pub(crate) location: Location,
+    /// The location whose token was removed, because it would be tried before the new one.
+    emptied: Option<Location>,
+    /// Why the keychain could not store the token, if it is there but the token went into the file.
+    pub(crate) keychain_failure: Option<Error>,
 }
 
 impl Stores {
     pub(crate) fn new(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Self {
         Self {
+            profile: profile.clone(),
             choice: choice.clone(),
             file: FileStore::new(paths, profile),
             keychain: Keychain::new(profile),
@@ -79,100 +94,55 @@ impl Stores {
         }
     }
 
-    /// The places to look in, in order.
-    pub(crate) fn locations(&self) -> &'static [Location] {
-        match self.choice {
-            StoreChoice::File => &[Location::File],
-            StoreChoice::Commands(_) => &[Location::Commands],
-            StoreChoice::Auto | StoreChoice::Keychain => &[Location::File, Location::Keychain],
-        }
-    }
-
-    pub(crate) fn load(&self, location: Location) -> Result<Option<Stored>> {
-        let newest = self.records.newest();
-        let store = self.store(location);
-        let token = match store.load() {
-            Err(error) if self.was_never_used(location, &error) => {
-                log::info!("{}: {error}", store.describe());
-                None
-            }
-            loaded => loaded?,
-        };
-        log::info!("refresh token in {}: {}", store.describe(), if token.is_some() { "found" } else { "none" });
-        Ok(token.map(|token| Stored { record: self.records.of(location, &token), token, location, newest }))
-    }
-
-    /// The first token that there is.
-    pub(crate) fn load_first(&self) -> Result<Option<Stored>> {
-        for location in self.locations() {
-            if let Some(stored) = self.load(*location)? {
-                return Ok(Some(stored));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Keeps the token where the choice wants it, and says where that was. What is known of it is kept beside it.
-    pub(crate) fn save(&self, token: &RefreshToken, record: Record) -> Result<Location> {
+    /// Saves the token in the configured store, with its record.
+    pub(crate) fn save(&self, token: &RefreshToken, record: Record) -> Result<Saved> {
         self.records.begin(token, &record);
-        let (location, emptied) = self.save_by_choice(token).inspect_err(|_| self.records.abort())?;
-        log::info!("refresh token saved in {}", self.store(location).describe());
-        self.records.commit(location, token, record, emptied);
-        Ok(location)
+        let saved = self.save_by_choice(token).inspect_err(|_| self.records.abort())?;
+        log::info!("refresh token saved in {}", self.store(saved.location).describe());
+        self.records.commit(saved.location, token, record, saved.emptied);
+        Ok(saved)
     }
 
-    /// Where the token is now, and the place that was emptied for it.
-    fn save_by_choice(&self, token: &RefreshToken) -> Result<(Location, Option<Location>)> {
+    fn save_by_choice(&self, token: &RefreshToken) -> Result<Saved> {
+        let saved_in = |location| Saved { location, emptied: None, keychain_failure: None };
         match self.choice {
-            StoreChoice::File => self.file.save(token).map(|()| (Location::File, None)),
+            StoreChoice::File => self.file.save(token).map(|()| saved_in(Location::File)),
             StoreChoice::Keychain => self.save_in_keychain(token),
-            StoreChoice::Commands(_) => self.store(Location::Commands).save(token).map(|()| (Location::Commands, None)),
+            StoreChoice::Commands(_) => {
+                self.store(Location::Commands).save(token).map(|()| saved_in(Location::Commands))
+            }
             StoreChoice::Auto => self.save_in_keychain(token).or_else(|keychain| {
-                self.file.save(token).map_err(|file| neither(&keychain, &file))?;
-                log::info!("the keychain does not take the token: {keychain}");
-                Ok((Location::File, None))
+                self.file.save(token).map_err(|file| both_failed(&keychain, &file))?;
+                log::info!("the keychain could not store the token: {keychain}");
+                let keychain_failure = self.keychain.is_available().then_some(keychain);
+                Ok(Saved { keychain_failure, ..saved_in(Location::File) })
             }),
         }
     }
 
-    /// Whether another token was stored since this one was loaded.
-    pub(crate) fn was_replaced(&self, stored: &Stored) -> bool {
-        self.records.newest() != stored.newest
+    fn save_in_keychain(&self, token: &RefreshToken) -> Result<Saved> {
+        self.keychain.save(token)?;
+        // The file would be tried first, but it is older now.
+        let emptied = self.file.delete().map(|()| Location::File).inspect_err(|error| {
+            log::warn!(
+                "could not remove the previous token from {}, which is tried first: {error}",
+                self.file.describe()
+            );
+        });
+        Ok(Saved { location: Location::Keychain, emptied: emptied.ok(), keychain_failure: None })
     }
 
-    /// Notes that the token, which stays the same, was just used.
+    /// Returns whether another token was stored since this one was loaded.
+    pub(crate) fn was_replaced(&self, stored: &Stored) -> bool {
+        self.records.newest_digest() != stored.newest
+    }
+
+    /// Records that the token was used and not rotated.
     pub(crate) fn mark_used(&self, stored: &Stored, record: Record) {
         self.records.commit(stored.location, &stored.token, record, None);
     }
 
-    /// Removes the token from every location. Says where one was, and what could not be emptied.
-    pub(crate) fn remove_all(&self) -> (Vec<String>, Option<Error>) {
-        let (mut emptied, mut failed) = (Vec::new(), None);
-        let own = self.commands.iter().map(|_| Location::Commands);
-        for location in own.chain([Location::File, Location::Keychain]) {
-            let is_known = self.records.has(location);
-            let wants_keychain = matches!(self.choice, StoreChoice::Auto | StoreChoice::Keychain);
-            if location == Location::Keychain && !wants_keychain && !is_known {
-                continue; // it is not asked anything, and was given nothing
-            }
-            let store = self.store(location);
-            let loaded = store.load();
-            let result = match loaded {
-                Ok(None) => Ok(()),
-                Err(error) if self.was_never_used(location, &error) => Ok(()),
-                Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
-                // What is there and not understood goes too.
-                Ok(Some(_)) | Err(_) => store.delete().inspect(|()| emptied.push(store.describe())),
-            };
-            match result {
-                Ok(()) => self.records.remove(location),
-                Err(error) => _ = failed.get_or_insert(error),
-            }
-        }
-        (emptied, failed)
-    }
-
-    /// Whether the keychain would take a token; None where none is wanted, or where there is none and a file will do.
+    /// Checks whether the keychain could store a token. None if no keychain is used or available, and a file is acceptable.
     pub(crate) fn probe_keychain(&self) -> Option<Result<()>> {
         if matches!(self.choice, StoreChoice::File | StoreChoice::Commands(_)) {
             return None;
@@ -182,7 +152,7 @@ impl Stores {
         is_wanted.then_some(probed)
     }
 
-    /// Fails where only the keychain will do, and takes no token. What it may hold is replaced.
+    /// Fails if only the keychain is allowed and it cannot store a token. A malformed entry is no obstacle: it is replaced.
     pub(crate) fn ensure_keychain_accepts(&self) -> Result<()> {
         if self.choice != StoreChoice::Keychain {
             return Ok(());
@@ -194,9 +164,19 @@ impl Stores {
         }
     }
 
-    /// Of the token that was issued last.
-    pub(crate) fn last_account(&self) -> Option<Account> {
-        self.records.latest().and_then(|record| record.account)
+    /// Returns the account that the profile belongs to, if it is known.
+    pub(crate) fn owner(&self, username: Option<&str>) -> Option<Owner> {
+        self.records.owner(username)
+    }
+
+    /// Returns the record of the token that was issued last.
+    pub(crate) fn newest_record(&self) -> Option<Record> {
+        self.records.newest()
+    }
+
+    /// Returns the identity of the token's file, for the cache. Programs of the user's do not use that file.
+    pub(crate) fn file_id(&self) -> Option<FileId> {
+        if self.commands.is_some() { None } else { self.file.id() }
     }
 
     pub(crate) fn describe(&self, location: Location) -> String {
@@ -207,38 +187,15 @@ impl Stores {
         match location {
             Location::File => &self.file,
             Location::Keychain => &self.keychain,
-            Location::Commands => self.commands.as_ref().expect("only that choice names this place"),
+            Location::Commands => self.commands.as_ref().expect("only that choice names this location"),
         }
-    }
-
-    fn save_in_keychain(&self, token: &RefreshToken) -> Result<(Location, Option<Location>)> {
-        self.keychain.save(token)?;
-        // The file would be tried first, and it is the older one now.
-        match self.file.delete() {
-            Ok(()) => Ok((Location::Keychain, Some(Location::File))),
-            Err(error) => {
-                log::warn!("an older token stays in {} and would be tried first: {error}", self.file.describe());
-                Ok((Location::Keychain, None))
-            }
-        }
-    }
-
-    /// Whether a place failed in which no token is known to lie: a keychain that this login has not, or a program that
-    /// finds nothing, which it can say by its failure alone.
-    fn was_never_used(&self, location: Location, error: &Error) -> bool {
-        let may_have_none = match location {
-            Location::File => false,
-            Location::Keychain => !self.keychain.is_available() && self.choice != StoreChoice::Keychain,
-            Location::Commands => true,
-        };
-        may_have_none && error.kind() == ErrorKind::Unavailable && !self.records.has(location)
     }
 }
 
-/// What a place holds is something else.
+/// A store contains something that is not a token.
 pub(crate) struct MalformedToken;
 
-/// The token in what a place holds, white space around it apart; None where there is nothing else.
+/// Returns the token in a store's text, without surrounding white space, or None if the text is blank.
 pub(crate) fn parse_token(text: &str) -> Result<Option<RefreshToken>, MalformedToken> {
     match text.trim() {
         "" => Ok(None),
@@ -247,7 +204,7 @@ pub(crate) fn parse_token(text: &str) -> Result<Option<RefreshToken>, MalformedT
     }
 }
 
-fn neither(keychain: &Error, file: &Error) -> Error {
-    Error::new(ErrorKind::Storage, format!("neither the keychain nor a file takes the token: {keychain}; {file}"))
-        .hint("unlock or start the keychain, or make the file writable; then run `get-token` again")
+fn both_failed(keychain: &Error, file: &Error) -> Error {
+    Error::new(ErrorKind::Storage, format!("could not store the refresh token: {keychain}; {file}"))
+        .hint("unlock or start the keychain, or make the file writable, then run the same command again")
 }

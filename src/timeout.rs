@@ -1,24 +1,24 @@
-//! A limit for calls that have none of their own.
+//! A timeout for blocking calls that do not have one.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a wait looks whether it shall stop.
+/// How often a wait checks for a cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs the work in a thread and waits for it no longer than the limit. Work that does not end is left behind; it
-/// ends with the process.
+/// Runs `work` in a new thread, and returns its result if it finishes within `limit`. Otherwise the thread keeps running
+/// until the process ends.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::TimedOut`], or why the system gives no thread.
+/// [`io::ErrorKind::TimedOut`], or the reason why the thread cannot be started.
 pub(crate) fn run<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     run_cancellable(limit, || false, work)
 }
 
-/// The same, and no longer than until somebody says stop ([`io::ErrorKind::Interrupted`]).
+/// Does the same as [`run`], but returns [`io::ErrorKind::Interrupted`] as soon as `is_cancelled` returns true.
 pub(crate) fn run_cancellable<T: Send + 'static>(
     limit: Duration,
     is_cancelled: impl Fn() -> bool,

@@ -1,5 +1,5 @@
-//! How an access token is shown to a mail server: XOAUTH2, as Google and Microsoft define it (Microsoft: "Authenticate an
-//! IMAP, POP or SMTP connection using OAuth").
+//! The SASL mechanism XOAUTH2, which sends an access token to a mail server (Microsoft: "Authenticate an IMAP, POP or SMTP
+//! connection using OAuth").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,18 +9,21 @@ use crate::config::Profile;
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The line that follows `AUTHENTICATE XOAUTH2` or `AUTH XOAUTH2`: user and token, each ended by ^A, in base64.
+/// Returns the initial response after `AUTHENTICATE XOAUTH2` or `AUTH XOAUTH2`: user and token, separated by ^A, in base64.
 pub(crate) fn initial_response(user: &str, token: &AccessToken) -> String {
     STANDARD.encode(format!("user={user}\x01auth=Bearer {}\x01\x01", token.secret()))
 }
 
-/// Whose mailbox it is: who is named, else the profile's, else that of who signed in.
-pub(crate) fn user(named: Option<&str>, profile: &Profile, account: Option<&Account>) -> Result<String> {
+/// Returns the address of the mailbox: `--user`, else the profile's `username`, else the account that signed in.
+pub(crate) fn user(explicit: Option<&str>, profile: &Profile, account: Option<&Account>) -> Result<String> {
     let account = account.map(|account| account.name.as_str());
-    let user = named.or(profile.username.as_deref()).or(account).unwrap_or_default();
+    let user = explicit.or(profile.username.as_deref()).or(account).unwrap_or_default();
     if user.is_empty() || user.contains(char::is_control) {
-        return Err(Error::new(ErrorKind::Configuration, "it is not known whose mailbox that is")
-            .hint("name it with --user, or set username in config.toml"));
+        return Err(Error::new(
+            ErrorKind::Configuration,
+            format!("the mailbox address of profile \"{}\" is not known", profile.name),
+        )
+        .hint(format!("pass --user ADDRESS, or set username in {}", profile.file.display())));
     }
     Ok(user.to_owned())
 }

@@ -111,6 +111,6 @@ def test_the_log_has_warnings_and_no_secret(home, standin, caplog):
         m365auth.get_access_token()
     ours = [record for record in caplog.records if record.name.startswith("m365auth.")]
     assert {record.levelname for record in ours} == {"INFO", "WARNING"}
-    assert "going on without a lock" in caplog.text
+    assert "continuing without a lock" in caplog.text
     secrets = standin.control("GET", "secrets")
     assert secrets and not any(secret in caplog.text for secret in secrets)

@@ -1,40 +1,43 @@
-//! The user's keyring in the Linux kernel (keyrings(7), user-keyring(7)). No other user can read it, it is not swapped,
-//! and a key with a timeout is gone when that is over. A kernel without it (ENOSYS), a container that forbids it
-//! (EPERM), a user's full quota (EDQUOT), a key that is not there or too old (ENOKEY, EKEYEXPIRED) are ordinary misses.
+//! The user's keyring in the Linux kernel (keyrings(7), user-keyring(7)). Other users cannot read it, it is not swapped,
+//! and the kernel removes a key when its timeout expires. A kernel without keyrings (ENOSYS), a container that forbids
+//! them (EPERM), a full quota (EDQUOT) and a missing or expired key (ENOKEY, EKEYEXPIRED) are ordinary misses.
+//!
+//! An ordinary user has 200 keys and 20,000 bytes for all programs together (keyrings(7), "maxkeys", "maxbytes").
 
-use linux_keyutils::{KeyError, KeyRing, KeyRingIdentifier};
+use linux_keyutils::{Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 
+/// Reads the entry. Searches the user keyring directly: a process keyring in each reader would cost one of the user's keys.
 pub(super) fn get(name: &str) -> Option<Vec<u8>> {
-    process_keyring().and_then(|process| process.search(name)?.read_to_vec()).ok()
+    find(name).and_then(|key| key.read_to_vec()).ok()
 }
 
-/// Keeps the entry for so many seconds.
+/// Caches the entry for this many seconds.
 ///
-/// A key that is added to the user's keyring at once is there without a timeout, and can be given none from a login
-/// whose session keyring does not hold the user's (ssh and cron can be such): it would stay for ever. So it gets its
-/// timeout in the process's own keyring, and is then linked to the user's, where it takes the place of an older one.
+/// A key that is added directly to the user keyring has no timeout at first, and a login whose session keyring does not
+/// contain the user keyring (SSH and cron can be such) cannot set one: the key would stay for ever. So the key is added
+/// to the process keyring, gets its timeout and its permissions there, and is then linked to the user keyring, where it
+/// replaces an older one.
 pub(super) fn insert(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'static str> {
     let insert = || {
-        let process = process_keyring()?;
+        let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
         let key = process.add_key(name, entry)?;
         key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX))?;
+        // Without these, a login that does not possess the user keyring could not read the key.
+        let user = Permission::VIEW | Permission::READ | Permission::SEARCH;
+        key.set_perms(KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(user).build())?;
         KeyRing::from_special_id(KeyRingIdentifier::User, true)?.link_key(key)?;
-        process.unlink_key(key) // in a long-lived process it would be overwritten in place, which takes its timeout off
+        process.unlink_key(key) // a long-lived process would overwrite it in place, which removes its timeout
     };
     insert().map_err(|error| match error {
-        KeyError::QuotaExceeded => "this user's quota of keys is full",
-        _ => "the kernel does not offer it here",
+        KeyError::QuotaExceeded => "the user's key quota is exhausted",
+        _ => "the kernel keyring is not available",
     })
 }
 
 pub(super) fn remove(name: &str) {
-    _ = process_keyring().and_then(|process| process.search(name)?.invalidate());
+    _ = find(name).and_then(|key| key.invalidate());
 }
 
-/// The process's own keyring with the user's in it, without which a login whose session keyring does not hold the
-/// user's may not read there.
-fn process_keyring() -> Result<KeyRing, KeyError> {
-    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
-    process.link_keyring_id(KeyRingIdentifier::User)?;
-    Ok(process)
+fn find(name: &str) -> Result<Key, KeyError> {
+    KeyRing::from_special_id(KeyRingIdentifier::User, false)?.search(name)
 }

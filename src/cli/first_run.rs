@@ -1,15 +1,15 @@
-//! The first run: asks a person for what must be known, or writes a configuration to fill in.
+//! The first run: asks for the values of a new configuration, or writes a configuration to fill in.
 
 use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::python_config::PythonConfig;
 use super::stderr::{print, prompt, prompt_hidden};
-use crate::config::{self, Authority, CLIENT_ID_FORM, Cloud, is_client_id, redirect_uri};
+use crate::config::{self, Authority, Cloud, client_id, redirect_uri};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 
-/// What the person answered.
+/// The answers to the questions.
 #[derive(Default)]
 struct Answers {
     client_id: String,
@@ -19,97 +19,103 @@ struct Answers {
     redirect_uri: String,
 }
 
-/// Writes the configuration. Ok where the person was asked, so that the sign-in can go on.
+/// Writes the configuration. Returns an error unless the questions were answered, because the sign-in needs the answers.
 pub(super) fn run(file: &Path) -> Result<()> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         write(file, config::EXAMPLE)?;
-        return Err(Error::new(
-            ErrorKind::Configuration,
-            "there was no configuration yet; now there is one to fill in",
-        )
-        .hint(format!(
-            "put your client ID into {}, as client_id = \"…\", then run the same command again; \
-             the README's \"Quick start\" says how to get one",
+        let message = format!("client_id is missing: {} is new and has no client ID yet", file.display());
+        return Err(Error::new(ErrorKind::Configuration, message).hint(format!(
+            "in {}, set client_id to the Application (client) ID of your app registration, then run the same command \
+             again; \"Quick start\" in the README says how to get one",
             file.display()
         )));
     }
-    print(&format!("There is no configuration yet. A few questions, and then it is in {}.\n", file.display()));
+    print(&format!(
+        "There is no configuration yet. A few questions follow; the answers are saved in {}.\n",
+        file.display()
+    ));
     let python = PythonConfig::beside(file);
     if python.is_some() {
-        print("The Python tool's config.py lies beside it; what it says is offered in brackets.\n");
+        print("Found the Python tool's config.py in the same folder. Its values are offered in brackets.\n");
     }
     let python = python.unwrap_or_default();
     let answers = prompt_for_answers(&python).ok_or_else(|| {
-        Error::new(ErrorKind::Configuration, "the questions were not answered, and nothing was written")
-            .hint("run the same command again; the README's \"Quick start\" says how to get a client ID")
+        Error::new(ErrorKind::Configuration, "the questions were not answered; no configuration was written")
+            .hint("run the same command again; \"Quick start\" in the README says how to get a client ID")
     })?;
     let mut text = answers.configuration();
     let others = python.lines_of_other_profiles();
     if !others.is_empty() {
-        text.push_str(&format!("\n# The profiles of config.py\n\n{others}"));
+        text.push_str(&format!("\n# Profiles from config.py\n\n{others}"));
     }
     write(file, &text)?;
-    print(&format!("\nWritten to {}. You can change it there at any time.\n", file.display()));
+    print(&format!("\nSaved to {}. You can edit this file at any time.\n", file.display()));
     if !others.is_empty() {
-        print("The profiles of config.py are in it.\n");
+        print("It also contains the profiles of config.py.\n");
     }
-    let left_out = python.unusable_names().join(", ");
-    if !left_out.is_empty() {
-        print(&format!("These profiles of config.py are left out, for a name here has other characters: {left_out}\n"));
+    let not_copied = python.unusable_names().join(", ");
+    if !not_copied.is_empty() {
+        print(&format!(
+            "These profiles of config.py were not copied, because their names contain characters that are not allowed: {not_copied}\n"
+        ));
     }
     if !python.client_id.is_empty() {
-        print("You need not sign in if you did with the Python tool: press Ctrl-C, and run `get-token --check`.\n");
+        print(
+            "If you have signed in with the Python tool, you need not sign in again: press Ctrl-C and run `get-token --check`.\n",
+        );
     }
     Ok(())
 }
 
-/// None where the input ends.
+/// Returns None at the end of the input.
 fn prompt_for_answers(python: &PythonConfig) -> Option<Answers> {
     let mut answers = Answers::default();
     print(
-        "The client ID says which application asks for your mail. You get it by registering an app at Microsoft, or from \
-         your IT department (README, \"Quick start\").",
+        "The client ID identifies the application that requests the tokens. You get it by registering an app with \
+         Microsoft, or from your IT department (see \"Quick start\" in the README).",
     );
-    answers.client_id = prompt_until_valid("Client ID", &python.client_id, |id| match is_client_id(id) {
-        true => Ok(()),
-        false => Err(format!("That is no client ID, {CLIENT_ID_FORM}.")),
-    })?;
+    answers.client_id = prompt_until_valid("Client ID", &python.client_id, |id| client_id(id).map(drop))?;
     print(
-        "\nA client secret exists only for a registration of the kind \"Web\". It is not shown while you type. Press Enter \
-         if there is none.",
+        "\nOnly an app registration of the type \"Web\" has a client secret. It is not shown while you type. Press Enter if \
+         there is none.",
     );
-    let offered = if python.client_secret.is_empty() { "" } else { " [the one of config.py]" };
+    let offered = if python.client_secret.is_empty() { "" } else { " [from config.py]" };
     answers.client_secret = prompt_hidden(&format!("Client secret{offered}"))?;
     if answers.client_secret.is_empty() {
         answers.client_secret.clone_from(&python.client_secret);
     }
     if python.authority.is_empty() {
         print(
-            "\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" is good for most \
-             registrations.",
+            "\nThe tenant is your organisation at Microsoft: its ID or its domain. \"common\" works for most registrations.",
         );
         answers.tenant =
             prompt_until_valid("Tenant", "common", |tenant| Authority::of_tenant(Cloud::Global, tenant).map(drop))?;
     } else {
-        print("\nThe authority is the address of your organisation at Microsoft.");
+        print("\nThe authority is the URL of your organisation's sign-in at Microsoft.");
         answers.authority =
-            prompt_until_valid("Authority", &python.authority, |authority| authority.parse::<Authority>().map(drop))?;
+            prompt_until_valid("Authority", &python.authority, |authority| Authority::parse(authority).map(drop))?;
     }
     if !python.redirect_uri.is_empty() {
-        print("\nThe redirect address is where your browser comes back to, as the app registration has it.");
+        print(
+            "\nThe redirect URI is the address to which the browser returns after the sign-in. It must be registered for the app.",
+        );
         answers.redirect_uri =
-            prompt_until_valid("Redirect address", &python.redirect_uri, |address| redirect_uri(address).map(drop))?;
+            prompt_until_valid("Redirect URI", &python.redirect_uri, |uri| redirect_uri(uri).map(drop))?;
     }
     Some(answers)
 }
 
-/// Asks until the answer has its form.
-fn prompt_until_valid(question: &str, offered: &str, check: impl Fn(&str) -> Result<(), String>) -> Option<String> {
+/// Asks until the answer is valid.
+fn prompt_until_valid(
+    question: &str,
+    offered: &str,
+    check: impl Fn(&str) -> Result<(), &'static str>,
+) -> Option<String> {
     loop {
         let text = prompt(question, offered)?;
         match check(&text) {
             Ok(()) => return Some(text),
-            Err(why) => print(&why),
+            Err(must) => print(&format!("\"{text}\" is not valid: it must {must}.")),
         }
     }
 }
@@ -117,12 +123,12 @@ fn prompt_until_valid(question: &str, offered: &str, check: impl Fn(&str) -> Res
 fn write(file: &Path, text: &str) -> Result<()> {
     private_fs::write(file, text.as_bytes()).map_err(|error| {
         Error::new(ErrorKind::Storage, format!("cannot write {}: {error}", file.display()))
-            .hint("name another file with --config")
+            .hint("choose another file with --config FILE")
     })
 }
 
 impl Answers {
-    /// The example, with the answers in their places.
+    /// Returns the example configuration with the answers filled in.
     fn configuration(&self) -> String {
         let values = [
             ("client_id", &self.client_id),
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answers_stand_in_the_example_and_make_a_configuration() {
+    fn the_example_with_the_answers_is_a_valid_configuration() {
         let answers = Answers {
             client_id: "9e5f94bc-e8a4-4e73-b8be-63364c29d753".to_owned(),
             client_secret: "a \"quoted\" secret".to_owned(),

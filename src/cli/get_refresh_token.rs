@@ -10,6 +10,7 @@ use super::{Common, ProfileArgument, sign_in_hook};
 use crate::config::StoreChoice;
 use crate::entra::REFRESH_TOKEN_DAYS;
 use crate::error::Result;
+use crate::paths::Paths;
 use crate::session;
 
 const EXAMPLES: &str = "\
@@ -40,9 +41,9 @@ pub fn main() -> ExitCode {
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let profile = profile.profile;
     // The Python original needs no configuration here, and its users may have none.
-    let config = match !common.names_file() && !common.configuration_file()?.exists() {
-        true => None,
-        false => Some(common.load_config()?),
+    let config = match &common.config {
+        Some(_) => Some(common.load_config()?),
+        None => Paths::from_environment()?.load_configuration()?,
     };
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     let stored = session::stored_refresh_token(&profile, &choice)?;

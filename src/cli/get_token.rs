@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::generate::generated;
-use super::stderr::{confirm, print, progress, with_hint};
+use super::stderr::{confirm, confirm_by_default, print, progress, with_hint};
 use super::stdout::Stdout;
-use super::{Common, check, first_run, is_missing, sign_out, status};
+use super::{Common, check, first_run, sign_out, status};
 use crate::config::{Config, ProfileName};
-use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
+use crate::private_fs;
 use crate::session::Session;
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
@@ -85,7 +85,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let stdout = Stdout::keep_from_children()?;
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
-    if signs_in && is_missing(&file) {
+    if signs_in && !private_fs::exists(&file) {
         first_run::run(&file)?;
     }
     let config = arguments.common.load_config()?;
@@ -103,7 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let sessions = sessions(&config, profiles)?;
     // Nobody signs in for nothing.
     sessions.iter().try_for_each(Session::ensure_storable)?;
-    let sign_in = SignIn { sessions: &sessions, confirm: &confirm_replacement };
+    let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in)?;
     print_summary(&sessions[0], &outcome);
     stdout.print(outcome.first.access.token.secret())
@@ -204,9 +204,9 @@ fn print_summary(lead: &Session, outcome: &SignInOutcome) {
     }
 }
 
-/// Whether another account may take the place of the profile's. Without a terminal nobody can say so.
-fn confirm_replacement(old: &Account, new: &Account) -> bool {
-    confirm(&format!("This profile belongs to {}, and you signed in as {}. Replace it?", old.name, new.name))
+/// The token is in the memory of this process alone: to end now would lose the sign-in.
+fn retry_save(error: &Error) -> bool {
+    confirm_by_default(&format!("The refresh token is not stored yet: {}\nTry again?", with_hint(error)))
 }
 
 /// A fingerprint is 95 characters; browsers show it on two lines as well.

@@ -1,50 +1,52 @@
-//! The Python original's `config.py`, read without running it: the texts that are assigned at its top level, and the
-//! profiles as the original's own generator writes them.
+//! Reads the Python original's `config.py` without running it: the strings that are assigned at its top level, and the
+//! profiles in the form that the original's own generator writes.
 
 use std::path::Path;
 
-use crate::config::{Cloud, ProfileName, built_in_scopes};
+use crate::config::{Cloud, ProfileName, built_in_scopes, key_of};
 use crate::sanitize::for_terminal;
 
-/// What it says; empty where it says nothing.
+/// The values of `config.py`. A value that is not set is empty.
 #[derive(Default)]
 pub(crate) struct PythonConfig {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) authority: String,
     pub(crate) redirect_uri: String,
-    /// Names and scopes.
+    /// The names and the scopes of the profiles.
     pub(crate) profiles: Vec<(String, Vec<String>)>,
 }
 
-/// The placeholder of the original's first configurations.
+/// The placeholder for a client ID in early configurations of the original.
 const PLACEHOLDER: &str = "YOUR_CLIENT_ID_HERE";
 
+/// A token of Python: a string, a name, an operator or a line end.
 #[derive(PartialEq, Eq)]
 enum Token {
-    Text(String),
-    Word(String),
-    Mark(char),
-    LineEnd,
+    Str(String),
+    Name(String),
+    Operator(char),
+    Newline,
 }
 
 impl PythonConfig {
-    /// The one that lies beside our configuration, if it does.
+    /// Reads `config.py` in the folder of our configuration, if it exists.
     pub(super) fn beside(file: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(file.with_file_name("config.py")).ok()?;
         Some(Self::parse(&text))
     }
 
+    /// Reads the text of `config.py`.
     pub(crate) fn parse(text: &str) -> Self {
         let mut config = Self::default();
-        // An assignment at the top level begins its line, and ends where its brackets are closed.
+        // An assignment at the top level starts at the beginning of a line and ends where its brackets are closed.
         let is_top_level = |line: &str| line.starts_with(|c: char| c.is_alphabetic());
         let mut rest = text;
         while !rest.is_empty() {
             let (tokens, after) = statement(rest);
             if is_top_level(rest)
-                && let [Token::Word(name), Token::Mark('='), value @ ..] = tokens.as_slice()
-                && value.first() != Some(&Token::Mark('='))
+                && let [Token::Name(name), Token::Operator('='), value @ ..] = tokens.as_slice()
+                && value.first() != Some(&Token::Operator('='))
             {
                 config.assign(name, value);
             }
@@ -55,8 +57,8 @@ impl PythonConfig {
 
     fn assign(&mut self, name: &str, value: &[Token]) {
         let text = || match value {
-            [Token::Text(text)] if text != PLACEHOLDER => text.clone(),
-            _ => String::new(), // None, or something that only Python can work out
+            [Token::Str(text)] if text != PLACEHOLDER => text.clone(),
+            _ => String::new(), // `None`, or an expression that only Python can evaluate
         };
         match name {
             "ClientId" => self.client_id = text(),
@@ -68,36 +70,36 @@ impl PythonConfig {
         }
     }
 
-    /// The profiles that are not built in, as lines for `config.toml`.
+    /// Returns the profiles that are not built in, as lines for `config.toml`.
     pub(crate) fn lines_of_other_profiles(&self) -> String {
-        // A name that ours cannot have would spoil the whole file.
+        // A name that is not valid in `config.toml` would make the whole file invalid.
         let profiles = self.profiles.iter().filter_map(|(name, scopes)| Some((name.parse().ok()?, scopes)));
         let others = profiles.filter(|(name, scopes)| !is_built_in(name, scopes));
         others.map(|(name, scopes)| section(&name, scopes)).collect()
     }
 
-    /// The names of profiles that ours cannot have.
+    /// Returns the profile names that are not valid in `config.toml`.
     pub(super) fn unusable_names(&self) -> Vec<String> {
         let names = self.profiles.iter().map(|(name, _)| name);
         names.filter(|name| name.parse::<ProfileName>().is_err()).map(|name| for_terminal(name)).collect()
     }
 }
 
-/// `{'NAME': {'scopes': ['SCOPE', …]}, …}`
+/// Reads `{'NAME': {'scopes': ['SCOPE', …]}, …}`.
 fn profiles(value: &[Token]) -> Vec<(String, Vec<String>)> {
     let mut profiles: Vec<(String, Vec<String>)> = Vec::new();
     let (mut depth, mut key) = (0_usize, "");
     for (index, token) in value.iter().enumerate() {
-        let is_key = value.get(index + 1) == Some(&Token::Mark(':'));
+        let is_key = value.get(index + 1) == Some(&Token::Operator(':'));
         match token {
-            Token::Mark('{' | '[' | '(') => depth += 1,
-            Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
-            Token::Text(name) if depth == 1 && is_key => {
-                profiles.retain(|(other, _)| other != name); // the last one counts, as in Python
+            Token::Operator('{' | '[' | '(') => depth += 1,
+            Token::Operator('}' | ']' | ')') => depth = depth.saturating_sub(1),
+            Token::Str(name) if depth == 1 && is_key => {
+                profiles.retain(|(other, _)| other != name); // the last one wins, as in Python
                 profiles.push((name.clone(), Vec::new()));
             }
-            Token::Text(name) if depth == 2 && is_key => key = name,
-            Token::Text(scope) if depth == 3 && key == "scopes" => {
+            Token::Str(name) if depth == 2 && is_key => key = name,
+            Token::Str(scope) if depth == 3 && key == "scopes" => {
                 if let Some((_, scopes)) = profiles.last_mut() {
                     scopes.push(scope.clone());
                 }
@@ -115,24 +117,24 @@ fn is_built_in(name: &ProfileName, scopes: &[String]) -> bool {
 
 fn section(name: &ProfileName, scopes: &[String]) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let is_bare = name.as_str().chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-    let name = if is_bare { name.to_string() } else { format!("\"{name}\"") }; // it has nothing to be escaped
+    let name = key_of(name.as_str());
     let lines: String = scopes.iter().map(|scope| format!("    {},\n", quoted(scope))).collect();
     format!("[profiles.{name}]\nscopes = [\n{lines}]\n")
 }
 
-/// The tokens up to the line end that ends a statement, which is none within brackets; and the rest.
+/// Returns the tokens of the first statement, and the rest of the text. A line end within brackets does not end a
+/// statement.
 fn statement(text: &str) -> (Vec<Token>, &str) {
     let (mut tokens, mut rest, mut depth) = (Vec::new(), text, 0_usize);
     while let Some((token, after)) = next_token(rest) {
         rest = after;
         match token {
-            Some(Token::LineEnd) if depth == 0 => break,
-            Some(Token::LineEnd) | None => {}
+            Some(Token::Newline) if depth == 0 => break,
+            Some(Token::Newline) | None => {}
             Some(token) => {
                 match token {
-                    Token::Mark('{' | '[' | '(') => depth += 1,
-                    Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
+                    Token::Operator('{' | '[' | '(') => depth += 1,
+                    Token::Operator('}' | ']' | ')') => depth = depth.saturating_sub(1),
                     _ => {}
                 }
                 tokens.push(token);
@@ -142,31 +144,31 @@ fn statement(text: &str) -> (Vec<Token>, &str) {
     (tokens, rest)
 }
 
-/// The first token, and the rest; no token where there is white space or a comment.
+/// Returns the first token, or no token for white space and comments, and the rest of the text.
 fn next_token(text: &str) -> Option<(Option<Token>, &str)> {
     let first = text.chars().next()?;
     if let Some(quote) = ["\"\"\"", "'''"].into_iter().find(|quote| text.starts_with(quote)) {
         let inner = &text[quote.len()..];
         let (content, after) = inner.split_once(quote).unwrap_or((inner, ""));
-        return Some((Some(Token::Text(content.to_owned())), after));
+        return Some((Some(Token::Str(content.to_owned())), after));
     }
     Some(match first {
-        '\n' => (Some(Token::LineEnd), &text[1..]),
+        '\n' => (Some(Token::Newline), &text[1..]),
         '#' => (None, &text[text.find('\n').unwrap_or(text.len())..]),
         '"' | '\'' => {
             let (content, after) = quoted(&text[1..], first);
-            (Some(Token::Text(content)), after)
+            (Some(Token::Str(content)), after)
         }
         c if c.is_alphanumeric() || c == '_' => {
             let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-            (Some(Token::Word(text[..end].to_owned())), &text[end..])
+            (Some(Token::Name(text[..end].to_owned())), &text[end..])
         }
         c if c.is_whitespace() => (None, &text[c.len_utf8()..]),
-        c => (Some(Token::Mark(c)), &text[c.len_utf8()..]),
+        c => (Some(Token::Operator(c)), &text[c.len_utf8()..]),
     })
 }
 
-/// A text up to its closing quote, or to the end of the line.
+/// Returns a string up to its closing quote or to the end of the line, and the rest of the text.
 fn quoted(text: &str, quote: char) -> (String, &str) {
     let mut content = String::new();
     let mut chars = text.char_indices();
@@ -185,7 +187,7 @@ fn quoted(text: &str, quote: char) -> (String, &str) {
 mod tests {
     use super::*;
 
-    /// In the form of the original's questions on its first run.
+    /// As written by the original's first run.
     const GENERATED: &str = r#"# M365 OAuth2 Configuration
 # Azure AD app registration client ID
 ClientId = "9e5f94bc-e8a4-4e73-b8be-63364c29d753"
@@ -209,7 +211,7 @@ Profiles = {
 Scopes = Profiles['mail']['scopes']
 "#;
 
-    /// In the form of the file that it shipped to be copied, with changes of the user's.
+    /// As the example that the original shipped, edited by a user.
     const COPIED: &str = r#"
 ClientId = '9e5f94bc-e8a4-4e73-b8be-63364c29d753' # Thunderbird's
 ClientSecret = "it's"
@@ -225,7 +227,7 @@ Profiles = { "mail": {"scopes": ["https://outlook.office.com/IMAP.AccessAsUser.A
 "#;
 
     #[test]
-    fn what_the_originals_first_run_wrote_is_understood() {
+    fn the_file_of_the_originals_first_run_is_read() {
         let config = PythonConfig::parse(GENERATED);
         assert_eq!(config.client_id, "9e5f94bc-e8a4-4e73-b8be-63364c29d753");
         assert_eq!((&*config.client_secret, &*config.authority, &*config.redirect_uri), ("", "", ""));
@@ -234,7 +236,7 @@ Profiles = { "mail": {"scopes": ["https://outlook.office.com/IMAP.AccessAsUser.A
     }
 
     #[test]
-    fn what_its_users_copied_and_changed_is_understood() {
+    fn an_edited_example_is_read() {
         let config = PythonConfig::parse(COPIED);
         assert_eq!(config.client_secret, "it's");
         assert_eq!(config.authority, "https://login.microsoftonline.com/example.com/");
@@ -244,7 +246,7 @@ Profiles = { "mail": {"scopes": ["https://outlook.office.com/IMAP.AccessAsUser.A
     }
 
     #[test]
-    fn what_only_looks_like_an_assignment_says_nothing() {
+    fn text_that_resembles_an_assignment_is_ignored() {
         for text in [
             "def f():\n    ClientId = 'x'\n",
             "if ClientId == 'x':\n    pass\n",
@@ -264,7 +266,7 @@ Profiles = { "mail": {"scopes": ["https://outlook.office.com/IMAP.AccessAsUser.A
     }
 
     #[test]
-    fn anything_else_says_nothing() {
+    fn malformed_text_is_ignored() {
         for text in ["", "ClientId = YOUR", "ClientId = \"YOUR_CLIENT_ID_HERE\"", "}}}'", "Profiles = {'a'", "\"\\"] {
             assert_eq!(PythonConfig::parse(text).client_id, "", "{text}");
         }

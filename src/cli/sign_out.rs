@@ -6,15 +6,15 @@ use crate::error::Result;
 use crate::session;
 
 pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
-    let (places, failed) = session::sign_out(name, &config.store_choice(name)?)?;
-    if !places.is_empty() {
-        print(&format!("The token of the profile \"{name}\" is removed from {}.", places.join(" and ")));
-    } else if failed.is_none() {
+    let removed = session::sign_out(name, &config.store_choice(name)?)?;
+    if !removed.from.is_empty() {
+        print(&format!("Removed the refresh token of the profile \"{name}\" from {}.", removed.from.join(" and ")));
+    } else if removed.failure.is_none() {
         print(&format!("There was no token of the profile \"{name}\"."));
         return Ok(());
     }
-    if let Some(failed) = failed {
-        return Err(failed);
+    if let Some(failure) = removed.failure {
+        return Err(failure);
     }
     print(
         "Microsoft does not know of that. To end the sessions there too, open your account's\n\

@@ -7,8 +7,8 @@ use crate::config::{Config, ProfileName};
 use crate::entra::{Account, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
-use crate::session::DAY;
-use crate::store::{Stored, Stores};
+use crate::session::{DAY, load_stored};
+use crate::store::Stored;
 use crate::unix_time::now;
 
 /// One profile, as `--json` shows it. Times are seconds since 1970.
@@ -42,7 +42,6 @@ pub(super) fn text(config: &Config, profiles: &[ProfileName], json: bool) -> Res
 
 fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
     let profile: ProfileName = name.parse()?;
-    let stores = Stores::new(&Paths::from_environment()?, &profile, &config.store_choice(&profile)?);
     let mut status = Status {
         profile: name,
         store: None,
@@ -52,10 +51,10 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         days_left: None,
         error: None,
     };
-    match stores.load_first() {
+    match load_stored(&Paths::from_environment()?, &profile, &config.store_choice(&profile)?) {
         Ok(None) => {}
-        Ok(Some(Stored { location, record, .. })) => {
-            status.store = Some(stores.describe(location));
+        Ok(Some(Stored { place, record, .. })) => {
+            status.store = Some(place);
             if let Some(record) = record {
                 let days = now().saturating_sub(record.last_used) / DAY;
                 status.issued = Some(record.issued);

@@ -1,67 +1,79 @@
-//! The key `store`: a word, or programs of the user's own.
+//! The key `store`: the name of a store, or the user's own commands.
 
-use std::fmt;
+use super::entry::{self, Entry, Key};
+use super::error::ConfigurationError;
+use super::suggestion::Section;
 
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
-
-/// Where refresh tokens live.
+/// Where refresh tokens are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StoreChoice {
-    /// The keychain, or the file where no keychain takes the token.
+    /// The keychain, or the file if no keychain is available.
     #[default]
     Auto,
-    /// The keychain, or nothing.
+    /// The keychain only.
     Keychain,
     /// The file.
     File,
-    /// The user's own programs.
+    /// The user's own commands.
     Commands(StoreCommands),
 }
 
-/// Programs with their arguments; no shell is between.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Programs with their arguments. They are run without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreCommands {
     /// Prints the token.
     pub load: Vec<String>,
-    /// Takes the token from its stdin, as one line.
+    /// Reads the token from its stdin, as one line.
     pub save: Vec<String>,
-    /// Forgets it. May be empty.
-    #[serde(default)]
+    /// Removes the token. Empty if the user has no such command.
     pub delete: Vec<String>,
 }
 
-impl<'de> Deserialize<'de> for StoreChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StoreVisitor)
+static KEYS: [Key<StoreCommands>; 3] = [
+    Key::new(
+        "store.load",
+        "a list: the program that prints the token, then its arguments",
+        r#"["pass", "show", "m365/{profile}"]"#,
+        |commands, entry| entry.command().map(|command| commands.load = command),
+    ),
+    Key::new(
+        "store.save",
+        "a list: the program that reads the token from stdin, then its arguments",
+        r#"["pass", "insert", "--multiline", "--force", "m365/{profile}"]"#,
+        |commands, entry| entry.command().map(|command| commands.save = command),
+    ),
+    Key::new(
+        "store.delete",
+        "a list: the program that removes the token, then its arguments",
+        r#"["pass", "rm", "--force", "m365/{profile}"]"#,
+        |commands, entry| entry.command().map(|command| commands.delete = command),
+    ),
+];
+
+impl StoreChoice {
+    /// Reads the value of `store`.
+    pub(super) fn read(entry: &Entry<'_>) -> Result<Self, ConfigurationError> {
+        if !entry.value.get_ref().is_table() {
+            return entry.choice(Self::parse);
+        }
+        let mut commands = StoreCommands { load: Vec::new(), save: Vec::new(), delete: Vec::new() };
+        entry::read(entry.table()?, &KEYS, Section::Store, &mut commands)?;
+        for (command, key) in [&commands.load, &commands.save].into_iter().zip(&KEYS) {
+            if command.is_empty() {
+                let message = format!("{} is missing or empty", key.form.key);
+                return Err(ConfigurationError::new(entry.value.span(), message)
+                    .hint_in_file(format!("set it, for example: {}", key.form.line())));
+            }
+        }
+        Ok(Self::Commands(commands))
     }
-}
 
-struct StoreVisitor;
-
-impl<'de> Visitor<'de> for StoreVisitor {
-    type Value = StoreChoice;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("\"auto\", \"keychain\", \"file\" or { load = [...], save = [...], delete = [...] }")
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<StoreChoice, E> {
+    fn parse(name: &str) -> Option<Self> {
         match name {
-            "auto" => Ok(StoreChoice::Auto),
-            "keychain" => Ok(StoreChoice::Keychain),
-            "file" => Ok(StoreChoice::File),
-            _ => Err(E::invalid_value(de::Unexpected::Str(name), &self)),
+            "auto" => Some(Self::Auto),
+            "keychain" => Some(Self::Keychain),
+            "file" => Some(Self::File),
+            _ => None,
         }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StoreChoice, A::Error> {
-        let commands = StoreCommands::deserialize(MapAccessDeserializer::new(map))?;
-        if commands.load.is_empty() || commands.save.is_empty() {
-            return Err(de::Error::custom("load and save must each name a program"));
-        }
-        Ok(StoreChoice::Commands(commands))
     }
 }

@@ -1,16 +1,17 @@
-//! The configuration's values: text that became a type, so that nobody has to check it again.
+//! The types of the configuration's values. A value is checked once, when it is parsed.
+//!
+//! A parser's error is what the value must be or do, and follows "it must".
 
 use std::fmt;
 use std::str::FromStr;
 
-use oauth2::RedirectUrl;
-use serde::Deserialize;
+use oauth2::{ClientId, RedirectUrl};
 use url::Url;
 
 use crate::error::{Error, ErrorKind};
 use crate::sanitize::for_terminal;
 
-/// A profile's name. It is part of file names and of the keychain entry's, and can lead out of neither.
+/// The name of a profile. It is safe as a part of file names and of keychain entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileName(String);
 
@@ -27,20 +28,22 @@ impl FromStr for ProfileName {
     fn from_str(name: &str) -> Result<Self, Error> {
         let allowed = |c: char| c.is_alphanumeric() || "-_.@+ ".contains(c);
         if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "\"{}\" cannot be a profile's name, which has letters, digits, spaces and - _ . @ +",
-                    for_terminal(name)
-                ),
-            )
-            .hint("give it another name"));
+            let message = format!("\"{}\" is not a valid profile name", for_terminal(name));
+            return Err(Error::new(ErrorKind::Configuration, message)
+                .hint("use letters, digits, spaces and - _ . @ + in a profile name, and no dot at its start"));
+        }
+        if name.len() > MAX_NAME_LENGTH {
+            let message = format!("a profile name of {} bytes is too long: the limit is {MAX_NAME_LENGTH}", name.len());
+            return Err(Error::new(ErrorKind::Configuration, message).hint("choose a shorter name"));
         }
         Ok(Self(name.to_owned()))
     }
 }
 
-/// With `{:#}` as a shell takes it.
+/// In bytes. A file name has 255 at most (NAME_MAX), and the longest of ours adds 31 to the profile's.
+const MAX_NAME_LENGTH: usize = 200;
+
+/// Writes the name; with `{:#}`, quoted for a shell if necessary.
 impl fmt::Display for ProfileName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match formatter.alternate() && self.0.contains(' ') {
@@ -50,44 +53,63 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// For a person who wrote something else.
-pub(crate) const CLIENT_ID_FORM: &str = "which has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (digits and a to f)";
-
-/// Whether it has the form of Microsoft's client IDs.
-pub(crate) fn is_client_id(text: &str) -> bool {
+/// Parses an Application (client) ID, which is a GUID.
+pub(crate) fn client_id(text: &str) -> Result<ClientId, &'static str> {
     let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()))
+    let is_guid = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.chars().all(|c| c.is_ascii_hexdigit()));
+    match is_guid {
+        true => Ok(ClientId::new(text.to_owned())),
+        false => Err("have the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx (digits and a to f), \
+                      such as 00001111-aaaa-2222-bbbb-3333cccc4444"),
+    }
 }
 
-/// Where access tokens are kept between two calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// Where access tokens are cached between two calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheChoice {
-    /// In the kernel's memory, on Linux; nowhere on other systems.
+    /// In the kernel's memory on Linux. Other systems have no cache.
     #[default]
     Memory,
-    /// Nowhere.
+    /// Access tokens are not cached.
     None,
 }
 
-/// One of Microsoft's clouds, which know nothing of each other (Microsoft: "National clouds").
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+impl CacheChoice {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "memory" => Some(Self::Memory),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// One of Microsoft's clouds, which are separate from each other (Microsoft: "National clouds").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cloud {
-    /// Everywhere else.
+    /// The worldwide cloud.
     #[default]
     Global,
-    /// GCC High.
+    /// Microsoft 365 GCC High.
     UsGov,
-    /// Run by 21Vianet.
+    /// Microsoft 365 operated by 21Vianet.
     China,
 }
 
 impl Cloud {
     const ALL: [Self; 3] = [Self::Global, Self::UsGov, Self::China];
 
-    /// Where people sign in.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "global" => Some(Self::Global),
+            "us-gov" => Some(Self::UsGov),
+            "china" => Some(Self::China),
+            _ => None,
+        }
+    }
+
+    /// The host of the sign-in page and of the token endpoint.
     pub(crate) fn login_host(self) -> &'static str {
         match self {
             Self::Global => "login.microsoftonline.com",
@@ -96,7 +118,7 @@ impl Cloud {
         }
     }
 
-    /// The resource of IMAP and SMTP tokens.
+    /// The resource of tokens for IMAP and SMTP.
     pub(crate) fn mail_resource(self) -> &'static str {
         match self {
             Self::Global => "https://outlook.office.com",
@@ -114,7 +136,7 @@ impl Cloud {
         }
     }
 
-    /// Where mail is read.
+    /// The IMAP server.
     pub(crate) fn imap_server(self) -> Server {
         let host = match self {
             Self::Global => "outlook.office365.com",
@@ -124,7 +146,7 @@ impl Cloud {
         Server { host: host.to_owned(), port: IMAPS }
     }
 
-    /// Where mail is sent.
+    /// The SMTP server.
     pub(crate) fn smtp_server(self) -> Server {
         let host = match self {
             Self::Global => "smtp.office365.com",
@@ -134,7 +156,7 @@ impl Cloud {
         Server { host: host.to_owned(), port: SUBMISSION }
     }
 
-    /// The cloud whose login host that is; of an address of one's own, the global one.
+    /// Returns the cloud that has the authority's login host. A host that no cloud has counts as the global cloud.
     pub(super) fn of(authority: &Authority) -> Self {
         let host = authority.0.host_str().unwrap_or_default();
         Self::ALL.into_iter().find(|cloud| cloud.login_host() == host).unwrap_or_default()
@@ -148,27 +170,25 @@ pub(crate) const SUBMISSION: u16 = 587;
 /// HTTP over TLS.
 pub(crate) const HTTPS: u16 = 443;
 
-/// A server by name and port.
+/// A server: host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// Its name, as its certificate has it.
+    /// The host name, as in the server's certificate.
     pub host: String,
-    /// Its port.
+    /// The port.
     pub port: u16,
 }
 
 impl Server {
-    /// `HOST` or `HOST:PORT`.
-    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, String> {
-        let right = "it should look like outlook.office365.com or localhost:1993";
+    /// Parses `HOST` or `HOST:PORT`.
+    pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, &'static str> {
+        const FORM: &str = "be HOST or HOST:PORT, such as outlook.office365.com or localhost:1993";
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => {
-                (host, port.parse().map_err(|_| format!("\"{}\" is no port; {right}", for_terminal(port)))?)
-            }
+            Some((host, port)) => (host, port.parse().map_err(|_| FORM)?),
             None => (text, default_port),
         };
         if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
-            return Err(format!("that is no host; {right}"));
+            return Err(FORM);
         }
         Ok(Self { host: host.to_owned(), port })
     }
@@ -180,27 +200,45 @@ impl fmt::Display for Server {
     }
 }
 
-/// Who issues the tokens: `https://LOGIN-HOST/TENANT/`.
+/// The issuer of the tokens: `https://LOGIN-HOST/TENANT/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority(Url);
 
 impl Authority {
-    /// A tenant in a cloud: an ID, a domain, `common`, `organizations` or `consumers`.
-    pub(crate) fn of_tenant(cloud: Cloud, tenant: &str) -> Result<Self, String> {
+    /// Returns the authority of a tenant: an ID, a domain, `common`, `organizations` or `consumers`.
+    pub(crate) fn of_tenant(cloud: Cloud, tenant: &str) -> Result<Self, &'static str> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
         if tenant.is_empty() || !tenant.chars().all(allowed) {
-            return Err("tenant must be a tenant ID, a domain, or one of common, organizations, consumers".to_owned());
+            return Err("be a tenant ID, a domain such as example.com, or one of common, organizations and consumers");
         }
-        format!("https://{}/{tenant}/", cloud.login_host()).parse()
+        Self::parse(&format!("https://{}/{tenant}/", cloud.login_host()))
     }
 
-    /// The address of one of its endpoints, such as `oauth2/v2.0/token`.
+    /// Parses a URL with one path segment: the tenant.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        const FORM: &str = "be a login host and a tenant, such as https://login.microsoftonline.com/YOUR-TENANT-ID/";
+        let mut url = Url::parse(text).map_err(|_| FORM)?;
+        if url.scheme() != "https" {
+            return Err("start with https://, such as https://login.microsoftonline.com/YOUR-TENANT-ID/");
+        }
+        let segments = url.path_segments().map_or(0, |segments| segments.filter(|segment| !segment.is_empty()).count());
+        let more = url.query().is_some() || url.fragment().is_some();
+        if segments != 1 || more || !url.username().is_empty() || url.password().is_some() {
+            return Err(FORM);
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Ok(Self(url))
+    }
+
+    /// The URL of an endpoint, such as `oauth2/v2.0/token`.
     pub(crate) fn endpoint(&self, path: &str) -> Url {
-        self.0.join(path).expect("an https address takes any relative path")
+        self.0.join(path).expect("a relative path can be joined to an https URL")
     }
 
-    /// Where an administrator consents for the organisation. It cannot be "common" (Microsoft: "Grant tenant-wide admin
-    /// consent to an application").
+    /// The page on which an administrator consents for the organisation. It does not exist for "common" (Microsoft: "Grant
+    /// tenant-wide admin consent to an application").
     pub(crate) fn admin_consent(&self) -> Url {
         let mut address = self.endpoint("adminconsent");
         if address.path() == "/common/adminconsent" {
@@ -214,20 +252,7 @@ impl FromStr for Authority {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let right = "it should look like https://login.microsoftonline.com/YOUR-TENANT-ID/";
-        let mut url = Url::parse(text).map_err(|error| format!("authority is no address ({error}); {right}"))?;
-        if url.scheme() != "https" {
-            return Err(format!("authority must start with https://, since it is sent your tokens; {right}"));
-        }
-        let segments = url.path_segments().map_or(0, |segments| segments.filter(|segment| !segment.is_empty()).count());
-        let more = url.query().is_some() || url.fragment().is_some();
-        if segments != 1 || more || !url.username().is_empty() || url.password().is_some() {
-            return Err(format!("authority must be a login host and one tenant; {right}"));
-        }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
-        Ok(Self(url))
+        Self::parse(text).map_err(|must| format!("the authority {text:?} is not valid: it must {must}"))
     }
 }
 
@@ -237,35 +262,35 @@ impl fmt::Display for Authority {
     }
 }
 
-/// The addresses on which the callback listens.
-const HERE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+/// The hosts on which the callback listens.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// An address on this machine that the browser can come back to: `https`, or `http`, which Microsoft allows for
-/// localhost alone.
-pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, String> {
-    let right = "it should look like https://localhost:7598/ or http://localhost/";
-    // `RedirectUrl` keeps the text to the letter, as Microsoft compares it.
-    let redirect =
-        RedirectUrl::new(text.to_owned()).map_err(|error| format!("redirect_uri is no address ({error}); {right}"))?;
-    let url = redirect.url();
-    // As it is written, since it is sent so: a parser forgives `http:/localhost`, white space, `\`, and a port that is
-    // not there.
+/// Parses a redirect URI on this computer: `https`, or `http`, which Microsoft allows for localhost only.
+pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
+    // The text is sent as it is written, so it is checked as written: a URL parser also accepts `http:/localhost`, white
+    // space, `\` and an empty port.
     if !["https://", "http://"].iter().any(|start| text.starts_with(start)) {
-        return Err(format!("redirect_uri must start with https:// or http://; {right}"));
+        return Err("start with https:// or http://, such as https://localhost:7598/ or http://localhost/");
     }
     if !text.chars().all(|c| c.is_ascii_graphic() && c != '\\') {
-        return Err(format!("redirect_uri holds what no address holds, such as white space; {right}"));
+        return Err("not contain spaces, \\ or characters outside ASCII, such as https://localhost:7598/");
     }
+    // `RedirectUrl` keeps the text unchanged, because Microsoft compares it character by character.
+    let redirect = RedirectUrl::new(text.to_owned())
+        .map_err(|_| "be a URI on this computer, such as https://localhost:7598/ or http://localhost/")?;
+    let url = redirect.url();
     let server = text.split('/').nth(2).unwrap_or_default();
     let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
-    if !HERE.iter().any(|host| server == *host || server == format!("{host}{port}")) {
-        return Err(format!("redirect_uri must be on this machine, where the browser comes back to us; {right}"));
+    if !LOOPBACK.iter().any(|host| server == *host || server == format!("{host}{port}")) {
+        return Err(
+            "be on this computer (localhost, 127.0.0.1 or [::1]), such as https://localhost:7598/ or http://localhost/",
+        );
     }
     if url.scheme() == "http" && server.ends_with(":80") {
-        return Err("redirect_uri cannot have port 80; leave the port out, and any free one is taken".to_owned());
+        return Err("not have the port 80; use http://localhost/ to let the system choose a free port");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("redirect_uri must have neither ? nor #; {right}"));
+        return Err("not contain ? or #, such as https://localhost:7598/");
     }
     Ok(redirect)
 }
@@ -275,10 +300,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_id_has_its_form() {
-        assert!(is_client_id("9e5f94bc-e8a4-4e73-b8be-63364c29d753"));
+    fn a_client_id_is_a_guid() {
+        assert!(client_id("9e5f94bc-e8a4-4e73-b8be-63364c29d753").is_ok());
         for wrong in ["", "mail", "9e5f94bc-e8a4-4e73-b8be", "9e5f94bc-e8a4-4e73-b8be-63364c29d75x"] {
-            assert!(!is_client_id(wrong), "{wrong}");
+            assert!(client_id(wrong).is_err(), "{wrong}");
         }
     }
 }

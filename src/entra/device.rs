@@ -1,4 +1,4 @@
-//! Sign in with a code on another device (RFC 8628; Microsoft: "device authorization grant").
+//! Sign-in with a code on another device (RFC 8628; Microsoft: "device authorization grant").
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -9,29 +9,34 @@ use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::sanitize::for_terminal;
 
-/// Of a device code; Microsoft's live for 15 minutes.
+/// The longest lifetime of a device code that is accepted. Microsoft's expire after 15 minutes.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// Between two questions whether the person has decided; Microsoft's is 5 seconds.
+/// The longest polling interval that is accepted. Microsoft's is 5 seconds.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What the person is shown, and what the program asks with.
+/// A device code with its user code and verification URI.
 pub(crate) struct DeviceCode(StandardDeviceAuthorizationResponse);
 
 impl DeviceCode {
-    /// The library waits for as long as the answer says, and asks without a pause where it says so.
+    /// Rejects extreme values, because the oauth2 crate follows them: it would wait for years, or poll without a pause.
     pub(crate) fn validate(code: StandardDeviceAuthorizationResponse) -> Result<Self> {
         let interval = code.interval();
         if code.expires_in() > MAX_LIFETIME || interval.is_zero() || interval > MAX_INTERVAL {
-            return Err(http::unexpected_response("a device code of such a lifetime or interval is none"));
+            return Err(http::unexpected_response(format!(
+                "the device code is valid for {} s and polled every {} s, which is out of range",
+                code.expires_in().as_secs(),
+                interval.as_secs()
+            )));
         }
         Ok(Self(code))
     }
 
-    /// Where the person enters the code.
+    /// The page where the user code is entered.
     pub(crate) fn address(&self) -> String {
         for_terminal(self.0.verification_uri())
     }
 
+    /// The code to enter there.
     pub(crate) fn user_code(&self) -> String {
         for_terminal(self.0.user_code().secret())
     }
@@ -42,8 +47,8 @@ impl DeviceCode {
 }
 
 impl Entra<'_> {
-    /// A code for the profile's scopes alone. The token request of a device code names none (RFC 8628, 3.4), so that
-    /// Microsoft refuses it where the person consented to several services at once (AADSTS28000;
+    /// Requests a device code for the scopes of this profile only. The token request of the device flow has no `scope`
+    /// (RFC 8628, 3.4), so that Microsoft refuses it for a code with scopes of several services (AADSTS28000;
     /// MicrosoftDocs/azure-docs#42565).
     pub(crate) fn device_code(&self) -> Result<DeviceCode> {
         self.client
@@ -54,8 +59,8 @@ impl Entra<'_> {
             .and_then(DeviceCode::validate)
     }
 
-    /// Asks until the person has decided, or the code has expired. The library keeps the pace: the interval, `slow_down`,
-    /// and longer pauses while the network is down. `pause` is called for each.
+    /// Polls until the sign-in is completed or declined, or the code has expired. The oauth2 crate paces the requests: the
+    /// interval, `slow_down`, and longer pauses while the network is down. `pause` is called to wait.
     pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
         self.poll(code, pause, |request| self.http.send_once(request))
     }
@@ -66,32 +71,32 @@ impl Entra<'_> {
         pause: impl Fn(Duration),
         send: impl Fn(HttpRequest) -> Result<HttpResponse>,
     ) -> Result<Tokens> {
-        // The library's own errors know neither Microsoft's code nor our hints; and what stood in the way when the time
-        // ran out is worth more than that it ran out.
-        let last: RefCell<Option<Error>> = RefCell::default();
-        let ask = |request: HttpRequest| {
-            let asked = send(request);
-            last.replace(asked.as_ref().err().cloned());
-            let answer = asked?;
-            let waits = refusal::parse(answer.body())
+        // The errors of the oauth2 crate contain neither the AADSTS code nor our hints. And if the code expires while
+        // the network is down, the network error is the better message.
+        let last_error: RefCell<Option<Error>> = RefCell::default();
+        let send = |request: HttpRequest| {
+            let result = send(request);
+            last_error.replace(result.as_ref().err().cloned());
+            let response = result?;
+            let is_pending = refusal::parse(response.body())
                 .is_some_and(|refusal| ["authorization_pending", "slow_down"].contains(&refusal.error.as_str()));
-            let error = http::success(answer.clone(), self.profile).err().filter(|_| !waits);
-            last.replace(error.clone());
+            let error = http::success(response.clone(), self.profile).err().filter(|_| !is_pending);
+            last_error.replace(error.clone());
             match error {
-                // It is_transient: an error makes the library try again, and more slowly.
+                // Transient: an error makes the oauth2 crate retry after a longer pause.
                 Some(error) if [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind()) => Err(error),
-                _ => Ok(answer),
+                _ => Ok(response),
             }
         };
-        let answer = self.client.exchange_device_access_token(&code.0).request(&ask, pause, None);
-        match (answer, last.into_inner()) {
-            (Ok(answer), _) => self.tokens(answer, None),
+        let result = self.client.exchange_device_access_token(&code.0).request(&send, pause, None);
+        match (result, last_error.into_inner()) {
+            (Ok(response), _) => self.tokens(response, None),
             (Err(_), Some(error)) => Err(error),
-            // The library's clock ran out before Microsoft's did.
+            // By our clock the code has expired, before Microsoft said so.
             (Err(RequestTokenError::ServerResponse(_)), None) => {
                 Err(refusal::into_error(Refusal::from_redirect("expired_token", ""), http::BAD_REQUEST, self.profile))
             }
-            (Err(_), None) => Err(http::unexpected_response("it is no token response")),
+            (Err(_), None) => Err(http::unexpected_response("it is not a token response")),
         }
     }
 }

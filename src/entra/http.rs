@@ -1,5 +1,5 @@
-//! One request, with limits on time, size, redirects and attempts. Whatever comes back that is no answer of the identity platform
-//! ends here, and so do refusals: a caller sees tokens or an [`Error`].
+//! HTTP requests with limits on time, size, redirects and attempts. Error responses, and responses that did not come from
+//! the identity platform, become an [`Error`] here.
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -17,17 +17,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
 use crate::{runtime, signals};
 
-/// A token response is about 6 KB; whoever sends a megabyte is somebody else.
+/// In bytes. A token response has about 6 KB, so that a larger one did not come from Microsoft.
 const MAX_RESPONSE_SIZE: usize = 1024 * 1024;
 
-/// The status that refusals come with.
+/// The status of most error responses.
 pub(crate) const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
 
 const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 
+/// The HTTP client of one profile.
 pub(super) struct HttpClient<'a> {
     profile: &'a Profile,
-    /// Built when first needed: whoever makes no request pays for no TLS.
+    /// Built on first use, because loading the certificate authorities takes milliseconds.
     client: OnceLock<Result<Client>>,
 }
 
@@ -36,38 +37,42 @@ impl<'a> HttpClient<'a> {
         Self { profile, client: OnceLock::new() }
     }
 
-    /// Sends the request, again where that may help, and returns the answer if it is a success.
+    /// Sends the request, retries transient failures, and returns the response if it is a success.
     pub(super) fn post(&self, request: HttpRequest, repeatable: Repeatable) -> Result<HttpResponse> {
         let client = self.client()?;
+        let host = host(&request);
         let mut attempts = Attempts::new(self.profile.network_timeout, repeatable);
-        let result = self.run_with_timeout(async {
+        let result = self.run_with_timeout(&host, async {
             loop {
-                let failure = match send(client, request.clone()).await {
-                    Ok(answer) => {
-                        let retry_after = retry::retry_after(answer.headers());
-                        match success(answer, self.profile) {
-                            Ok(answer) => return Ok(answer),
+                let failure = match self.send(client, request.clone()).await {
+                    Ok(response) => {
+                        let retry_after = retry::retry_after(response.headers());
+                        match success(response, self.profile) {
+                            Ok(response) => return Ok(response),
                             Err(error) => FailedAttempt { retry_after, ..FailedAttempt::answered(error) },
                         }
                     }
                     Err(failure) => failure,
                 };
                 let pause = attempts.delay_after(failure)?;
-                log::info!("again in {} ms", pause.as_millis());
+                log::info!("retrying in {} ms", pause.as_millis());
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
-                    () = signals::signalled() => return Err(Error::new(ErrorKind::TryLater, "ended by a signal")),
+                    () = signals::signalled() => return Err(interrupted(&host)),
                 }
             }
         })?;
-        // What went wrong before the time was over says more than that it was over.
-        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out())))
+        // The error of the last attempt says more than that the time is up.
+        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&host))))
     }
 
-    /// One GET, perhaps with a token.
-    pub(super) fn get(&self, address: &str, token: Option<&AccessToken>) -> Result<HttpResponse> {
+    /// Sends one GET request, with a bearer token if there is one.
+    pub(super) fn get(&self, url: &str, token: Option<&AccessToken>) -> Result<HttpResponse> {
         let mut request = HttpRequest::new(Vec::new());
-        *request.uri_mut() = address.parse().map_err(|_| unexpected_response("its address is none"))?;
+        *request.uri_mut() = url.parse().map_err(|_| {
+            Error::new(ErrorKind::Protocol, format!("{} is not a valid URL", for_terminal(url)))
+                .hint(format!("check the hosts in {}", self.profile.file.display()))
+        })?;
         if let Some(token) = token
             && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
         {
@@ -77,136 +82,162 @@ impl<'a> HttpClient<'a> {
         self.send_once(request)
     }
 
-    /// Sends the request once, and returns what came back, whatever it says.
+    /// Sends the request once and returns the response, whether or not it is a success.
     pub(super) fn send_once(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = self.client()?;
-        let result = self.run_with_timeout(async { send(client, request).await.map_err(|failure| failure.error) })?;
-        result.unwrap_or_else(|| Err(self.timed_out()))
+        let host = host(&request);
+        let send = async { self.send(client, request).await.map_err(|failure| failure.error) };
+        self.run_with_timeout(&host, send)?.unwrap_or_else(|| Err(self.timed_out(&host)))
     }
 
     pub(super) fn client(&self) -> Result<&Client> {
         self.client.get_or_init(|| self.build_client()).as_ref().map_err(Clone::clone)
     }
 
-    /// Runs a talk to its end, or to the limit, or shortly after a signal: a request may already have changed something
-    /// at Microsoft, so the answer gets a last chance. None where the talk did not come to its end.
-    fn run_with_timeout<T>(&self, talk: impl Future<Output = T>) -> Result<Option<T>> {
+    /// Runs a request until it completes, the time is up, or the grace period after a signal has elapsed: Microsoft may
+    /// already have rotated the refresh token, so the response gets a last chance. Returns `None` unless it completed.
+    fn run_with_timeout<T>(&self, host: &str, request: impl Future<Output = T>) -> Result<Option<T>> {
         let runtime = runtime::new().map_err(|error| {
-            Error::new(ErrorKind::TryLater, format!("the network cannot be used: {error}"))
+            Error::new(ErrorKind::TryLater, format!("cannot connect to {host}: {error}"))
                 .hint("close some programs or raise the limit of open files (`ulimit -n`), then try again")
         })?;
         let result = runtime.block_on(async {
             tokio::select! {
-                result = tokio::time::timeout(self.profile.network_timeout, talk) => result.ok(),
+                result = tokio::time::timeout(self.profile.network_timeout, request) => result.ok(),
                 () = signals::grace_elapsed() => None,
             }
         });
-        // A name that is still being looked up must not hold the process.
+        // A DNS lookup that is still running must not delay the exit.
         runtime.shutdown_background();
         Ok(result)
     }
 
-    fn timed_out(&self) -> Error {
+    fn timed_out(&self, host: &str) -> Error {
+        if signals::is_pending() {
+            return interrupted(host);
+        }
         let seconds = self.profile.network_timeout.as_secs();
-        Error::new(ErrorKind::TryLater, format!("Microsoft did not answer within {seconds} seconds"))
-            .hint("try again later; a slow network wants a larger network_timeout")
+        Error::new(ErrorKind::TryLater, format!("the request to {host} timed out after {seconds} s")).hint(format!(
+            "try again later; on a slow network, increase network_timeout in {}",
+            self.profile.file.display()
+        ))
     }
 
     fn build_client(&self) -> Result<Client> {
         Client::builder()
             .tls_backend_preconfigured(tls_configuration(self.profile)?)
-            .redirect(redirect::Policy::none()) // the token endpoint has none; a captive portal does
+            .redirect(redirect::Policy::none()) // only a captive portal redirects the token endpoint
             .user_agent(USER_AGENT)
             .build()
             .map_err(|error| {
-                Error::new(ErrorKind::Configuration, format!("the network cannot be used: {}", root_cause(&error)))
-                    .hint("see whether HTTPS_PROXY and ALL_PROXY are addresses")
+                let cause = root_cause(&error);
+                Error::new(ErrorKind::Configuration, format!("cannot set up the HTTP client: {cause}"))
+                    .hint("check that HTTPS_PROXY and ALL_PROXY are URLs, such as http://proxy.example.com:8080")
             })
     }
-}
 
-/// An answer that the identity platform does not give.
-pub(super) fn unexpected_response(why: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Protocol, format!("what came back is no answer of the Microsoft identity platform: {why}"))
-        .hint(
-            "nothing was lost; a captive portal (hotel, train) or a proxy may have answered: \
-             open a page in a browser, then try again",
-        )
-}
-
-async fn send(client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
-    let (what, begun) = (format!("{} {}", request.method(), request.uri()), Instant::now());
-    let result = send_and_read(client, request).await;
-    let outcome = match &result {
-        Ok(answer) => answer.status().to_string(),
-        Err(failure) => failure.error.to_string(),
-    };
-    log::info!("{what}: {outcome} ({} ms)", begun.elapsed().as_millis());
-    result
-}
-
-async fn send_and_read(client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
-    let (head, body) = request.into_parts();
-    let request = client.request(head.method, head.uri.to_string()).headers(head.headers).body(body);
-    let unanswered = |error| FailedAttempt { was_answered: false, ..unreachable(&error) };
-    let mut response = request.send().await.map_err(unanswered)?;
-    let status = response.status();
-    if status.is_redirection() {
-        return Err(FailedAttempt::answered(unexpected_response(format!("a redirect ({status})"))));
+    /// Sends one request and logs how it ended.
+    async fn send(&self, client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
+        let (what, begun) = (format!("{} {}", request.method(), request.uri()), Instant::now());
+        let result = self.send_and_read(client, request).await;
+        let outcome = match &result {
+            Ok(response) => response.status().to_string(),
+            Err(failure) => failure.error.to_string(),
+        };
+        log::info!("{what}: {outcome} ({} ms)", begun.elapsed().as_millis());
+        result
     }
-    let headers = response.headers().clone();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        if body.len() + chunk.len() > MAX_RESPONSE_SIZE {
-            return Err(FailedAttempt::answered(unexpected_response("it is larger than 1 MiB")));
+
+    async fn send_and_read(&self, client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
+        let host = host(&request);
+        let (head, body) = request.into_parts();
+        let request = client.request(head.method, head.uri.to_string()).headers(head.headers).body(body);
+        let no_response = |error| FailedAttempt { was_answered: false, ..self.unreachable(&host, &error) };
+        let mut response = request.send().await.map_err(no_response)?;
+        let status = response.status();
+        if status.is_redirection() {
+            let why = format!("{host} sent a redirect ({status})");
+            return Err(FailedAttempt::answered(unexpected_response(why)));
         }
-        body.extend_from_slice(&chunk);
+        let headers = response.headers().clone();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&host, &error))? {
+            if body.len() + chunk.len() > MAX_RESPONSE_SIZE {
+                let why = format!("{host} sent more than 1 MiB");
+                return Err(FailedAttempt::answered(unexpected_response(why)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut response = HttpResponse::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
     }
-    let mut answer = HttpResponse::new(body);
-    *answer.status_mut() = status;
-    *answer.headers_mut() = headers;
-    Ok(answer)
+
+    /// The failure of a request that did not get through: DNS, routing, TLS or proxy.
+    fn unreachable(&self, host: &str, error: &reqwest::Error) -> FailedAttempt {
+        let cause = root_cause(error);
+        let untrusted = cause.contains("certificate");
+        let hint = if cause.contains("expired") || cause.contains("not valid yet") {
+            "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`"
+                .to_owned()
+        } else if untrusted {
+            format!(
+                "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE \
+                 to its certificate authority (PEM)",
+                self.profile.file.display()
+            )
+        } else {
+            "check the network (and the proxy, if HTTPS_PROXY is set), then try again; the stored token is kept"
+                .to_owned()
+        };
+        let error = Error::new(ErrorKind::TryLater, format!("{host} cannot be reached: {cause}")).hint(hint);
+        FailedAttempt { is_transient: !untrusted, ..FailedAttempt::answered(error) }
+    }
 }
 
-/// The answer, unless it is a refusal or none of the identity platform's.
-pub(crate) fn success(answer: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
-    let status = answer.status();
-    if let Some(refusal) = refusal::parse(answer.body()) {
+/// The host of a request, with its port unless it is the default.
+fn host(request: &HttpRequest) -> String {
+    request.uri().authority().map_or_else(String::new, |authority| for_terminal(authority.as_str()))
+}
+
+fn interrupted(host: &str) -> Error {
+    Error::new(ErrorKind::TryLater, format!("the request to {host} was interrupted by a signal"))
+}
+
+/// The error for a response that the identity platform does not send.
+pub(super) fn unexpected_response(why: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Protocol, format!("unexpected response (not from Microsoft?): {why}")).hint(
+        "a captive portal (hotel, train) or a proxy may have answered: open any website in a browser, then try again; \
+         the stored token is kept",
+    )
+}
+
+/// Returns the response if it is a success. Error responses, and responses that are not JSON, become an error.
+pub(crate) fn success(response: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
+    let status = response.status();
+    if let Some(refusal) = refusal::parse(response.body()) {
         return Err(refusal::into_error(refusal, status, profile));
     }
+    let url = profile.authority.endpoint("");
+    let host = url.authority();
     match status {
-        StatusCode::OK if serde_json::from_slice::<serde::de::IgnoredAny>(answer.body()).is_err() => {
-            Err(unexpected_response("it is no JSON"))
+        StatusCode::OK if serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_err() => {
+            Err(unexpected_response(format!("{host} sent something that is not JSON")))
         }
-        StatusCode::OK => Ok(answer),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(status)),
-        status if status.is_server_error() => Err(busy(status)),
-        status => Err(unexpected_response(status)),
+        StatusCode::OK => Ok(response),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(host, status)),
+        status if status.is_server_error() => Err(busy(host, status)),
+        status => Err(unexpected_response(format!("{host} answered {status}"))),
     }
 }
 
-fn busy(status: StatusCode) -> Error {
-    Error::new(ErrorKind::TryLater, format!("Microsoft cannot answer now ({status})"))
-        .hint("try again later; the stored token is still good")
+fn busy(host: &str, status: StatusCode) -> Error {
+    Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})"))
+        .hint("try again later; the stored token is kept")
 }
 
-/// The request did not get through: name, route, TLS, proxy.
-fn unreachable(error: &reqwest::Error) -> FailedAttempt {
-    let cause = root_cause(error);
-    let untrusted = cause.contains("certificate");
-    let hint = if cause.contains("expired") || cause.contains("not valid yet") {
-        "see whether the clock of this machine is right, such as with `date` and `timedatectl set-ntp true`"
-    } else if untrusted {
-        "a company's proxy may show its own certificate: name its authority in ca_file or SSL_CERT_FILE"
-    } else {
-        "see whether the network is up (and the proxy, if HTTPS_PROXY is set), then try again; \
-         the stored token is still good"
-    };
-    let error = Error::new(ErrorKind::TryLater, format!("Microsoft cannot be reached: {cause}")).hint(hint);
-    FailedAttempt { is_transient: !untrusted, ..FailedAttempt::answered(error) }
-}
-
-/// The innermost error says what happened; the outer ones say that something did, with the address.
+/// The innermost error. The outer ones repeat the URL and say only that something failed.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

@@ -1,14 +1,17 @@
-//! What a refusal means, and what to do next.
+//! Error responses: parsed, and turned into errors with a cause and a next step.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::aadsts::{self, NextStep};
+use super::aadsts::{self, Advice, NextStep, fill};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::sanitize::for_terminal;
 
-/// Each field may be missing, and those that we do not know may be there.
+/// The most characters of Microsoft's own sentence that a message quotes.
+const MAX_SUMMARY: usize = 300;
+
+/// Microsoft's error response. Unknown fields are ignored.
 #[derive(Deserialize)]
 struct Body {
     error: String,
@@ -21,33 +24,35 @@ struct Body {
     timestamp: Option<String>,
 }
 
-/// The refusal that a body holds, if it holds one.
+/// Parses the body of an error response. Returns `None` for any other body.
 pub(crate) fn parse(body: &[u8]) -> Option<Refusal> {
     let body: Body = serde_json::from_slice(body).ok()?;
-    let described = Refusal::from_redirect(&body.error, body.error_description.as_deref().unwrap_or_default());
+    let refusal = Refusal::from_redirect(&body.error, body.error_description.as_deref().unwrap_or_default());
     let code = body.error_codes.first().and_then(serde_json::Value::as_u64).and_then(|code| u32::try_from(code).ok());
-    let shown = |text: Option<String>| text.map(|text| for_terminal(&text)).filter(|text| !text.is_empty());
+    let sanitized = |text: Option<String>| text.map(|text| for_terminal(&text)).filter(|text| !text.is_empty());
     Some(Refusal {
-        suberror: shown(body.suberror),
-        code: code.or(described.code),
-        trace_id: shown(body.trace_id),
-        correlation_id: shown(body.correlation_id),
-        timestamp: shown(body.timestamp),
-        ..described
+        suberror: sanitized(body.suberror),
+        code: code.or(refusal.code),
+        trace_id: sanitized(body.trace_id),
+        correlation_id: sanitized(body.correlation_id),
+        timestamp: sanitized(body.timestamp),
+        ..refusal
     })
 }
 
 impl Refusal {
-    /// The refusal in a redirect: the parameters `error` and `error_description` (RFC 6749, 4.1.2.1).
+    /// Creates a refusal from the parameters `error` and `error_description` of a redirect (RFC 6749, 4.1.2.1).
     pub(crate) fn from_redirect(error: &str, description: &str) -> Self {
-        // The description ends with the IDs, each on a line of its own.
+        // The description ends with the IDs, on lines of their own or on the same line.
         let id = |name: &str| {
             let value = description.split(name).nth(1)?.split_whitespace().next()?;
             Some(for_terminal(value))
         };
+        let text = description.split("Trace ID:").next().unwrap_or_default();
         Self {
             error: for_terminal(error),
-            description: for_terminal(description.split("Trace ID:").next().unwrap_or_default()),
+            description: for_terminal(text),
+            summary: summary(text),
             code: aadsts_code(description),
             trace_id: id("Trace ID:"),
             correlation_id: id("Correlation ID:"),
@@ -56,67 +61,78 @@ impl Refusal {
     }
 }
 
-/// Whether the refresh token itself was refused, so that another copy of it may still do.
+/// Returns the first line of a description without its AADSTS code, 300 characters at most.
+fn summary(description: &str) -> String {
+    let line = description.trim_start().split(['\r', '\n']).next().unwrap_or_default();
+    let digits = |code: &str| code.chars().all(|c| c.is_ascii_digit());
+    let sentence = match line.strip_prefix("AADSTS").and_then(|rest| rest.split_once(':')) {
+        Some((code, sentence)) if digits(code) => sentence,
+        _ => line,
+    };
+    let sentence = for_terminal(sentence);
+    match sentence.char_indices().nth(MAX_SUMMARY) {
+        None => sentence,
+        Some(_) => sentence.chars().take(MAX_SUMMARY - 1).chain(['…']).collect(),
+    }
+}
+
+/// Whether Microsoft refused the refresh token itself, so that another stored copy may still work.
 pub(crate) fn token_is_refused(refusal: &Refusal) -> bool {
     refusal.error == "invalid_grant" && !is_transient(refusal)
 }
 
-/// The refusal as an error that says what to do. The status is that of the answer that held it.
+/// Converts a refusal into an error with a cause and a hint. `status` is the HTTP status of the response.
 pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile) -> Error {
     let kind = kind(&refusal, status);
     let advice = refusal.code.and_then(aadsts::advice);
-    let message = match advice {
-        Some(advice) => advice.cause.to_owned(),
-        None if refusal.error == "expired_token" => "The code has expired".to_owned(),
-        None if refusal.error == "authorization_declined" => "The sign-in was declined".to_owned(),
-        None => match [&refusal.description, &refusal.error].into_iter().find(|words| !words.is_empty()) {
-            Some(words) => format!("Microsoft refused: {words}"),
-            None => "Microsoft refused, and did not say why".to_owned(),
-        },
-    };
-    log::info!("Microsoft's words: {}: {}", refusal.error, refusal.description);
-    Error::new(kind, message).hint(hint(kind, advice.map(|advice| advice.next), profile)).with_refusal(refusal)
+    log::info!("Microsoft's error response: {}: {}", refusal.error, refusal.description);
+    Error::new(kind, message(&refusal, advice, profile))
+        .hint(hint(kind, advice.map(|advice| advice.next), profile))
+        .with_refusal(refusal)
 }
 
-/// The next command to type. Where the kind says that waiting helps, no code says otherwise.
-fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile) -> String {
-    let name = &profile.name;
-    let sign_in = format!("run `get-token --profile {name:#}` to sign in again");
-    match next {
-        _ if kind == ErrorKind::TryLater => "try again later; the stored token is still good".to_owned(),
-        Some(NextStep::SignIn) => sign_in,
-        Some(NextStep::Interact) => {
-            format!("run `get-token --profile {name:#}`, and do in the browser what your organisation asks for")
-        }
-        Some(NextStep::Policy) => {
-            "only your organisation's IT department can change that; show it the reference below".to_owned()
-        }
-        Some(NextStep::OtherAccount) => format!(
-            "run `get-token --profile {name:#}` and choose another account, or set tenant in config.toml to that \
-             account's own"
-        ),
-        Some(NextStep::Consent) => {
-            format!("run `get-token --profile {name:#}` and accept what Microsoft asks you there")
-        }
-        Some(NextStep::AdministratorConsent) => {
-            let address = profile.authority.admin_consent();
-            format!("forward this address to an administrator:\n{address}?client_id={}", profile.client_id.as_str())
-        }
-        Some(NextStep::Fix(what)) => what.to_owned(),
-        Some(NextStep::Later) | None if kind == ErrorKind::Configuration => {
-            "compare client_id, client_secret, tenant and redirect_uri with the app registration".to_owned()
-        }
-        Some(NextStep::Later) | None => sign_in,
+/// The cause with its values, the code, and Microsoft's own first sentence.
+fn message(refusal: &Refusal, advice: Option<&Advice>, profile: &Profile) -> String {
+    let cause = match (advice, refusal.error.as_str()) {
+        (Some(advice), _) => Some(fill(advice.cause, profile)),
+        (None, "expired_token") => Some("the device code has expired".to_owned()),
+        (None, "authorization_declined") => Some("the sign-in was declined".to_owned()),
+        (None, _) => None,
+    };
+    let code = match refusal.code {
+        Some(code) => format!(" (AADSTS{code})"),
+        None if cause.is_none() && !refusal.error.is_empty() => format!(" ({})", refusal.error),
+        None => String::new(),
+    };
+    let sentence = &refusal.summary;
+    match cause {
+        Some(cause) if sentence.is_empty() => format!("{cause}{code}"),
+        Some(cause) => format!("{cause}{code}. Microsoft: \"{sentence}\""),
+        None if sentence.is_empty() => format!("Microsoft refused the request{code} without an explanation"),
+        None => format!("Microsoft refused the request{code}: \"{sentence}\""),
     }
 }
 
-/// What to do, by `error` and `suberror`; among the codes only the transient ones decide.
+/// The next step. If the kind says that waiting helps, it overrides the code.
+fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile) -> String {
+    let next = match next {
+        _ if kind == ErrorKind::TryLater => NextStep::Later,
+        Some(NextStep::Later) | None if kind == ErrorKind::Configuration => NextStep::Fix(
+            "compare client_id, client_secret, tenant, redirect_uri and scopes in {file} with the app registration",
+        ),
+        Some(NextStep::Later) | None => NextStep::SignIn,
+        Some(next) => next,
+    };
+    fill(next.hint(), profile)
+}
+
+/// Returns the kind of an error, from `error` and `suberror`. Of the AADSTS codes only the transient ones count.
 fn kind(refusal: &Refusal, status: StatusCode) -> ErrorKind {
     if is_transient(refusal) || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         return ErrorKind::TryLater;
     }
     match (refusal.error.as_str(), refusal.suberror.as_deref()) {
-        // The token belongs to another client ID.
+        // The refresh token was issued to another client ID.
         ("invalid_grant", Some("client_mismatch")) => ErrorKind::Configuration,
         (
             "invalid_grant"
@@ -146,26 +162,63 @@ fn aadsts_code(description: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::Config;
 
     #[test]
-    fn microsofts_error_response_is_kept_and_fit_to_be_shown() {
+    fn an_error_response_is_parsed_and_sanitized() {
         let body = br#"{"error":"invalid_grant","error_description":"AADSTS700082: The token has \u001b[31mexpired.\r\nTrace ID: t\r\nCorrelation ID: c","error_codes":[700082],"timestamp":"2026-01-02 03:04:05Z","trace_id":"t","correlation_id":"c","error_uri":"https://example.com"}"#;
         let refusal = parse(body).expect("a refusal");
         assert_eq!(refusal.description, "AADSTS700082: The token has [31mexpired.");
         assert_eq!(refusal.ids(), "AADSTS700082, trace t, correlation c, 2026-01-02 03:04:05Z");
+        assert_eq!(refusal.summary, "The token has [31mexpired.");
         assert!(token_is_refused(&refusal));
     }
 
     #[test]
-    fn throttling_is_no_dead_token_though_it_comes_as_invalid_grant() {
+    fn the_summary_is_the_first_line_without_the_code() {
+        assert_eq!(summary("AADSTS50011: The redirect URI\u{7} is wrong.\r\nMore."), "The redirect URI is wrong.");
+        assert_eq!(summary("\r\nNo code: at all.\nMore."), "No code: at all.");
+        assert_eq!(summary("AADSTSx: odd"), "AADSTSx: odd");
+        assert_eq!(summary("AADSTS1:"), "");
+        let long = summary(&"ä".repeat(301));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (300, true));
+        assert_eq!(summary(&"ä".repeat(300)), "ä".repeat(300));
+    }
+
+    #[test]
+    fn a_message_has_cause_code_and_microsofts_sentence() {
+        let client_id = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
+        let file = Path::new("/home/ada/.config/m365auth/config.toml");
+        let config = Config::parse(file, format!("client_id = '{client_id}'")).expect("a configuration");
+        let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
+        let message = |error: &str, description: &str| {
+            into_error(Refusal::from_redirect(error, description), StatusCode::BAD_REQUEST, &profile).to_string()
+        };
+        assert_eq!(
+            message("invalid_request", "AADSTS50011: The redirect URI is wrong.\r\nTrace ID: t"),
+            format!(
+                "the redirect URI https://localhost:7598/ is not registered for client {client_id} (AADSTS50011). \
+                 Microsoft: \"The redirect URI is wrong.\""
+            )
+        );
+        assert_eq!(message("expired_token", ""), "the device code has expired");
+        assert_eq!(message("odd", "AADSTS1: No."), "Microsoft refused the request (AADSTS1): \"No.\"");
+        assert_eq!(message("odd", ""), "Microsoft refused the request (odd) without an explanation");
+        assert_eq!(message("", ""), "Microsoft refused the request without an explanation");
+    }
+
+    #[test]
+    fn throttling_as_invalid_grant_does_not_refuse_the_token() {
         let refusal = Refusal::from_redirect("invalid_grant", "AADSTS50196: The server terminated an operation");
         assert!(!token_is_refused(&refusal));
         assert_eq!(kind(&refusal, StatusCode::BAD_REQUEST), ErrorKind::TryLater);
     }
 
     #[test]
-    fn an_unknown_error_and_missing_fields_are_refusals_too() {
+    fn unknown_errors_and_missing_fields_are_accepted() {
         let refusal = parse(br#"{"error":"something_new"}"#).expect("a refusal");
         assert_eq!(kind(&refusal, StatusCode::BAD_REQUEST), ErrorKind::Configuration);
         assert!(parse(br#"{"error":"invalid_grant","error_description":null,"error_codes":["x"]}"#).is_some());
@@ -174,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_redirects_description_has_the_ids_too() {
+    fn the_ids_are_read_from_the_description_of_a_redirect() {
         let refusal =
             Refusal::from_redirect("access_denied", "AADSTS65004: Declined.\r\nTrace ID: t1\r\nCorrelation ID: c1\r\n");
         assert_eq!(refusal.ids(), "AADSTS65004, trace t1, correlation c1");

@@ -1,4 +1,4 @@
-//! Whom a profile trusts: the system's certificate authorities, and those of its own.
+//! The certificate authorities that a profile trusts: the system's, and those of `ca_file`.
 
 #[cfg(all(unix, not(target_os = "macos")))]
 mod bundle_first;
@@ -15,25 +15,28 @@ use rustls_platform_verifier::Verifier;
 
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
+use crate::private_fs;
 
-/// TLS with whom the profile trusts.
+/// Returns the TLS configuration of a profile.
 pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let unusable = |error: rustls::Error| {
-        Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}"))
-            .hint("see whether the certificate authorities of the system, SSL_CERT_FILE and SSL_CERT_DIR are there")
+        Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}")).hint(
+            "check that the system's certificate authorities are installed, and that SSL_CERT_FILE and SSL_CERT_DIR \
+                 exist if they are set",
+        )
     };
     let roots = extra_roots(profile.ca_file.as_deref())?;
     let verifier = verifier(roots, Arc::clone(&provider)).map_err(unusable)?;
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
-        .dangerous() // the name of the method; the system's own verifier is what is set
+        .dangerous() // required for any custom verifier; this one is the system's
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
 }
 
-/// The system's verifier.
+/// Returns the system's verifier.
 #[cfg(any(not(unix), target_os = "macos"))]
 fn verifier(
     roots: Vec<CertificateDer<'static>>,
@@ -45,7 +48,7 @@ fn verifier(
     }))
 }
 
-/// The system's authorities from the one file that holds them all, where there is one.
+/// Returns a verifier that reads the system's certificate bundle first, if there is one.
 #[cfg(all(unix, not(target_os = "macos")))]
 fn verifier(
     roots: Vec<CertificateDer<'static>>,
@@ -57,7 +60,7 @@ fn verifier(
     })
 }
 
-/// `ca_file`; and SSL_CERT_FILE where the system's own verifier does not read it.
+/// Reads the certificates of `ca_file`, and of SSL_CERT_FILE on systems whose verifier does not read it.
 fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
     let variable = std::env::var_os("SSL_CERT_FILE").filter(|_| cfg!(any(target_os = "macos", windows)));
     let mut roots = Vec::new();
@@ -67,13 +70,18 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
                 ErrorKind::Configuration,
                 format!("cannot read certificate authorities from {}: {error}", file.display()),
             )
-            .hint("ca_file must name a file with certificates in PEM form")
+            .hint("set ca_file (or the variable SSL_CERT_FILE) to a file with certificates in PEM format")
         };
-        for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
+        let opened = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
+        private_fs::ensure_trusted(&opened, file).map_err(|why| {
+            Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display()))
+                .hint(format!("check its content, then run `chmod go-w '{}'` (and `chown`)", file.display()))
+        })?;
+        for certificate in CertificateDer::pem_reader_iter(opened) {
             roots.push(certificate.map_err(|error| unreadable(&error))?);
         }
         if roots.is_empty() {
-            return Err(unreadable(&"it holds none"));
+            return Err(unreadable(&"it contains no certificate"));
         }
     }
     Ok(roots)

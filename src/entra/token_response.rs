@@ -1,4 +1,5 @@
-//! The token response (RFC 6749, 5.1), read so that no odd field costs the refresh token that stands beside it.
+//! The token response (RFC 6749, 5.1). Parsing is lenient, so that a malformed field does not lose the refresh token beside
+//! it.
 
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use serde_json::Value;
 
 use crate::sanitize::for_terminal;
 
+/// Microsoft's token response.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct EntraTokenResponse {
-    /// Empty where there is none.
-    #[serde(default = "none", deserialize_with = "access_token")]
+    /// Empty if it is missing.
+    #[serde(default = "empty_token", deserialize_with = "access_token")]
     access_token: AccessToken,
     #[serde(default, deserialize_with = "lenient")]
     refresh_token: Option<RefreshToken>,
@@ -22,7 +24,7 @@ pub(crate) struct EntraTokenResponse {
     expires_in: Option<u64>,
     #[serde(default, deserialize_with = "scopes")]
     scope: Vec<Scope>,
-    /// OpenID Connect's addition (Core 1.0, 3.1.3.3).
+    /// Added by OpenID Connect (Core 1.0, 3.1.3.3).
     #[serde(default, deserialize_with = "lenient")]
     id_token: Option<String>,
 }
@@ -41,7 +43,7 @@ impl TokenResponse for EntraTokenResponse {
     }
 
     fn token_type(&self) -> &BasicTokenType {
-        &BasicTokenType::Bearer // Microsoft has no other
+        &BasicTokenType::Bearer // the only type that Microsoft issues
     }
 
     fn expires_in(&self) -> Option<Duration> {
@@ -57,20 +59,20 @@ impl TokenResponse for EntraTokenResponse {
     }
 }
 
-/// None where it is of another type.
+/// Parses a field, or returns `None` if its type is wrong.
 fn lenient<'de, T: DeserializeOwned, D: Deserializer<'de>>(field: D) -> Result<Option<T>, D::Error> {
     Value::deserialize(field).map(|value| serde_json::from_value(value).ok())
 }
 
-fn none() -> AccessToken {
+fn empty_token() -> AccessToken {
     AccessToken::new(String::new())
 }
 
 fn access_token<'de, D: Deserializer<'de>>(field: D) -> Result<AccessToken, D::Error> {
-    lenient(field).map(|token| token.unwrap_or_else(none))
+    lenient(field).map(|token| token.unwrap_or_else(empty_token))
 }
 
-/// A number, or a text as Microsoft's older endpoint has it.
+/// Parses a number, or a string with a number, which Microsoft's v1.0 endpoint sends.
 fn seconds<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
     Value::deserialize(field).map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
 }
@@ -85,25 +87,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_odd_field_costs_no_other_one() {
-        for odd in [
+    fn a_malformed_field_does_not_affect_the_others() {
+        for malformed in [
             r#""expires_in":-1,"scope":null"#,
             r#""expires_in":3599.5,"scope":["a"]"#,
             r#""expires_in":99999999999999999999,"id_token":5"#,
             r#""access_token":null,"token_type":{}"#,
         ] {
-            let answer: EntraTokenResponse =
-                serde_json::from_str(&format!(r#"{{"refresh_token":"r",{odd}}}"#)).expect(odd);
-            assert_eq!(answer.refresh_token().map(RefreshToken::secret).map(String::as_str), Some("r"), "{odd}");
-            assert_eq!((answer.expires_in(), answer.id_token()), (None, None), "{odd}");
-            assert_eq!(answer.access_token().secret(), "", "{odd}");
+            let response: EntraTokenResponse =
+                serde_json::from_str(&format!(r#"{{"refresh_token":"r",{malformed}}}"#)).expect(malformed);
+            assert_eq!(
+                response.refresh_token().map(RefreshToken::secret).map(String::as_str),
+                Some("r"),
+                "{malformed}"
+            );
+            assert_eq!((response.expires_in(), response.id_token()), (None, None), "{malformed}");
+            assert_eq!(response.access_token().secret(), "", "{malformed}");
         }
     }
 
     #[test]
-    fn a_lifetime_may_be_a_text() {
-        let answer: EntraTokenResponse =
-            serde_json::from_str(r#"{"access_token":"a","expires_in":"3599"}"#).expect("an answer");
-        assert_eq!(answer.expires_in(), Some(Duration::from_secs(3599)));
+    fn a_lifetime_may_be_a_string() {
+        let response: EntraTokenResponse =
+            serde_json::from_str(r#"{"access_token":"a","expires_in":"3599"}"#).expect("a response");
+        assert_eq!(response.expires_in(), Some(Duration::from_secs(3599)));
     }
 }

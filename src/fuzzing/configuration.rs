@@ -6,17 +6,17 @@ use std::sync::LazyLock;
 use oauth2::RedirectUrl;
 
 use super::{assert_explained, assert_not_leaked, assert_one_plain_line};
-use crate::config::{ALWAYS_ASKED_FOR, Config, Profile, ProfileName};
+use crate::config::{ALWAYS_REQUESTED, Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind};
 use crate::sanitize::is_well_formed_token;
 use crate::sign_in::port::with_port;
 
-/// Also the audience of the seeds' id_tokens.
+/// A client ID. The id_tokens of the seeds have it as their audience.
 pub(super) const CLIENT_ID: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
-/// The client secret of the seeds.
+/// The client secret in the seeds.
 const SECRET: &str = "hunter2";
 
-/// An ordinary profile, for other borders.
+/// Returns an ordinary profile, for other targets.
 pub(super) fn profile() -> &'static Profile {
     static PROFILE: LazyLock<Profile> = LazyLock::new(|| {
         let config = parse(&format!("client_id = \"{CLIENT_ID}\"")).expect("a configuration");
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Config, Error> {
     Config::parse(Path::new("config.toml"), text.to_owned())
 }
 
-/// `config.toml`: whatever is accepted can be used, and whatever is not is named with its line.
+/// Checks that a configuration that is accepted can be used, and that an error names the line.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let config = match parse(text) {
@@ -39,7 +39,11 @@ pub fn configuration(bytes: &[u8]) {
     for name in config.profile_names().into_iter().take(4) {
         let name: ProfileName = name.parse().expect("a name that was accepted");
         let file = Path::new("cache").join(format!("refresh_token_{name}"));
-        assert_eq!((file.parent(), file.components().count()), (Some(Path::new("cache")), 2), "it leads nowhere else");
+        assert_eq!(
+            (file.parent(), file.components().count()),
+            (Some(Path::new("cache")), 2),
+            "the file is in the folder of the cache"
+        );
         match config.profile(&name) {
             Ok(profile) => assert_usable(&profile, text),
             Err(error) => assert_names_line(&error, text),
@@ -50,13 +54,13 @@ pub fn configuration(bytes: &[u8]) {
 fn assert_names_line(error: &Error, text: &str) {
     assert_explained(error, &[ErrorKind::Configuration]);
     let message = error.to_string();
-    let place = message.strip_prefix("config.toml:").expect("the file comes first");
+    let place = message.strip_prefix("config.toml:").expect("the error starts with the file");
     let line = place.split_once(": ").and_then(|(line, _)| line.parse().ok());
     match line {
         Some(line) => assert!((1..=text.matches('\n').count() + 1).contains(&line), "{message}"),
         None => assert_eq!(place, " client_id is missing"),
     }
-    if secret_stands_alone(text) {
+    if secret_has_lines_of_its_own(text) {
         assert_not_leaked(error, SECRET);
     }
 }
@@ -74,21 +78,21 @@ fn assert_usable(profile: &Profile, text: &str) {
         assert_one_plain_line(&server.to_string());
     }
     let scopes: Vec<&str> = profile.scopes.iter().map(|scope| scope.as_str()).collect();
-    assert!(ALWAYS_ASKED_FOR.iter().all(|always| scopes.contains(always)));
+    assert!(ALWAYS_REQUESTED.iter().all(|always| scopes.contains(always)));
     assert!(!scopes.iter().any(|scope| scope.is_empty() || scope.contains(char::is_whitespace)), "{scopes:?}");
     assert!((1..=600).contains(&profile.network_timeout.as_secs()));
-    if secret_stands_alone(text) {
+    if secret_has_lines_of_its_own(text) {
         assert!(!format!("{profile:?}").contains(SECRET));
     }
 }
 
-/// It stands on lines of its own alone, and these are no part of a text of many lines.
-fn secret_stands_alone(text: &str) -> bool {
+/// Whether the secret occurs only as the value of `client_secret`, and not in a text of several lines.
+fn secret_has_lines_of_its_own(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| line.contains(SECRET));
     !text.contains("\"\"\"") && !text.contains("'''") && lines.all(|line| line.starts_with("client_secret = "))
 }
 
-/// The browser can be sent there and comes back: the address is plain, and takes a port that is free.
+/// Checks that the browser can return to the URI: it is plain ASCII, and its port can be replaced by a free one.
 fn assert_usable_redirect_uri(redirect_uri: &RedirectUrl) {
     assert!(redirect_uri.as_str().chars().all(|c| c.is_ascii_graphic()), "{redirect_uri:?}");
     let before = redirect_uri.url();

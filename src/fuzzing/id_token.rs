@@ -8,22 +8,21 @@ use super::{assert_explained, assert_one_plain_line, configuration};
 use crate::entra::{Account, id_token as id};
 use crate::error::ErrorKind;
 
-/// The nonce of the seeds.
+/// The nonce in the seeds.
 pub(super) const NONCE: &str = "ourNonce42";
 
-/// The id_token as it comes, and the claims in one.
+/// The input as an id_token, and as the claims of an id_token.
 pub fn id_token(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(bytes));
     for id_token in [&*text, &token] {
-        let ours = read(id_token, Some(NONCE));
-        if ours.is_ok() {
-            assert!(read(id_token, None).is_ok(), "a refresh asks for less");
-            assert!(read(id_token, Some("another")).is_err(), "the answer to another sign-in");
+        if validate(id_token, Some(NONCE)).is_ok() {
+            assert!(validate(id_token, None).is_ok(), "a refresh requires less");
+            assert!(validate(id_token, Some("another")).is_err(), "the nonce of another sign-in");
         }
     }
-    // Claims that nobody reads may hold what only a stricter reader minds.
-    if read(&token, Some(NONCE)).is_ok()
+    // A claim that is not used may contain JSON that `Value` rejects.
+    if validate(&token, Some(NONCE)).is_ok()
         && let Ok(claims) = serde_json::from_slice::<Value>(bytes)
     {
         let (issuer, tenant) = (claims["iss"].as_str(), claims["tid"].as_str());
@@ -32,24 +31,25 @@ pub fn id_token(bytes: &[u8]) {
     }
 }
 
-fn read(id_token: &str, nonce: Option<&str>) -> Result<Account, ()> {
+fn validate(id_token: &str, nonce: Option<&str>) -> Result<Account, ()> {
     match id::account(Some(id_token), &configuration::profile().client_id, nonce) {
         Ok(account) => {
-            let account = account.expect("an id_token that is accepted names an account");
+            let account = account.expect("an accepted id_token identifies an account");
             assert_names_account(&account);
             Ok(account)
         }
         Err(error) => {
             assert_explained(&error, &[ErrorKind::Protocol]);
-            let ours = ["what came back is no answer", "the answer belongs to another sign-in"];
-            assert!(ours.iter().any(|words| error.to_string().starts_with(words)), "{error}");
+            let known = ["unexpected response", "the response belongs to another sign-in"];
+            assert!(known.iter().any(|start| error.to_string().starts_with(start)), "{error}");
             Err(())
         }
     }
 }
 
+/// Both IDs are there, and all texts are safe to show.
 pub(super) fn assert_names_account(account: &Account) {
-    assert!(!account.tenant_id.is_empty() && !account.object_id.is_empty(), "two nobodies would be one account");
+    assert!(!account.tenant_id.is_empty() && !account.object_id.is_empty(), "accounts without IDs would be equal");
     for text in [&account.tenant_id, &account.object_id, &account.name] {
         assert_one_plain_line(text);
     }

@@ -16,8 +16,8 @@ pub fn keychain_blob(bytes: &[u8]) {
             assert!(text.contains('\0') || text.trim().is_empty(), "a blank entry, or UTF-16 of one");
         }
         Err(error) => {
-            assert_explained(&error, &[ErrorKind::Storage]);
-            assert_eq!(error.to_string(), "the keychain's entry is no token");
+            assert_explained(&error, &[ErrorKind::SignIn]);
+            assert_eq!(error.to_string(), "the keychain entry does not contain a valid token");
             assert!(error.next_step().is_some_and(|hint| hint.contains("get-token")));
         }
     }

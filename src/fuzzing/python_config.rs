@@ -4,7 +4,7 @@ use super::configuration::{CLIENT_ID, parse};
 use crate::cli::python_config::PythonConfig;
 use crate::config::ProfileName;
 
-/// The Python original's `config.py`: whatever it says, the lines that we make of it are a configuration of the same.
+/// Checks that the lines made from any `config.py` are a valid configuration with the same profiles.
 pub fn python_config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let python = PythonConfig::parse(text);
@@ -12,10 +12,10 @@ pub fn python_config(bytes: &[u8]) {
         assert!(value.len() <= text.len());
     }
     let lines = python.lines_of_other_profiles();
-    let config = parse(&format!("client_id = \"{CLIENT_ID}\"\n{lines}")).expect("our lines are TOML");
+    let config = parse(&format!("client_id = \"{CLIENT_ID}\"\n{lines}")).expect("the lines are valid TOML");
     for (name, scopes) in &python.profiles {
         let Ok(name) = name.parse::<ProfileName>() else { continue };
-        // Scopes that are none are refused, by name and line, when they are used.
+        // Scopes that are not valid are reported, with name and line, when the profile is used.
         let Ok(profile) = config.profile(&name) else { continue };
         let ours: Vec<&str> = profile.scopes.iter().map(|scope| scope.as_str()).collect();
         assert!(scopes.iter().all(|scope| ours.contains(&scope.as_str())), "{name}: {scopes:?}, not {ours:?}");

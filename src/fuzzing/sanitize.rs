@@ -1,4 +1,4 @@
-//! The target `sanitize`: text from outside, as a terminal and a web page show it.
+//! The target `sanitize`: untrusted text, as a terminal and a web page show it.
 
 use super::assert_one_plain_line;
 use crate::cli::stderr::{without_controls, wrap};
@@ -17,10 +17,10 @@ pub fn sanitize(bytes: &[u8]) {
     assert!(!page.contains(['<', '>', '"', '\'']));
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     let read = entities.iter().fold(page, |page, (entity, character)| page.replace(entity, character));
-    assert_eq!(read, text, "the browser shows what was there");
+    assert_eq!(read, text, "the browser shows the original text");
 }
 
-/// Wrapping changes white space only.
+/// Asserts that wrapping changes white space only.
 fn assert_wraps(line: &str) {
     let wrapped = wrap(&without_controls(line));
     assert!(wrapped.split_whitespace().eq(line.split_whitespace()), "{line:?} became {wrapped:?}");

@@ -1,6 +1,7 @@
-//! Sign in with a browser on this machine: listen on loopback, let the person sign in at Microsoft, take the code that
-//! the browser brings back (authorization code flow for native apps, RFC 8252). Where the browser cannot come back, the
-//! person may paste the address that it went to.
+//! The sign-in with a browser on this machine: the authorization code flow for native apps (RFC 8252).
+//!
+//! A listener on loopback receives the redirect with the authorization code. If the redirect does not reach it, the user
+//! can paste the redirect URL instead.
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -10,29 +11,30 @@ use url::Url;
 
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
-use super::paste::{self, OnInvalid, Pasted, wait};
+use super::paste::{self, InvalidPaste, OnInvalid, Pasted, wait};
 use super::port::Port;
 use super::redirect::Redirect;
 use super::{SignIn, SignInOutcome};
 use crate::entra::AuthorizationRequest;
 use crate::error::{Refusal, Result};
 
-/// A sign-in that waits for the person. The callback listens already.
+/// A sign-in that waits for the redirect. The listener is already running.
 pub(crate) struct BrowserSignIn<'a> {
     sign_in: &'a SignIn<'a>,
     request: AuthorizationRequest,
     callback: Callback,
     pasted: Pasted,
-    redirects: Receiver<Result<Redirect>>,
+    redirects: Receiver<Result<Redirect, InvalidPaste>>,
     fingerprint: Option<String>,
 }
 
 impl<'a> BrowserSignIn<'a> {
+    /// Starts the listener, and reads stdin for a pasted redirect URL.
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
-        let session = sign_in.leading();
-        let port = Port::of(&session.profile().redirect_uri)?;
+        let session = sign_in.first_session();
+        let port = Port::bind(&session.profile().redirect_uri)?;
         let certificate = match port.redirect_uri().url().scheme() {
-            "https" => Some(Certificate::of_callback(session.paths())?),
+            "https" => Some(Certificate::load_or_generate(session.paths())?),
             _ => None,
         };
         let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
@@ -44,43 +46,43 @@ impl<'a> BrowserSignIn<'a> {
         Ok(Self { sign_in, request, callback, pasted, redirects, fingerprint })
     }
 
-    /// Where the person signs in.
+    /// Returns the URL at which the user signs in.
     pub(crate) fn address(&self) -> &Url {
         &self.request.url
     }
 
-    /// SHA-256 of the certificate that the browser will warn of; over HTTP there is none.
+    /// Returns the SHA-256 fingerprint of the self-signed certificate, or `None` for an `http` redirect URI.
     pub(crate) fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
     }
 
-    /// Whether the address that the browser came to may be pasted, too.
+    /// Returns whether the redirect URL can also be pasted into the terminal.
     pub(crate) fn accepts_paste(&self) -> bool {
         paste::works_beside_browser()
     }
 
-    /// Opens the person's browser, and goes on at once: a text browser keeps the terminal until it is left.
+    /// Opens the default browser in a thread, because a text browser does not return until the user quits it.
     pub(crate) fn open_browser(&self) {
-        let address = self.request.url.to_string();
+        let url = self.request.url.to_string();
         thread::spawn(move || {
-            if let Err(error) = webbrowser::open(&address) {
-                log::warn!("no browser could be opened ({error}): please open the address yourself");
+            if let Err(error) = webbrowser::open(&url) {
+                log::warn!("cannot open a browser ({error}); open the URL above yourself");
             }
         });
     }
 
-    /// Waits for the browser's return, and exchanges what it brings. The browser shows how it went.
+    /// Waits for the redirect, exchanges its code for tokens, and shows the result in the browser.
     pub(crate) fn finish(self, timeout: Duration) -> Result<SignInOutcome> {
         let redirect = wait(&self.redirects, timeout);
-        drop(self.pasted); // restores the terminal, and lets signals take their effect
-        let redirect = redirect.map_err(|error| error.into_error(self.sign_in.leading(), timeout))?;
+        drop(self.pasted); // restores the terminal, then delivers a deferred signal
+        let redirect = redirect.map_err(|error| error.into_error(self.sign_in.first_session(), timeout))?;
         let result = self.sign_in.exchange(redirect, self.request);
         self.callback.show(match &result {
             Ok(outcome) => {
                 Ok(outcome.first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone()))
             }
             Err(error) => Err(Failed {
-                why: error.to_string(),
+                message: error.to_string(),
                 reference: error.refusal().map_or_else(String::new, Refusal::ids),
             }),
         });

@@ -1,7 +1,7 @@
-//! The one-shot listener that the browser comes back to (RFC 8252, 7.3), over HTTPS or, on localhost, over HTTP.
+//! The one-shot HTTP or HTTPS listener for the redirect (RFC 8252, 7.3).
 //!
-//! It may be asked by anybody on this machine and by any page in the browser. It takes only the redirect that carries
-//! our `state`; everything else gets a short refusal, and it goes on waiting. The order of the checks is: host, path,
+//! Any program on this machine and any page in the browser can send requests to it. It accepts only the redirect that
+//! carries our `state`. It rejects every other request and keeps waiting. The checks run in this order: host, path,
 //! method, state, error, code.
 
 use std::io;
@@ -24,28 +24,29 @@ use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
 use super::page;
+use super::paste::InvalidPaste;
 use super::port::Port;
 use super::redirect::{self, Redirect, RedirectError};
-use crate::error::Result;
 use crate::runtime;
 
-/// For a client to say something: long enough for a person who reads the browser's warning on an open connection.
+/// How long a connection may stay silent. The browser keeps one open while the user reads the certificate warning.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// For the browser to fetch the page that says how it went, once that is known.
+/// How long the listener waits for the browser to fetch the result page.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How the sign-in went: the account's name, or what happened instead.
+/// What the result page shows: the account's name, or the error.
 pub(super) type ResultPage = Result<String, Failed>;
 
 #[derive(Clone)]
 pub(super) struct Failed {
-    pub(super) why: String,
-    /// What Microsoft's support asks for, or nothing.
+    pub(super) message: String,
+    /// The AADSTS code and the IDs for Microsoft support, or an empty string.
     pub(super) reference: String,
 }
 
+/// The running listener.
 pub(super) struct Callback {
-    /// Whether the browser was here, and may want the last page.
+    /// Set by the redirect: the browser then requests the result page. A pasted URL leaves it unset.
     was_visited: Arc<AtomicBool>,
     result_page: watch::Sender<Option<ResultPage>>,
     page_was_shown: Arc<Notify>,
@@ -53,32 +54,33 @@ pub(super) struct Callback {
     server: thread::JoinHandle<()>,
 }
 
+/// The state that all requests share.
 struct Shared {
     redirect_path: String,
-    /// Random, so that nobody else on this machine can ask how it went.
-    page_path: String,
+    /// Random, so that no other program on this machine can request the result page.
+    result_path: String,
     state: String,
-    redirects: Sender<Result<Redirect>>,
+    redirects: Sender<Result<Redirect, InvalidPaste>>,
     was_visited: Arc<AtomicBool>,
     result_page: watch::Receiver<Option<ResultPage>>,
     page_was_shown: Arc<Notify>,
 }
 
 impl Callback {
-    /// Answers on the port, over TLS if there is a certificate, and sends on what the browser brings back.
+    /// Starts the listener, with TLS if there is a certificate. It sends each accepted redirect to `redirects`.
     pub(super) fn listen(
         port: Port,
         state: &str,
         certificate: Option<Certificate>,
-        redirects: Sender<Result<Redirect>>,
+        redirects: Sender<Result<Redirect, InvalidPaste>>,
     ) -> Self {
         let was_visited = Arc::new(AtomicBool::new(false));
         let (result_page, result_page_receiver) = watch::channel(None);
         let page_was_shown = Arc::new(Notify::new());
         let stop = Arc::new(Notify::new());
-        let router = Router::new().fallback(answer).with_state(Arc::new(Shared {
+        let router = Router::new().fallback(handle_request).with_state(Arc::new(Shared {
             redirect_path: port.redirect_uri().url().path().to_owned(),
-            page_path: format!("/{}", CsrfToken::new_random().secret()),
+            result_path: format!("/{}", CsrfToken::new_random().secret()),
             state: state.to_owned(),
             redirects,
             was_visited: Arc::clone(&was_visited),
@@ -90,7 +92,7 @@ impl Callback {
         Self { was_visited, result_page, page_was_shown, stop, server }
     }
 
-    /// Lets the browser show how it went, and ends.
+    /// Shows the result in the browser, then stops the listener.
     pub(super) fn show(self, result_page: ResultPage) {
         let was_visited = self.was_visited.load(Ordering::SeqCst);
         let shown = async {
@@ -107,12 +109,13 @@ impl Callback {
     }
 }
 
-/// Whoever on this machine opens connections and says nothing must not take the last descriptor from the browser.
+/// Raises the limit of open files, so that idle connections of other programs do not use up the descriptors that the
+/// browser's connection needs.
 fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
-        /// macOS takes no larger one, though its hard limit be infinite (setrlimit(2) there).
+        /// macOS accepts no larger soft limit, even if the hard limit is infinite (setrlimit(2) of macOS).
         const OPEN_MAX: u64 = 10_240;
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum.or(Some(OPEN_MAX));
@@ -127,12 +130,13 @@ fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: 
         let handle = Handle::new();
         let mut servers = tokio::task::JoinSet::new();
         for listener in listeners {
+            let address = listener.local_addr().map_or_else(|_| "localhost".to_owned(), |address| address.to_string());
             if let Err(error) = spawn(&mut servers, listener, certificate.as_ref(), &router, &handle) {
-                log::warn!("the callback cannot listen: {error}");
+                log::warn!("cannot serve the redirect URI on {address}: {error}");
             }
         }
         stop.notified().await;
-        // Whoever still holds a connection after the page was shown is no browser that waits for it.
+        // No open connection is waiting for the result page any more.
         handle.graceful_shutdown(Some(Duration::from_millis(200)));
         _ = servers.join_all().await;
     });
@@ -161,26 +165,27 @@ fn spawn(
     Ok(())
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let begun = Instant::now();
+async fn handle_request(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let start = Instant::now();
     let path = request.uri().path().to_owned();
     let response = if !has_loopback_host(&request) {
-        refuse(StatusCode::MISDIRECTED_REQUEST, "This is no page of that site.")
-    } else if path == shared.page_path {
+        reject(StatusCode::MISDIRECTED_REQUEST, "Unexpected Host header.")
+    } else if path == shared.result_path {
         show_result_page(&shared).await
     } else if path != shared.redirect_path {
-        refuse(StatusCode::NOT_FOUND, "There is nothing here.")
+        reject(StatusCode::NOT_FOUND, "There is no page at this path.")
     } else if request.method() != Method::GET {
-        refuse(StatusCode::METHOD_NOT_ALLOWED, "This address is for the browser's return alone.")
+        reject(StatusCode::METHOD_NOT_ALLOWED, "Only GET is supported here.")
     } else {
-        take(&shared, request.uri().query().unwrap_or_default())
+        handle_redirect(&shared, request.uri().query().unwrap_or_default())
     };
-    let what = if path == shared.redirect_path { "redirect" } else { "page" };
-    log::info!("callback: {} for a {what} ({} ms)", response.status(), begun.elapsed().as_millis());
+    let target = if path == shared.redirect_path { "the redirect URI" } else { "another path" };
+    log::info!("callback: {} for {target} ({} ms)", response.status(), start.elapsed().as_millis());
     response
 }
 
-/// A page whose name was made to lead here asks for its own host (DNS rebinding). HTTP/1.0 may name none.
+/// Returns whether the Host header names this machine. In DNS rebinding, another site's name resolves to loopback, but
+/// the browser still sends that name. HTTP/1.0 allows requests without the header.
 fn has_loopback_host(request: &Request) -> bool {
     let Some(host) = request.headers().get(header::HOST) else { return true };
     let host = host.to_str().unwrap_or_default();
@@ -188,20 +193,20 @@ fn has_loopback_host(request: &Request) -> bool {
     ["localhost", "127.0.0.1", "[::1]"].contains(&name)
 }
 
-/// Takes the redirect that is ours, and sends the browser on to an address without the code.
-fn take(shared: &Shared, query: &str) -> Response {
+/// Accepts a redirect with our `state`, and redirects the browser to the result page, whose URL does not contain the code.
+fn handle_redirect(shared: &Shared, query: &str) -> Response {
     match redirect::parse(query, &shared.state) {
         Ok(redirect) => {
             shared.was_visited.store(true, Ordering::SeqCst);
-            // A reload brings the same again; the first was taken, and nobody asks for the second.
+            // A reload sends the same redirect again. Only the first one is read from the channel.
             _ = shared.redirects.send(Ok(redirect));
-            let to_page = [(header::LOCATION, shared.page_path.clone())];
-            (StatusCode::SEE_OTHER, page::headers(), to_page).into_response()
+            let to_result = [(header::LOCATION, shared.result_path.clone())];
+            (StatusCode::SEE_OTHER, page::headers(), to_result).into_response()
         }
-        Err(RedirectError::NoCode) => refuse(StatusCode::BAD_REQUEST, "This address has no code in it."),
-        Err(_) => refuse(
+        Err(RedirectError::NoCode) => reject(StatusCode::BAD_REQUEST, "The redirect contains no authorization code."),
+        Err(_) => reject(
             StatusCode::BAD_REQUEST,
-            "This is not the sign-in that get-token waits for. Please use the address that it shows now.",
+            "This request does not belong to the current sign-in. Open the URL that get-token shows now.",
         ),
     }
 }
@@ -212,14 +217,12 @@ async fn show_result_page(shared: &Shared) -> Response {
     shared.page_was_shown.notify_one();
     match result_page.ok().flatten() {
         Some(Ok(account)) => page::success(&account),
-        Some(Err(Failed { why, reference })) => {
-            page::failure(StatusCode::OK, "You are not signed in", &why, &reference)
-        }
-        None => refuse(StatusCode::GONE, "get-token has ended."),
+        Some(Err(Failed { message, reference })) => page::failure(&message, &reference),
+        None => reject(StatusCode::GONE, "get-token is no longer running."),
     }
 }
 
-fn refuse(status: StatusCode, why: &str) -> Response {
+fn reject(status: StatusCode, reason: &str) -> Response {
     let close: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
-    (close, page::failure(status, "Not here", why, "")).into_response()
+    (close, page::rejection(status, reason)).into_response()
 }

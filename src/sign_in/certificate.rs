@@ -1,4 +1,4 @@
-//! The callback's own certificate, kept in the cache folder so that a browser which was told to trust it stays content.
+//! The listener's self-signed certificate, stored in the cache folder so that a browser's exception for it stays valid.
 
 use std::sync::Arc;
 
@@ -15,22 +15,23 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::private_fs;
 
-/// Browsers refuse certificates that are valid for longer than 398 days.
+/// Browsers reject certificates that are valid for more than 398 days.
 const VALIDITY: Duration = Duration::days(396);
-/// A clock that is slow must not find the certificate of the future.
-const BACKDATED: Duration = Duration::days(1);
-/// Renewed this long before it expires.
+/// How far back the validity starts, so that a browser whose clock is slow does not see a certificate of the future.
+const BACKDATE: Duration = Duration::days(1);
+/// How long before it expires the certificate is replaced.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
 
+/// The certificate, and the TLS configuration that serves it.
 pub(super) struct Certificate {
     certificate: CertificateDer<'static>,
     configuration: Arc<ServerConfig>,
 }
 
 impl Certificate {
-    /// The certificate of the cache folder; a new one where that is missing, on_invalid, soon to expire, or where others
-    /// can read its key, as the Python original let them.
-    pub(super) fn of_callback(paths: &Paths) -> Result<Self> {
+    /// Loads the certificate from the cache folder. Generates a new one if that certificate is missing, invalid or about
+    /// to expire, or if other users can read its key, as they could with the Python original.
+    pub(super) fn load_or_generate(paths: &Paths) -> Result<Self> {
         let (certificate_file, key_file) = (paths.certificate(), paths.certificate_key());
         let cached = || -> Option<Self> {
             key_is_private(&key_file).then_some(())?;
@@ -39,23 +40,24 @@ impl Certificate {
         if let Some(cached) = cached() {
             return Ok(cached);
         }
-        let (certificate, key) = generate().map_err(|error| {
-            Error::new(ErrorKind::Defect, format!("cannot make a certificate for the callback: {error}"))
-        })?;
-        let kept = private_fs::write(&key_file, key.as_bytes())
+        let (certificate, key) = generate().map_err(|error| unusable(&error.to_string()))?;
+        let saved = private_fs::write(&key_file, key.as_bytes())
             .and_then(|()| private_fs::write(&certificate_file, certificate.as_bytes()));
-        if let Err(error) = kept {
-            log::warn!("cannot keep the callback's certificate in {}: {error}", certificate_file.display());
+        if let Err(error) = saved {
+            log::warn!(
+                "cannot save the certificate for the redirect URI in {}: {error}; the next sign-in generates a new one",
+                certificate_file.display()
+            );
         }
         Self::from_pem(certificate.as_bytes(), key.as_bytes())
-            .ok_or_else(|| Error::new(ErrorKind::Defect, "the certificate made for the callback is unfit"))
+            .ok_or_else(|| unusable("the new certificate is not valid for localhost"))
     }
 
-    /// None where a browser would not take it a week from now, or where the two do not belong together.
+    /// Returns `None` if the certificate will not be valid after [`RENEWAL`], or if the key does not belong to it.
     fn from_pem(certificate: &[u8], key: &[u8]) -> Option<Self> {
         let certificate = CertificateDer::from_pem_slice(certificate).ok()?;
         let key = PrivateKeyDer::from_pem_slice(key).ok()?;
-        is_fit(&certificate).then_some(())?;
+        is_valid(&certificate).then_some(())?;
         let configuration = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .ok()?
@@ -65,7 +67,7 @@ impl Certificate {
         Some(Self { certificate, configuration: Arc::new(configuration) })
     }
 
-    /// SHA-256 in the form that browsers show.
+    /// Returns the SHA-256 fingerprint in the form that browsers show.
     pub(super) fn fingerprint(&self) -> String {
         let bytes = Sha256::digest(&self.certificate);
         bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
@@ -76,8 +78,13 @@ impl Certificate {
     }
 }
 
-/// Asks the question that a browser which trusts this certificate asks: is it good for localhost, in a week's time?
-fn is_fit(certificate: &CertificateDer<'_>) -> bool {
+fn unusable(reason: &str) -> Error {
+    Error::new(ErrorKind::Defect, format!("cannot generate a certificate for the redirect URI: {reason}"))
+        .hint("set redirect_uri in config.toml to an http:// URI such as http://localhost/, and report this defect")
+}
+
+/// Returns whether a browser that trusts this certificate will accept it for localhost after [`RENEWAL`].
+fn is_valid(certificate: &CertificateDer<'_>) -> bool {
     let mut roots = RootCertStore::empty();
     if roots.add(certificate.clone().into_owned()).is_err() {
         return false;
@@ -86,18 +93,18 @@ fn is_fit(certificate: &CertificateDer<'_>) -> bool {
     let Ok(verifier) = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build() else {
         return false;
     };
-    let localhost = ServerName::try_from("localhost").expect("a name");
-    let then = UnixTime::since_unix_epoch(std::time::Duration::from_secs(crate::unix_time::now()) + RENEWAL);
-    verifier.verify_server_cert(certificate, &[], &localhost, &[], then).is_ok()
+    let localhost = ServerName::try_from("localhost").expect("a valid name");
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(crate::unix_time::now()) + RENEWAL);
+    verifier.verify_server_cert(certificate, &[], &localhost, &[], at).is_ok()
 }
 
-/// The certificate and its key, as PEM.
+/// Generates a certificate and its key, both as PEM.
 fn generate() -> Result<(String, String), rcgen::Error> {
     let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     let mut parameters = CertificateParams::new(names)?;
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, "M365-Auth on this machine");
-    parameters.not_before = OffsetDateTime::now_utc() - BACKDATED;
+    parameters.not_before = OffsetDateTime::now_utc() - BACKDATE;
     parameters.not_after = OffsetDateTime::now_utc() + VALIDITY;
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -117,7 +124,7 @@ fn key_is_private(key_file: &std::path::Path) -> bool {
 
 #[cfg(not(unix))]
 fn key_is_private(_key_file: &std::path::Path) -> bool {
-    true // the folder is the user's own, by the access control lists of the system
+    true // the access control list of the user's cache folder keeps other users out
 }
 
 #[cfg(test)]
@@ -125,26 +132,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_certificate_is_fit_and_has_a_browsers_fingerprint() {
+    fn a_new_certificate_is_valid_and_has_a_fingerprint() {
         let (certificate, key) = generate().expect("generating");
-        let made = Certificate::from_pem(certificate.as_bytes(), key.as_bytes()).expect("fit");
-        assert_eq!(made.fingerprint().len(), 32 * 3 - 1);
+        let certificate = Certificate::from_pem(certificate.as_bytes(), key.as_bytes()).expect("valid");
+        assert_eq!(certificate.fingerprint().len(), 32 * 3 - 1);
     }
 
     #[test]
-    fn a_key_of_another_certificate_is_refused() {
+    fn a_key_of_another_certificate_is_rejected() {
         let (certificate, _) = generate().expect("generating");
         let (_, other_key) = generate().expect("generating");
         assert!(Certificate::from_pem(certificate.as_bytes(), other_key.as_bytes()).is_none());
     }
 
     #[test]
-    fn a_certificate_that_expires_this_week_is_unfit() {
-        let mut parameters = CertificateParams::new(["localhost".to_owned()]).expect("a name");
-        parameters.not_before = OffsetDateTime::now_utc() - BACKDATED;
+    fn a_certificate_that_expires_this_week_is_rejected() {
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).expect("a valid name");
+        parameters.not_before = OffsetDateTime::now_utc() - BACKDATE;
         parameters.not_after = OffsetDateTime::now_utc() + Duration::days(6);
-        let key = KeyPair::generate().expect("a key");
+        let key = KeyPair::generate().expect("generating a key");
         let certificate = parameters.self_signed(&key).expect("signing");
-        assert!(!is_fit(certificate.der()));
+        assert!(!is_valid(certificate.der()));
     }
 }

@@ -1,13 +1,13 @@
-//! The terminal where we cannot wait for it and stop waiting, as on Windows: line by line, of any length, not shown.
+//! The terminal on systems where a read cannot be cancelled, such as Windows: lines of any length, without echo.
 
-/// `rpassword` puts it back after each line.
+/// A placeholder: `rpassword` restores the terminal after each line.
 pub(super) struct Terminal(());
 
-/// What the person pastes and types.
+/// The lines that the user pastes or types.
 pub(super) struct Pastes(());
 
 impl Terminal {
-    /// A read that has begun cannot be taken back: beside the browser it would swallow the answer to a later question.
+    /// Whether a read can be cancelled. A read that outlives the redirect would consume the reply to a later prompt.
     pub(super) const CAN_CANCEL: bool = false;
 
     pub(super) fn open() -> Option<(Self, Pastes)> {
@@ -16,13 +16,13 @@ impl Terminal {
 }
 
 impl Pastes {
-    /// The next line. None at the end of input.
+    /// Returns the next line, or `None` at the end of input.
     pub(super) fn next(&mut self) -> Option<String> {
         hidden_line()
     }
 }
 
-/// A line that is not shown while it is typed. None at the end of input.
+/// Reads a line without echo. Returns `None` at the end of input.
 pub(super) fn hidden_line() -> Option<String> {
     rpassword::read_password().ok()
 }

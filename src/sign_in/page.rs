@@ -1,4 +1,4 @@
-//! What the browser shows after the sign-in: plain pages, without script, network, or anybody else's HTML.
+//! The pages that the browser shows after the sign-in. They contain no scripts, load nothing, and escape all text.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ const STYLE: &str = "\
     small{color:#777;overflow-wrap:anywhere}.mark{font-size:3rem;line-height:1}.yes{color:#177245}.no{color:#b3261e}\
     @media(prefers-color-scheme:dark){body{color:#eee;background:#1b1b1b}.yes{color:#6fd39c}.no{color:#ff8a80}}";
 
-/// Nothing but the style above, named by its digest; no frame, no form, no base.
+/// Allows only the style above, by its digest. Frames, forms and base URLs are forbidden.
 static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -25,29 +25,36 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("ASCII")
 });
 
-/// The account came in.
+/// Returns the page for a successful sign-in.
 pub(super) fn success(account: &str) -> Response {
-    let who =
+    let account =
         if account.is_empty() { String::new() } else { format!("<p>Account: {}</p>", sanitize::escape_html(account)) };
     let body = format!(
-        "<p class=\"mark yes\">&#10003;</p><h1>You are signed in</h1>{who}\
-         <p>The token is stored. You can close this tab; the terminal has the rest.</p>"
+        "<p class=\"mark yes\">&#10003;</p><h1>You are signed in</h1>{account}\
+         <p>You can close this tab and return to the terminal.</p>"
     );
     document(StatusCode::OK, "Signed in", &body)
 }
 
-/// It did not, and that is why.
-pub(super) fn failure(status: StatusCode, title: &str, why: &str, reference: &str) -> Response {
+/// Returns the page for a failed sign-in. The status is 200, because the request for the page succeeded.
+pub(super) fn failure(message: &str, reference: &str) -> Response {
     let body = format!(
-        "<p class=\"mark no\">&#10007;</p><h1>{}</h1><p>{}</p><p>The terminal says what to do next.</p><p><small>{}</small></p>",
-        sanitize::escape_html(title),
-        sanitize::escape_html(why),
+        "<p class=\"mark no\">&#10007;</p><h1>Sign-in failed</h1><p>{}</p>\
+         <p>Return to the terminal to see what to do next.</p><p><small>{}</small></p>",
+        sanitize::escape_html(message),
         sanitize::escape_html(reference)
     );
-    document(status, title, &body)
+    document(StatusCode::OK, "Sign-in failed", &body)
 }
 
-/// For every answer: it is stored nowhere, tells no other site where it came from, and runs nothing.
+/// Returns the page for a request that the listener does not accept.
+pub(super) fn rejection(status: StatusCode, reason: &str) -> Response {
+    let body =
+        format!("<p class=\"mark no\">&#10007;</p><h1>Request rejected</h1><p>{}</p>", sanitize::escape_html(reason));
+    document(status, "Request rejected", &body)
+}
+
+/// Returns the headers of every response. They forbid caching, content sniffing, referrers and scripts.
 pub(super) fn headers() -> [(HeaderName, HeaderValue); 4] {
     [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -1,4 +1,4 @@
-//! The port that the browser comes back to, on this machine's own addresses alone (RFC 8252, 7.3 and 8.3).
+//! The port of the redirect URI, on the loopback addresses only (RFC 8252, 7.3 and 8.3).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -7,52 +7,69 @@ use oauth2::RedirectUrl;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How often a free port is looked for.
+/// How many ports are tried to find one that is free on both loopback addresses.
 const ATTEMPTS: usize = 8;
 
-/// The port of the redirect URI, taken before anybody is sent there.
+/// The bound port of the redirect URI. It is bound before the redirect URI is sent to Microsoft.
 pub(super) struct Port {
     pub(super) listeners: Vec<TcpListener>,
     redirect_uri: RedirectUrl,
 }
 
 impl Port {
-    /// Takes the port on loopback alone. Over HTTP and without a port in the redirect URI, any that is free.
-    pub(super) fn of(redirect_uri: &RedirectUrl) -> Result<Self> {
-        let url = redirect_uri.url();
-        if url.scheme() == "http" && url.port().is_none() {
-            // The free port of one address may be taken on the other.
-            let listeners = (0..ATTEMPTS).find_map(|_| bind(0).ok()).map_or_else(|| bind(0), Ok);
-            let listeners = listeners.map_err(|error| taken(0, &error))?;
-            let port = listeners[0].local_addr().map_err(|error| taken(0, &error))?.port();
-            let redirect_uri = with_port(redirect_uri.as_str(), port);
-            return Ok(Self { listeners, redirect_uri });
+    /// Binds the port of the redirect URI, or a free port for an `http` URI without a port.
+    pub(super) fn bind(redirect_uri: &RedirectUrl) -> Result<Self> {
+        let error = |error: io::Error| bind_error(redirect_uri, &error);
+        match fixed_port(redirect_uri) {
+            Some(port) => {
+                let listeners = bind_loopback(port).map_err(error)?;
+                Ok(Self { listeners, redirect_uri: redirect_uri.clone() })
+            }
+            None => {
+                // A port that is free on one address may be in use on the other.
+                let free = (0..ATTEMPTS).find_map(|_| bind_loopback(0).ok());
+                let listeners = free.map_or_else(|| bind_loopback(0), Ok).map_err(error)?;
+                let port = listeners[0].local_addr().map_err(error)?.port();
+                Ok(Self { listeners, redirect_uri: with_port(redirect_uri.as_str(), port) })
+            }
         }
-        let port = url.port_or_known_default().expect("http and https have a default");
-        Ok(Self { listeners: bind(port).map_err(|error| taken(port, &error))?, redirect_uri: redirect_uri.clone() })
     }
 
-    /// What the browser is told to come back to.
+    /// Returns the redirect URI to send to Microsoft.
     pub(super) fn redirect_uri(&self) -> RedirectUrl {
         self.redirect_uri.clone()
     }
 }
 
-/// The address with the port after its host, and otherwise to the letter: `http://localhost` has no slash at its end.
-pub(crate) fn with_port(address: &str, port: u16) -> RedirectUrl {
-    let host = address.find("://").map_or(0, |end| end + 3);
-    let path = address[host..].find('/').map_or(address.len(), |start| host + start);
-    let (before, after) = address.split_at(path);
-    RedirectUrl::new(format!("{before}:{port}{after}")).expect("an address with a port is one")
+/// Returns the port of the redirect URI, or `None` if any free port is used.
+fn fixed_port(redirect_uri: &RedirectUrl) -> Option<u16> {
+    let url = redirect_uri.url();
+    if url.scheme() == "http" { url.port() } else { url.port_or_known_default() }
 }
 
-/// Both addresses of localhost or none: on one alone, somebody else could take the other and get the browser's visit.
-/// A machine without IPv6 has one.
+/// Returns the `ssh` command that forwards the port of the redirect URI, for a hint.
+pub(super) fn ssh_forward(redirect_uri: &RedirectUrl) -> String {
+    let port = fixed_port(redirect_uri).map_or_else(|| "PORT".to_owned(), |port| port.to_string());
+    format!("ssh -L {port}:localhost:{port} HOST")
+}
+
+/// Inserts the port into a URI and leaves the rest unchanged. A URL parser would add a slash to `http://localhost`.
+pub(crate) fn with_port(uri: &str, port: u16) -> RedirectUrl {
+    let host = uri.find("://").map_or(0, |end| end + 3);
+    let path = uri[host..].find('/').map_or(uri.len(), |start| host + start);
+    let (before, after) = uri.split_at(path);
+    RedirectUrl::new(format!("{before}:{port}{after}")).expect("a URI with a port is still a URI")
+}
+
+/// Binds the port on both loopback addresses, or on 127.0.0.1 only if the machine has no IPv6.
 ///
-/// Nobody can take them after us, on Windows neither: who binds one address, and does not ask to share it, has it as
-/// exclusively as with SO_EXCLUSIVEADDRUSE (Microsoft's tables in "Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE", for
-/// Windows Server 2003 and later). And who listens on all addresses does not get what comes for one.
-fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
+/// It fails if one of the two is in use, because another program could otherwise receive the redirect there.
+///
+/// No other program can bind the addresses afterwards. That is also true on Windows: a socket that is bound to a specific
+/// address without SO_REUSEADDR is as exclusive as one with SO_EXCLUSIVEADDRUSE (Microsoft: the tables in "Using
+/// SO_REUSEADDR and SO_EXCLUSIVEADDRUSE", for Windows Server 2003 and later). A program that listens on all addresses
+/// does not receive connections to a specific address on which another program listens.
+fn bind_loopback(port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners = vec![TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))?];
     let port = listeners[0].local_addr()?.port();
     match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)) {
@@ -71,44 +88,62 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-fn taken(port: u16, error: &io::Error) -> Error {
-    let why = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
-        // Or has it to itself, or it lies in a range that Hyper-V took: WSAEACCES.
-        io::ErrorKind::PermissionDenied if cfg!(windows) => {
-            "Windows keeps it for another program (`netsh int ipv4 show excludedportrange protocol=tcp`)".to_owned()
-        }
-        _ => error.to_string(),
+fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
+    let uri = redirect_uri.as_str();
+    let Some(port) = fixed_port(redirect_uri) else {
+        let message = format!("cannot listen on any free port for the redirect URI {uri}: {error}");
+        return Error::new(ErrorKind::Unavailable, message)
+            .hint("set redirect_uri in config.toml to a URI with a port, such as http://localhost:7598/");
     };
-    let who = match () {
+    let (reason, first_step) = match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            "another program uses the port".to_owned(),
+            format!("find that program with `{}` and stop it, or ", list_listeners(port)),
+        ),
+        // WSAEACCES: a program uses the port exclusively, or Hyper-V has reserved a range that contains it.
+        io::ErrorKind::PermissionDenied if cfg!(windows) => (
+            "Windows has reserved the port for another program".to_owned(),
+            "list the reserved ports with `netsh int ipv4 show excludedportrange protocol=tcp`, and ".to_owned(),
+        ),
+        io::ErrorKind::PermissionDenied if port < 1024 => {
+            ("only root can listen on a port below 1024".to_owned(), String::new())
+        }
+        _ => (error.to_string(), String::new()),
+    };
+    let message = format!("cannot listen on port {port} for the redirect URI {uri}: {reason}");
+    Error::new(ErrorKind::Unavailable, message).hint(format!(
+        "{first_step}change the port of redirect_uri in config.toml (Microsoft ignores the port of localhost, so the app \
+         registration stays valid)"
+    ))
+}
+
+/// Returns the command that shows which program listens on the port.
+fn list_listeners(port: u16) -> String {
+    match () {
         () if cfg!(windows) => format!("netstat -ano | findstr :{port}"),
         () if cfg!(target_os = "macos") => format!("lsof -nP -iTCP:{port}"),
         () => format!("ss -ltnp 'sport = {port}'"),
-    };
-    Error::new(ErrorKind::Unavailable, format!("cannot listen on port {port} of this machine: {why}")).hint(format!(
-        "end the other `get-token`, or put another port into redirect_uri in config.toml \
-         (Microsoft ignores the port of localhost; see who has this one with `{who}`)"
-    ))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{bind, with_port};
+    use super::{bind_loopback, with_port};
 
     #[test]
-    fn nobody_else_takes_the_port_even_by_asking_to_share_it() {
-        for ours in bind(0).expect("a port is free") {
-            let address = ours.local_addr().expect("it is bound");
+    fn another_program_cannot_bind_the_port_even_with_so_reuseaddr() {
+        for ours in bind_loopback(0).expect("a port is free") {
+            let address = ours.local_addr().expect("a bound address");
             let other =
                 if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() };
             let other = other.expect("a socket");
-            other.set_reuseaddr(true).expect("every system has that option");
+            other.set_reuseaddr(true).expect("setting SO_REUSEADDR");
             assert!(other.bind(address).is_err(), "{address}");
         }
     }
 
     #[test]
-    fn the_port_is_put_in_and_the_rest_stays_to_the_letter() {
+    fn the_port_is_inserted_and_the_rest_is_unchanged() {
         for (written, sent) in [
             ("http://localhost", "http://localhost:8000"),
             ("http://localhost/", "http://localhost:8000/"),

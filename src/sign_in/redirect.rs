@@ -1,47 +1,52 @@
-//! The address that the browser comes back with (RFC 6749, 4.1.2), from the browser itself or from a person's clipboard.
+//! The redirect URL (RFC 6749, 4.1.2), which the browser requests from the listener or the user pastes.
 
-/// What it says.
-#[cfg_attr(any(test, fuzzing), derive(Debug, PartialEq, Eq))] // a code has no business in a message
+/// The contents of a redirect URL.
+#[cfg_attr(any(test, fuzzing), derive(Debug, PartialEq, Eq))] // no Debug in the commands: a code must not be logged
 pub(crate) enum Redirect {
     Code(String),
     Refused { error: String, description: String },
 }
 
-/// Why it is not ours.
+/// Why a text is not a redirect URL of this sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RedirectError {
-    /// `state` is another, or from the browser missing.
+    /// `state` belongs to another sign-in, or the browser's request does not contain it.
     OtherSignIn,
-    /// Pasted, and `state` is missing or only begins like ours: what cuts an address off takes it before the code.
-    CutOff,
-    /// Ours, and it holds neither a code nor an error.
+    /// The pasted URL has no `state`, or only the beginning of ours: its end is missing.
+    Incomplete,
+    /// `state` is ours, but there is neither a code nor an error.
     NoCode,
-    /// No such address at all.
-    NoRedirect,
-    /// The address to sign in at, not the one after it.
-    SignInAddress,
+    /// The pasted text is not a redirect URL.
+    NotRedirect,
+    /// The pasted URL is the one at which the user signs in.
+    SignInUrl,
 }
 
+const COPY_FULL_URL: &str = "after signing in, paste the full URL from the address bar (it contains code= and state=)";
+
 impl RedirectError {
-    /// For a person who pasted it.
+    /// Says what is wrong with the pasted text.
     pub(crate) fn explanation(self) -> &'static str {
         match self {
-            Self::OtherSignIn => "that address belongs to another sign-in: use the address that get-token shows now",
-            Self::CutOff => "that address is cut off: copy the whole of it (it holds code= and state=)",
-            Self::NoCode => "that address has no code in it: copy the whole of it",
-            Self::NoRedirect => {
-                "that is not the address: after the sign-in, copy the whole address from the browser's address bar \
-                 (it holds code= and state=)"
-            }
-            Self::SignInAddress => {
-                "that is the address to sign in at: open it in a browser, sign in, and copy the address that the \
-                 browser then comes to"
-            }
+            Self::OtherSignIn => "the pasted URL belongs to another sign-in",
+            Self::Incomplete => "the pasted URL is incomplete",
+            Self::NoCode => "the pasted URL contains no authorization code",
+            Self::NotRedirect => "the pasted text is not a redirect URL",
+            Self::SignInUrl => "the pasted URL is the sign-in URL",
+        }
+    }
+
+    /// Says what to do about it, as an imperative.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::OtherSignIn => "sign in at the URL that get-token shows now, then paste the URL from the address bar",
+            Self::Incomplete | Self::NoCode | Self::NotRedirect => COPY_FULL_URL,
+            Self::SignInUrl => "open the sign-in URL in a browser, sign in, then paste the URL from the address bar",
         }
     }
 }
 
-/// The order of the checks: state, error, code.
+/// Parses the query of a redirect URL. The checks run in this order: state, error, code.
 pub(crate) fn parse(query: &str, state: &str) -> Result<Redirect, RedirectError> {
     let parameter = |name| parameter(query, name);
     if parameter("state").as_deref() != Some(state) {
@@ -60,12 +65,12 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// The whole address or its query. White space and line ends, which terminals and mail programs put in, are no part of
-/// either.
+/// Parses a pasted redirect URL, or its query alone. Removes white space and line ends, which terminals and mail programs
+/// insert.
 pub(crate) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, RedirectError> {
     let text: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     if text.contains("/oauth2/v2.0/authorize?") {
-        return Err(RedirectError::SignInAddress);
+        return Err(RedirectError::SignInUrl);
     }
     let query = match text.split_once('?') {
         Some((_, query)) => query,
@@ -73,12 +78,12 @@ pub(crate) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, Redirect
     };
     let query = query.split('#').next().unwrap_or_default();
     if !["code=", "error="].iter().any(|name| query.contains(name)) {
-        return Err(RedirectError::NoRedirect);
+        return Err(RedirectError::NotRedirect);
     }
     match parse(query, state) {
-        // Only to the person who pasted: another program could find `state` so, letter by letter.
-        Err(RedirectError::OtherSignIn) if parameter(query, "state").is_none_or(|begun| state.starts_with(&begun)) => {
-            Err(RedirectError::CutOff)
+        // The listener must not make this distinction: it would let other programs guess `state` one character at a time.
+        Err(RedirectError::OtherSignIn) if parameter(query, "state").is_none_or(|start| state.starts_with(&start)) => {
+            Err(RedirectError::Incomplete)
         }
         parsed => parsed,
     }
@@ -89,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_its_query_and_one_broken_into_lines_are_the_same() {
+    fn a_url_its_query_and_a_url_with_line_breaks_are_equivalent() {
         for text in [
             "https://localhost:7598/?code=abc&state=xyz&session_state=1",
             "?code=abc&state=xyz",
@@ -101,18 +106,18 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_explained() {
+    fn every_other_text_is_explained() {
         for (text, error) in [
-            ("", RedirectError::NoRedirect),
-            ("hello", RedirectError::NoRedirect),
-            ("https://localhost:7598/", RedirectError::NoRedirect),
-            ("https://localhost:7598/?code=abc", RedirectError::CutOff),
-            ("https://localhost:7598/?code=abc&state=xy", RedirectError::CutOff),
+            ("", RedirectError::NotRedirect),
+            ("hello", RedirectError::NotRedirect),
+            ("https://localhost:7598/", RedirectError::NotRedirect),
+            ("https://localhost:7598/?code=abc", RedirectError::Incomplete),
+            ("https://localhost:7598/?code=abc&state=xy", RedirectError::Incomplete),
             ("https://localhost:7598/?code=abc&state=other", RedirectError::OtherSignIn),
             ("https://localhost:7598/?code=&state=xyz", RedirectError::NoCode),
             (
                 "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?response_type=code&state=xyz",
-                RedirectError::SignInAddress,
+                RedirectError::SignInUrl,
             ),
         ] {
             assert_eq!(parse_pasted(text, "xyz"), Err(error), "{text}");

@@ -1,4 +1,4 @@
-//! The terminal outside of line mode, on Unix: pastes of any length, and the terminal as it was afterwards.
+//! The terminal on Unix, in non-canonical mode: it accepts pastes of any length, and is restored afterwards.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -18,53 +18,53 @@ const END: &[u8] = b"\x1b[201~";
 const BACKSPACE: u8 = 0x7f;
 const CONTROL_D: u8 = 0x04;
 const CONTROL_U: u8 = 0x15;
-/// The value of a key that does nothing (POSIX: `_POSIX_VDISABLE`).
-const NO_KEY: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
-/// The largest paste that is kept.
+/// The value that disables a special character (POSIX: `_POSIX_VDISABLE`).
+const DISABLED: u8 = if cfg!(any(target_os = "linux", target_os = "android")) { 0 } else { 0xff };
+/// The largest entry, in bytes. The rest of a longer one is dropped.
 const MAX_SIZE: usize = 64 * 1024;
-/// In milliseconds: what comes later than this after a line end is not of the same paste.
-const PASTE_GOES_ON: i64 = 150;
-/// In milliseconds: how soon the reader sees that it must stop.
+/// In milliseconds: a paste without brackets has ended if nothing follows a line end for this long.
+const PASTE_PAUSE: i64 = 150;
+/// In milliseconds: how often the reader checks whether it must stop.
 const POLL_INTERVAL: i64 = 100;
 
-/// Puts the terminal back as it was when dropped.
+/// The terminal in non-canonical mode without echo. Dropping it restores the previous mode.
 pub(super) struct Terminal {
-    before: Termios,
+    previous: Termios,
     stopped: Arc<AtomicBool>,
 }
 
-/// What the person pastes and types.
+/// The texts that the user pastes or types.
 pub(super) struct Pastes {
     stopped: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    /// Whether its reader stops once the browser came back.
+    /// Whether a read can be cancelled, for example when the browser's redirect has arrived.
     pub(super) const CAN_CANCEL: bool = true;
 
-    /// Takes the terminal out of line mode, without echo: the address holds a code. None where the terminal is in
-    /// another program's hands.
+    /// Switches the terminal to non-canonical mode, without echo because the redirect URL contains a code. Returns `None`
+    /// if another program uses the terminal.
     pub(super) fn open() -> Option<(Self, Pastes)> {
         let stdin = rustix::stdio::stdin();
         if tcgetpgrp(stdin).ok()? != rustix::process::getpgrp() {
-            return None; // to change its modes would stop us (SIGTTOU)
+            return None; // a background process that changes the mode is stopped (SIGTTOU)
         }
-        let before = tcgetattr(stdin).ok()?;
-        let mut modes = before.clone();
-        // Signals stay: Ctrl-C is Ctrl-C.
+        let previous = tcgetattr(stdin).ok()?;
+        let mut modes = previous.clone();
+        // ISIG stays set, so that Ctrl-C still sends a signal.
         modes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // Ctrl-Z would hand the shell a terminal without echo.
-        modes.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
+        // Ctrl-Z would leave the shell with a terminal without echo.
+        modes.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
         tcsetattr(stdin, OptionalActions::Now, &modes).ok()?;
-        control(BRACKETS_ON);
+        write_control(BRACKETS_ON);
         let stopped = Arc::new(AtomicBool::new(false));
-        Some((Self { before, stopped: Arc::clone(&stopped) }, Pastes { stopped }))
+        Some((Self { previous, stopped: Arc::clone(&stopped) }, Pastes { stopped }))
     }
 }
 
-/// A line that is not shown while it is typed. None at the end of input. A signal finds the terminal as it was.
+/// Reads a line without echo. Returns `None` at the end of input. A signal is delivered after the terminal is restored.
 pub(super) fn hidden_line() -> Option<String> {
     let _deferred = signals::defer();
     let (_terminal, mut pastes) = Terminal::open()?;
@@ -74,74 +74,74 @@ pub(super) fn hidden_line() -> Option<String> {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        control(BRACKETS_OFF);
-        // The rest of a paste that nobody read must not become the shell's next commands.
-        _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &self.before);
+        write_control(BRACKETS_OFF);
+        // Flush discards the unread rest of a paste, which the shell would otherwise run as commands.
+        _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &self.previous);
     }
 }
 
 impl Pastes {
-    /// The next text, up to a line end that is typed and not pasted. None at the end of input.
+    /// Returns the next text, up to a line end that is typed rather than pasted, or `None` at the end of input.
     pub(super) fn next(&mut self) -> Option<String> {
         let mut entry = Entry::default();
         let mut buffer = [0; 4096];
         loop {
             let length = self.read(&mut buffer)?;
-            let ended = entry.take(&buffer[..length])?;
-            // A paste without marks has line ends too, and more comes right after them.
-            if ended && !is_readable(PASTE_GOES_ON) {
+            let ended = entry.push(&buffer[..length])?;
+            // A paste without brackets also contains line ends, but more input follows them immediately.
+            if ended && !is_readable(PASTE_PAUSE) {
                 return Some(entry.text());
             }
         }
     }
 
-    /// None at the end of input, or when the sign-in has come to an end otherwise.
+    /// Returns `None` at the end of input, or when the sign-in has ended.
     fn read(&self, buffer: &mut [u8]) -> Option<usize> {
-        let is_over = || self.stopped.load(Ordering::SeqCst) || signals::is_pending();
-        while !is_readable(POLL_INTERVAL) && !is_over() {}
-        if is_over() {
-            return None; // what comes now is the next reader's
+        let is_cancelled = || self.stopped.load(Ordering::SeqCst) || signals::is_pending();
+        while !is_readable(POLL_INTERVAL) && !is_cancelled() {}
+        if is_cancelled() {
+            return None; // further input is for the next prompt
         }
         rustix::io::read(rustix::stdio::stdin(), buffer).ok().filter(|length| *length > 0)
     }
 }
 
-/// What was typed and pasted since the last line end.
+/// The text that was typed or pasted since the last line end.
 #[derive(Default)]
 struct Entry {
     bytes: Vec<u8>,
-    /// The start of what may become one of the marks.
-    mark: Vec<u8>,
+    /// Bytes that may be the start of a bracket.
+    bracket: Vec<u8>,
     in_paste: bool,
 }
 
 impl Entry {
-    /// Takes what came, and says whether its last byte is a line end that is typed and not pasted. None where the person
-    /// ends the input (Ctrl-D).
-    fn take(&mut self, bytes: &[u8]) -> Option<bool> {
+    /// Appends input, and returns whether its last byte is a line end that is typed rather than pasted. Returns `None` if
+    /// the user ends the input (Ctrl-D).
+    fn push(&mut self, bytes: &[u8]) -> Option<bool> {
         let mut ended = false;
         for byte in bytes {
-            self.mark.push(*byte);
-            if self.mark == BEGIN || self.mark == END {
-                self.in_paste = self.mark == BEGIN;
-                self.mark.clear();
-            } else if !BEGIN.starts_with(&self.mark) && !END.starts_with(&self.mark) {
-                for byte in std::mem::take(&mut self.mark) {
+            self.bracket.push(*byte);
+            if self.bracket == BEGIN || self.bracket == END {
+                self.in_paste = self.bracket == BEGIN;
+                self.bracket.clear();
+            } else if !BEGIN.starts_with(&self.bracket) && !END.starts_with(&self.bracket) {
+                for byte in std::mem::take(&mut self.bracket) {
                     ended = !self.in_paste && (byte == b'\n' || byte == b'\r');
-                    self.take_byte(byte)?;
+                    self.push_byte(byte)?;
                 }
             }
         }
         Some(ended)
     }
 
-    /// Does what line mode would do.
-    fn take_byte(&mut self, byte: u8) -> Option<()> {
+    /// Appends a byte, or edits the text as the canonical mode would.
+    fn push_byte(&mut self, byte: u8) -> Option<()> {
         match byte {
             BACKSPACE if !self.in_paste => _ = self.bytes.pop(),
             CONTROL_U if !self.in_paste => self.bytes.clear(),
             CONTROL_D if !self.in_paste && self.bytes.is_empty() => return None,
-            // What is too long is explained as no address; it must not fill the memory.
+            // A longer text cannot be a redirect URL, and must not fill the memory.
             byte if self.bytes.len() < MAX_SIZE => self.bytes.push(byte),
             _ => {}
         }
@@ -153,7 +153,7 @@ impl Entry {
     }
 }
 
-/// Whether there is something to read, within so many milliseconds.
+/// Returns whether input is available, and waits for it up to the given number of milliseconds.
 fn is_readable(milliseconds: i64) -> bool {
     let stdin = rustix::stdio::stdin();
     let mut descriptors = [PollFd::new(&stdin, PollFlags::IN)];
@@ -161,8 +161,8 @@ fn is_readable(milliseconds: i64) -> bool {
     matches!(poll(&mut descriptors, Some(&limit)), Ok(ready) if ready > 0)
 }
 
-/// Told to a terminal alone: stderr may be a file.
-fn control(sequence: &[u8]) {
+/// Writes a control sequence to stderr if that is a terminal.
+fn write_control(sequence: &[u8]) {
     if !std::io::stderr().is_terminal() {
         return;
     }
@@ -176,12 +176,12 @@ mod tests {
 
     fn entry(chunks: &[&[u8]]) -> (Entry, Option<bool>) {
         let mut entry = Entry::default();
-        let ends = chunks.iter().map(|chunk| entry.take(chunk)).last().flatten();
-        (entry, ends)
+        let ended = chunks.iter().map(|chunk| entry.push(chunk)).last().flatten();
+        (entry, ended)
     }
 
     #[test]
-    fn a_paste_keeps_its_line_ends_and_wants_an_enter_after_it() {
+    fn a_paste_keeps_its_line_ends_and_enter_ends_it() {
         let (pasted, ended) = entry(&[b"\x1b[20", b"0~ab\r\ncd\n\x1b[2", b"01~"]);
         assert_eq!((pasted.text().as_str(), ended), ("ab\r\ncd\n", Some(false)));
         let (entered, ended) = entry(&[b"\x1b[200~ab\x1b[201~\r"]);
@@ -189,18 +189,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_is_text_and_no_mark() {
-        let (typed, ends) = entry(&[b"\x1b[200~wrong\x1b[201~\x7f", b"\n"]);
-        assert_eq!((typed.text().as_str(), ends), ("wron\n", Some(true)));
+    fn editing_keys_remove_text_but_not_brackets() {
+        let (typed, ended) = entry(&[b"\x1b[200~wrong\x1b[201~\x7f", b"\n"]);
+        assert_eq!((typed.text().as_str(), ended), ("wron\n", Some(true)));
         let (cleared, _) = entry(&[b"wrong\x15right"]);
         assert_eq!(cleared.text(), "right");
         assert!(entry(&[b"\x04"]).1.is_none(), "Ctrl-D ends the input");
     }
 
     #[test]
-    fn too_much_is_dropped_and_the_entry_still_ends() {
-        let much = vec![b'x'; MAX_SIZE + 1000];
-        let (long, ends) = entry(&[b"\x1b[200~", &much, b"\x1b[201~\n"]);
-        assert_eq!((long.bytes.len(), ends), (MAX_SIZE, Some(true)));
+    fn an_entry_over_the_limit_is_truncated_and_still_ends() {
+        let text = vec![b'x'; MAX_SIZE + 1000];
+        let (long, ended) = entry(&[b"\x1b[200~", &text, b"\x1b[201~\n"]);
+        assert_eq!((long.bytes.len(), ended), (MAX_SIZE, Some(true)));
     }
 }

@@ -1,5 +1,5 @@
-//! The user's own programs, such as `pass`, `gpg` or `age`: one that prints the token, one that takes it from its stdin,
-//! and one that forgets it.
+//! Programs that the user configured, such as `pass`, `gpg` or `age`: one prints the token, one reads it from its stdin
+//! and stores it, and one deletes it.
 
 use std::io::{self, Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,15 +11,19 @@ use oauth2::RefreshToken;
 use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::{ProfileName, StoreCommands};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(unix)]
+use crate::foreground::ForegroundTerminal;
+#[cfg(unix)]
+use crate::signals;
 use crate::timeout;
 
-/// For a person to type a passphrase, or to touch a key.
+/// How long a program may run that does not save on a terminal: long enough to touch a security key.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// For a pipe to take a token.
+/// How long filling a pipe may take.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often a program is looked at that has said all and not ended.
+/// How often the exit status is polled once a program has closed its output.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// A token is a few kilobytes.
+/// In bytes. A token has a few kilobytes.
 const MAX_SIZE: u64 = 1024 * 1024;
 
 pub(super) struct CommandStore {
@@ -27,7 +31,7 @@ pub(super) struct CommandStore {
     commands: StoreCommands,
 }
 
-/// What a program is to do.
+/// What a program is run for.
 enum Task<'a> {
     Load,
     Save(&'a RefreshToken),
@@ -39,68 +43,99 @@ impl CommandStore {
         Self { profile: profile.clone(), commands: commands.clone() }
     }
 
-    /// Runs a program without a shell. It finds the profile's name in its environment; its stderr is ours.
+    /// Replaces `{profile}` in the arguments.
+    fn for_profile(&self, command: &[String]) -> Vec<String> {
+        command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
+    }
+
+    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
-        let [program, arguments @ ..] = command else { return Ok(String::new()) };
+        let command = self.for_profile(command);
+        let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
         let failed = |what: String| {
-            Error::new(ErrorKind::Unavailable, format!("`{program}`, which {task} the token, {what}"))
-                .hint(format!("run it yourself to see why: `{}`", command.join(" ")))
+            Error::new(ErrorKind::Unavailable, format!("the program that {task} the token, `{program}`, {what}"))
+                .hint(format!("run it in a terminal to see why: `{}`", command.join(" ")))
         };
+        #[cfg(unix)]
+        let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
+        #[cfg(unix)]
+        let limit = terminal.is_none().then_some(TIMEOUT);
+        #[cfg(not(unix))]
+        let limit = Some(TIMEOUT);
         let mut prepared = Command::new(program);
         prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
-        // Nobody's words but a token reach our stdout.
+        // Only a token may reach our stdout.
         prepared.stdin(Stdio::null()).stdout(Stdio::null());
         match task {
             Task::Load => _ = prepared.stdout(Stdio::piped()),
             Task::Save(token) => {
-                prepared.stdin(filled_pipe(token).map_err(|error| failed(format!("cannot be given it: {error}")))?);
-                // The caller's Ctrl-C must not end the program that is just saving the only token that works.
+                prepared.stdin(
+                    filled_pipe(token).map_err(|error| failed(format!("could not be given the token: {error}")))?,
+                );
+                // Without a terminal, a signal to the caller's group must not end a program while it saves the only valid
+                // token. On a terminal the program may ask for a passphrase, and Ctrl-C is meant for it.
                 #[cfg(unix)]
-                std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+                if terminal.is_none() {
+                    std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+                }
             }
             Task::Delete => {}
         }
-        let mut child = prepared.spawn().map_err(|error| failed(format!("cannot be run: {error}")))?;
-        let ended = wait(&mut child);
+        let mut child = prepared.spawn().map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
+                    ErrorKind::Configuration
+                }
+                _ => ErrorKind::TryLater, // the system has no memory, process or descriptor left
+            };
+            failed(format!("could not be started: {error}")).with_kind(kind)
+        })?;
+        let ended = wait(&mut child, limit);
         if ended.is_err() {
             _ = child.kill();
             _ = child.wait();
         }
+        #[cfg(unix)]
+        if let Some(terminal) = terminal.filter(|_| !matches!(&ended, Ok((status, _)) if status.success())) {
+            terminal.restore();
+            signals::discard_keyboard_interrupt(); // it was for the program
+        }
         match ended {
             Ok((status, output)) if status.success() => Ok(output),
-            Ok((status, _)) => Err(failed(format!("ended with {status}"))),
+            Ok((status, _)) => Err(failed(format!("failed with {status}"))),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(failed(format!("has not ended within {} seconds", TIMEOUT.as_secs())))
+                Err(failed(format!("timed out after {} s", TIMEOUT.as_secs())))
             }
-            Err(error) => Err(failed(format!("was not understood: {error}"))),
+            Err(error) => Err(failed(format!("did not print text: {error}"))),
         }
     }
 }
 
-/// The token as a program's stdin, in it before the program runs: if we are killed, it must not find the end of an empty
-/// input there and store that.
+/// Returns a pipe that contains the token, as a program's stdin. It is filled before the program starts: if we are
+/// killed, the program must not read an empty input and store that.
 fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
     let (reader, mut writer) = io::pipe()?;
     let line = format!("{}\n", token.secret());
     let (done, filled) = mpsc::channel::<()>();
     std::thread::Builder::new().spawn(move || {
-        _ = writer.write_all(line.as_bytes()); // who does not read it all says so by its exit status
+        _ = writer.write_all(line.as_bytes()); // a program that does not read all of it reports that by its exit status
         drop(done);
     })?;
-    // What is larger than a pipe (64 KiB on Linux, pipe(7)) is written while the program reads.
+    // A token that is larger than a pipe (64 KiB on Linux, pipe(7)) is written while the program reads.
     _ = filled.recv_timeout(PIPE_TIMEOUT);
     Ok(reader)
 }
 
-/// What the program printed, and how it ended.
-fn wait(child: &mut Child) -> io::Result<(ExitStatus, String)> {
-    let end = Instant::now() + TIMEOUT;
+/// Waits for the program to exit, without a limit if a person types a passphrase. Returns its exit status and what it
+/// printed.
+fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<(ExitStatus, String)> {
+    let end = limit.map(|limit| Instant::now() + limit);
     let mut output = String::new();
     if let Some(stdout) = child.stdout.take() {
         let read = move || stdout.take(MAX_SIZE).read_to_string(&mut output).map(|_| output);
         output = timeout::run(TIMEOUT, read).flatten()?;
     }
-    while Instant::now() < end {
+    while end.is_none_or(|end| Instant::now() < end) {
         if let Some(status) = child.try_wait()? {
             return Ok((status, output));
         }
@@ -123,8 +158,10 @@ impl TokenStore for CommandStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
         let output = self.run(&self.commands.load, &Task::Load)?;
         parse_token(&output).map_err(|MalformedToken| {
-            Error::new(ErrorKind::Storage, format!("what {} prints is no token", self.describe()))
-                .hint("it must print the token alone; run `get-token` to store a new one")
+            Error::new(ErrorKind::SignIn, format!("{} did not print a valid token", self.describe())).hint(format!(
+                "it must print the token and nothing else; run `get-token --profile {:#}` to store a new token",
+                self.profile
+            ))
         })
     }
 
@@ -134,14 +171,15 @@ impl TokenStore for CommandStore {
 
     fn delete(&self) -> Result<()> {
         if self.commands.delete.is_empty() {
-            let message = format!("no command is set that deletes the token from {}", self.describe());
+            let message =
+                format!("cannot delete the token that {} prints: no delete program is configured", self.describe());
             return Err(Error::new(ErrorKind::Configuration, message)
-                .hint("add `delete = [...]` to store in config.toml, or delete it yourself"));
+                .hint("add `delete = [...]` to `store` in config.toml, or delete the token yourself"));
         }
         self.run(&self.commands.delete, &Task::Delete).map(drop)
     }
 
     fn describe(&self) -> String {
-        format!("`{}`", self.commands.load.join(" "))
+        format!("`{}`", self.for_profile(&self.commands.load).join(" "))
     }
 }

@@ -1,5 +1,5 @@
-//! The keychain of the system, with exactly the names of the Python original, so that both read and overwrite the same
-//! entry. Each system's own part is an `imp` of the same shape.
+//! The system's keychain. Entries have the names that the Python tool uses, so that both tools read and replace the same
+//! entry. Each system has its own `imp` with the same interface.
 
 #[cfg(any(windows, test))]
 mod chunks;
@@ -22,44 +22,48 @@ use crate::sanitize::for_terminal;
 use crate::signals;
 use crate::timeout;
 
-/// The user name of every entry, a fixed word in the Python original.
+/// The user name of every entry, a constant in the Python tool.
 const USER: &str = "refresh_token";
-/// For a keychain that is asked nothing of a person; an ordinary answer takes a few milliseconds.
+/// The timeout of a call that shows no prompt. A usual response takes a few milliseconds.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// For a person to type the keychain's password.
+/// The timeout of a call that prompts for the keychain's password.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One profile's entry.
+/// The keychain entry of one profile.
 pub(super) struct Keychain {
     service: String,
-    /// The name that the original's older versions used: read last, never written.
+    /// The service name of older versions of the Python tool. It is read last and never written.
     older_service: String,
-    /// A person sits there: a prompt may be opened. Mail programs on a timer must not flash windows.
+    /// Whether a terminal is attached, so that a prompt may be opened. A mail program on a timer must not open windows.
     interactive: bool,
-    /// The client with the system's keychain, opened by the first call, and what became of it.
+    /// The connection to the keychain, opened by the first call.
     state: Mutex<State>,
 }
 
 #[derive(Clone)]
 enum State {
-    NotAsked,
-    Open(Arc<imp::Connection>),
-    /// Asked once, and not asked again in this run.
-    Failed(KeychainError),
+    NotConnected,
+    Connected(Arc<imp::Connection>),
+    /// A call failed. The keychain is not called again by this process.
+    Failed {
+        error: KeychainError,
+        /// The name of the program that serves the keychain.
+        program: Option<String>,
+    },
 }
 
-/// Why the keychain cannot be used.
+/// Why the keychain could not be used.
 #[derive(Clone, Debug)]
 enum KeychainError {
-    /// There is none in this login.
+    /// This login session has no keychain.
     Absent(String),
-    /// It was never set up: there is no place to write to.
-    #[cfg_attr(windows, expect(dead_code, reason = "the Credential Manager needs no setting up"))]
+    /// The keychain has no default collection, because it was never set up.
+    #[cfg_attr(windows, expect(dead_code, reason = "the Credential Manager needs no setup"))]
     NotSetUp,
     Locked,
-    /// It is there, and does not answer.
-    NoAnswer,
-    /// It holds something that is no token.
+    /// The keychain does not respond.
+    NoResponse,
+    /// The entry does not contain a valid token.
     Malformed,
     Other(String),
 }
@@ -68,35 +72,35 @@ impl Keychain {
     pub(super) fn new(profile: &ProfileName) -> Self {
         let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self { service, older_service, interactive, state: Mutex::new(State::NotAsked) }
+        Self { service, older_service, interactive, state: Mutex::new(State::NotConnected) }
     }
 
-    /// Whether it would take a token. Nothing is written.
+    /// Checks whether a token could be stored, without writing anything.
     pub(super) fn probe(&self) -> Result<()> {
-        self.call(imp::Connection::probe).map_err(KeychainError::into_error)
+        self.call(imp::Connection::probe)
     }
 
-    /// Whether this login has a keychain at all. Known once it was asked.
+    /// Returns whether this login session has a keychain, as far as the calls so far have shown.
     pub(super) fn is_available(&self) -> bool {
         let state = self.state.lock().expect("no thread panics with it");
-        !matches!(&*state, State::Failed(KeychainError::Absent(_) | KeychainError::NotSetUp))
+        !matches!(&*state, State::Failed { error: KeychainError::Absent(_) | KeychainError::NotSetUp, .. })
     }
 
-    /// Asks the keychain, in a thread with a time limit: a Secret Service that hangs answers neither yes nor no.
+    /// Calls the keychain, in a thread with a timeout: a Secret Service that hangs never responds.
     fn call<T: Send + 'static>(
         &self,
         request: impl Fn(&imp::Connection) -> Result<T, KeychainError> + Send + Sync + 'static,
-    ) -> Result<T, KeychainError> {
+    ) -> Result<T> {
         let mut state = self.state.lock().expect("no thread panics with it");
-        if let State::Failed(failure) = &*state {
-            return Err(failure.clone());
+        if let State::Failed { error, program } = &*state {
+            return Err(error.clone().into_error(program.as_deref()));
         }
         let request = Arc::new(request);
         let limit = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESPONSE_TIMEOUT };
         let answered = match self.timed(limit, &state, &request) {
-            // The person is asked for the password, and then the request is put once more.
+            // Prompt for the password, then repeat the request.
             (connection, Err(KeychainError::Locked)) if self.interactive && !imp::OS_PROMPTS => {
-                log::warn!("the keychain is locked: please type its password in the window that opens");
+                log::warn!("the keychain is locked: enter its password in the window that opens");
                 let service = self.service.clone();
                 let unlocked = self.timed(
                     UNLOCK_TIMEOUT,
@@ -111,14 +115,20 @@ impl Keychain {
             answered => answered,
         };
         let (connection, result) = answered;
-        *state = match &result {
-            Err(failure) => State::Failed(failure.clone()),
-            Ok(_) => connection,
-        };
-        result
+        match result {
+            Ok(result) => {
+                *state = connection;
+                Ok(result)
+            }
+            Err(error) => {
+                let program = program_for_hint(&error);
+                *state = State::Failed { error: error.clone(), program: program.clone() };
+                Err(error.into_error(program.as_deref()))
+            }
+        }
     }
 
-    /// One request within a limit, on the connection there is, or on a new one.
+    /// Makes one request with a timeout, on the existing connection or on a new one.
     fn timed<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -128,18 +138,19 @@ impl Keychain {
         let (state, request) = (state.clone(), Arc::clone(request));
         let work = move || {
             let connection = match state {
-                State::Open(connection) => connection,
+                State::Connected(connection) => connection,
                 _ => match imp::Connection::open() {
                     Ok(connection) => Arc::new(connection),
-                    Err(failure) => return (State::NotAsked, Err(failure)),
+                    Err(failure) => return (State::NotConnected, Err(failure)),
                 },
             };
             let result = request(&connection);
-            (State::Open(connection), result)
+            (State::Connected(connection), result)
         };
-        // Ctrl-C ends the wait for a person, not the keychain's few milliseconds.
+        // A signal ends the wait for a password, but not an ordinary call of a few milliseconds.
         let stop = || limit == UNLOCK_TIMEOUT && signals::is_pending();
-        timeout::run_cancellable(limit, stop, work).unwrap_or_else(|_| (State::NotAsked, Err(KeychainError::NoAnswer)))
+        timeout::run_cancellable(limit, stop, work)
+            .unwrap_or_else(|_| (State::NotConnected, Err(KeychainError::NoResponse)))
     }
 }
 
@@ -150,13 +161,13 @@ impl TokenStore for Keychain {
             None => connection.load(&older, USER),
             found => Ok(found),
         };
-        let blob = self.call(load).map_err(KeychainError::into_error)?;
+        let blob = self.call(load)?;
         blob.map_or(Ok(None), token)
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
         let (service, token) = (self.service.clone(), token.clone());
-        self.call(move |connection| connection.save(&service, USER, token.secret())).map_err(KeychainError::into_error)
+        self.call(move |connection| connection.save(&service, USER, token.secret()))
     }
 
     fn delete(&self) -> Result<()> {
@@ -165,7 +176,7 @@ impl TokenStore for Keychain {
             connection.delete(&service, USER)?;
             connection.delete(&older, USER)
         };
-        self.call(delete).map_err(KeychainError::into_error)
+        self.call(delete)
     }
 
     fn describe(&self) -> String {
@@ -173,12 +184,18 @@ impl TokenStore for Keychain {
     }
 }
 
-/// The token in an entry; None where the entry is blank.
-pub(crate) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
-    decode(blob).and_then(|text| parse_token(&text).ok()).ok_or_else(|| KeychainError::Malformed.into_error())
+/// Returns the name of the program that serves the keychain, if the hint for the error needs it.
+fn program_for_hint(error: &KeychainError) -> Option<String> {
+    matches!(error, KeychainError::Locked | KeychainError::Other(_)).then_some(())?;
+    timeout::run(RESPONSE_TIMEOUT, imp::program).ok().flatten()
 }
 
-/// A blob as text: UTF-8, or the UTF-16 that Python writes on Windows.
+/// Returns the token in an entry, or None if the entry is blank.
+pub(crate) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
+    decode(blob).and_then(|text| parse_token(&text).ok()).ok_or_else(|| KeychainError::Malformed.into_error(None))
+}
+
+/// Decodes an entry as UTF-8, or as the UTF-16 that Python writes on Windows.
 fn decode(blob: Vec<u8>) -> Option<String> {
     match String::from_utf8(blob) {
         Ok(text) if !text.contains('\0') => Some(text),
@@ -194,22 +211,20 @@ fn decode_utf16(blob: &[u8]) -> Option<String> {
 }
 
 impl KeychainError {
-    fn into_error(self) -> Error {
-        let or_file = "`store = \"file\"` in config.toml does without a keychain";
-        let unlock = format!("unlock it: {}; {or_file}", imp::HOW_TO_UNLOCK);
+    fn into_error(self, program: Option<&str>) -> Error {
+        let or_file = "or set `store = \"file\"` in config.toml if you accept an unencrypted token file";
+        let unlock = format!("{}; {or_file}", imp::how_to_unlock(program));
         let unavailable = |message: &str| Error::new(ErrorKind::Unavailable, message);
         match self {
-            Self::Absent(why) => unavailable(&format!("there is no keychain in this login: {why}"))
+            Self::Absent(why) => unavailable(&format!("no keychain is available: {why}"))
                 .hint(format!("{}; {or_file}", imp::HOW_TO_GET_ONE)),
-            Self::NotSetUp => unavailable("the keychain was never set up: it has no default collection")
-                .hint("set it up, such as with Seahorse, or use `store = \"file\"` in config.toml"),
+            Self::NotSetUp => unavailable("the keychain has no default collection")
+                .hint(format!("create one, for example with Seahorse; {or_file}")),
             Self::Locked => unavailable("the keychain is locked").hint(unlock),
-            Self::NoAnswer => {
-                unavailable("the keychain does not answer").hint(format!("restart it, or log in anew; {or_file}"))
-            }
-            Self::Malformed => {
-                Error::new(ErrorKind::Storage, "the keychain's entry is no token").hint("run `get-token` to replace it")
-            }
+            Self::NoResponse => unavailable("the keychain does not respond")
+                .hint(format!("restart the keychain or log in again; {or_file}")),
+            Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
+                .hint("run `get-token` to replace it"),
             Self::Other(why) => {
                 Error::new(ErrorKind::Storage, format!("the keychain failed: {}", for_terminal(&why))).hint(unlock)
             }

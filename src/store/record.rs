@@ -1,21 +1,21 @@
-//! What is known of each stored refresh token. No secret: of the token itself there is a digest, which tells whether
-//! the record still belongs to it (the Python original replaces tokens and keeps no records).
+//! Records of the stored refresh tokens. They contain no secret: a digest tells whether a record belongs to a token,
+//! because other programs, such as the Python tool, replace tokens without a record.
 
 use std::io;
 use std::path::PathBuf;
 
-use oauth2::RefreshToken;
+use oauth2::{RefreshToken, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Location;
 use crate::config::{Profile, ProfileName};
-use crate::entra::Account;
+use crate::entra::{Access, Account};
 use crate::paths::Paths;
 use crate::private_fs;
 use crate::unix_time::now;
 
-/// What is known of a token.
+/// The origin, dates and account of a refresh token.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Record {
     authority: String,
@@ -24,43 +24,81 @@ pub(crate) struct Record {
     pub(crate) issued: u64,
     /// When it was last used, in seconds since 1970.
     pub(crate) last_used: u64,
+    /// The `username` of the configuration when the account was confirmed. It need not be the account's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     pub(crate) account: Option<Account>,
+    /// The scopes of the access token that was issued last, separated by spaces.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    scopes: String,
 }
 
 impl Record {
-    /// Of a token that was issued just now.
-    pub(crate) fn for_new_token(profile: &Profile, account: Option<Account>) -> Self {
+    /// Creates the record of a token that was just issued.
+    pub(crate) fn for_new_token(profile: &Profile, access: &Access) -> Self {
         let now = now();
         Self {
             authority: profile.authority.to_string(),
             client_id: profile.client_id.to_string(),
             issued: now,
             last_used: now,
-            account,
+            username: profile.username.clone(),
+            account: access.account.clone(),
+            scopes: access.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
         }
     }
 
-    /// What the token came from and the profile no longer says, such as `the client ID …`.
+    /// Returns the scopes of the access token that was issued last.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.scopes.split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect()
+    }
+
+    /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now.
     pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
         if self.authority != profile.authority.to_string() {
-            Some(format!("the authority {}", self.authority))
+            Some(format!("the authority {}, but config.toml now says {}", self.authority, profile.authority))
         } else if self.client_id != profile.client_id.to_string() {
-            Some(format!("the client ID {}", self.client_id))
+            Some(format!("the client ID {}, but config.toml now says {}", self.client_id, profile.client_id.as_str()))
         } else {
             None
         }
     }
 }
 
-/// The file of records of one profile: one for each place.
+/// The account that a profile belongs to: the one that signed in last.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Owner {
+    /// The `username` of the configuration when the account was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    pub(crate) account: Account,
+}
+
+impl Owner {
+    /// Returns whether the account was confirmed for the `username` that is configured now. Letter case is ignored.
+    pub(crate) fn is_confirmed_for(&self, username: Option<&str>) -> bool {
+        let Some(username) = username else { return true };
+        self.username.as_deref().unwrap_or(&self.account.name).to_lowercase() == username.to_lowercase()
+    }
+
+    /// The name to show for the owner's side of a comparison.
+    pub(crate) fn username(&self) -> &str {
+        self.username.as_deref().unwrap_or(&self.account.name)
+    }
+}
+
+/// The records file of one profile, with one record for each location.
 pub(super) struct Records(PathBuf);
 
 #[derive(Default, Deserialize, Serialize)]
 struct Sections {
+    /// Missing in a file of version 0.1.
+    owner: Option<Owner>,
     file: Option<Section>,
     keychain: Option<Section>,
     commands: Option<Section>,
-    /// Of a token that is being stored: written before it, so that no moment knows the token and not where it came from.
+    /// The record of a token that is being stored. It is written before the token, so that the token's origin is known at
+    /// every moment.
     #[serde(rename = "coming")]
     pending: Option<Section>,
 }
@@ -77,94 +115,118 @@ impl Records {
         Self(paths.records(profile))
     }
 
-    /// The record of this very token.
+    /// Returns the record of this token. If the token is the pending one, its save was interrupted and is completed now.
     pub(super) fn of(&self, location: Location, token: &RefreshToken) -> Option<Record> {
         let mut sections = self.read();
-        let candidates = [sections.section(location).take(), sections.pending];
-        let found = candidates.into_iter().flatten().find(|section| section.token_digest == digest(token));
-        found.map(|section| section.record)
+        let digest = digest(token);
+        if let Some(pending) = sections.pending.take_if(|pending| pending.token_digest == digest) {
+            self.commit(location, token, pending.record.clone(), None);
+            return Some(pending.record);
+        }
+        sections.section(location).take_if(|section| section.token_digest == digest).map(|section| section.record)
     }
 
-    /// The record of the token that was issued last.
-    pub(super) fn latest(&self) -> Option<Record> {
-        self.latest_section().map(|section| section.record)
+    /// Returns the account that the profile belongs to. The records of version 0.1 do not name it: there it is the account
+    /// of the newest token, and any configured `username` is accepted for it.
+    pub(super) fn owner(&self, username: Option<&str>) -> Option<Owner> {
+        let sections = self.read();
+        let inferred =
+            |section: Section| Some(Owner { username: username.map(str::to_owned), account: section.record.account? });
+        sections.owner.clone().or_else(|| sections.newest().and_then(inferred))
     }
 
-    /// The digest of the token that was issued last.
-    pub(super) fn newest(&self) -> Option<String> {
-        self.latest_section().map(|section| section.token_digest)
+    /// Returns the record of the token that was issued last.
+    pub(super) fn newest(&self) -> Option<Record> {
+        self.read().newest().map(|section| section.record)
     }
 
-    fn latest_section(&self) -> Option<Section> {
-        let Sections { file, keychain, commands, pending } = self.read();
-        [pending, file, keychain, commands].into_iter().flatten().max_by_key(|section| section.record.issued)
+    /// Returns the digest of the token that was issued last.
+    pub(super) fn newest_digest(&self) -> Option<String> {
+        self.read().newest().map(|section| section.token_digest)
     }
 
-    /// Whether a token was ever seen to be put there.
+    /// Returns whether a token is recorded for this location.
     pub(super) fn has(&self, location: Location) -> bool {
         self.read().section(location).is_some()
     }
 
-    /// Says what is about to be stored. Where that fails, [`Records::commit`] says so.
+    /// Returns whether this token is being stored, or was when a process was interrupted.
+    pub(super) fn is_pending(&self, token: &RefreshToken) -> bool {
+        self.read().pending.is_some_and(|pending| pending.token_digest == digest(token))
+    }
+
+    /// Returns whether a save was interrupted.
+    pub(super) fn has_pending(&self) -> bool {
+        self.read().pending.is_some()
+    }
+
+    /// Records a token that is about to be stored. [`Records::commit`] reports a file that cannot be written.
     pub(super) fn begin(&self, token: &RefreshToken, record: &Record) {
         let mut sections = self.read();
         sections.pending = Some(Section { token_digest: digest(token), record: record.clone() });
         _ = self.write(&sections);
     }
 
-    /// What was announced did not come.
+    /// Discards the record of a token that could not be stored.
     pub(super) fn abort(&self) {
         let mut sections = self.read();
         sections.pending = None;
         _ = self.write(&sections);
     }
 
-    /// Keeps the record, and forgets that of a place which was emptied for it. Where it cannot be written the token is
-    /// taken as one without a record, as the Python original's are.
+    /// Records a token that was stored, and removes the record of the location that was emptied. If the file cannot be
+    /// written, the token is treated as one without a record, like the Python tool's.
     pub(super) fn commit(&self, location: Location, token: &RefreshToken, record: Record, emptied: Option<Location>) {
         let mut sections = self.read();
         sections.pending = None;
         if let Some(emptied) = emptied {
             *sections.section(emptied) = None;
         }
+        if let Some(account) = record.account.clone() {
+            sections.owner = Some(Owner { username: record.username.clone(), account });
+        }
         *sections.section(location) = Some(Section { token_digest: digest(token), record });
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
         if location != Location::File {
-            self.0.parent().inspect(|folder| private_fs::remove_stale(folder)); // as the save of a file does itself
+            self.0.parent().inspect(|folder| private_fs::remove_stale(folder)); // saving a token file does this itself
         }
     }
 
-    /// Forgets the record of a place that was emptied.
+    /// Removes the record of a location that was emptied.
     pub(super) fn remove(&self, location: Location) {
         let mut sections = self.read();
         sections.pending = None;
         *sections.section(location) = None;
-        if self.write(&sections).is_err() {
-            log::warn!("cannot write {}", self.0.display());
+        if let Err(error) = self.write(&sections) {
+            log::warn!("cannot write {}: {error}", self.0.display());
         }
     }
 
-    /// A file that is missing or not understood knows nothing.
+    /// Returns no records if the file is missing or malformed.
     fn read(&self) -> Sections {
-        std::fs::read_to_string(&self.0).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+        match private_fs::read_own(&self.0) {
+            Ok(text) => toml::from_str(&text).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Sections::default(),
+            Err(error) => {
+                log::warn!("cannot read {}: {error}", self.0.display());
+                Sections::default()
+            }
+        }
     }
 
     fn write(&self, sections: &Sections) -> io::Result<()> {
-        match sections {
-            // Nothing is known: no file, as before the first sign-in.
-            Sections { file: None, keychain: None, commands: None, pending: None } => {
-                match std::fs::remove_file(&self.0) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                    _ => Ok(()),
-                }
-            }
-            // Each moment between Microsoft's answer and the token's save counts, and no record is worth one.
-            known => {
-                private_fs::write_without_sync(&self.0, toml::to_string(known).map_err(io::Error::other)?.as_bytes())
-            }
+        // Without a token there is no file, as before the first sign-in.
+        if sections.newest().is_none() {
+            return match std::fs::remove_file(&self.0) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
         }
+        // The time between Microsoft's response and the token's save must be short, so this does not wait for the disk.
+        let text = toml::to_string(sections).map_err(io::Error::other)?;
+        private_fs::write_without_sync(&self.0, text.as_bytes())
     }
 }
 
@@ -176,14 +238,23 @@ impl Sections {
             Location::Commands => &mut self.commands,
         }
     }
+
+    fn newest(&self) -> Option<Section> {
+        let sections = [&self.pending, &self.file, &self.keychain, &self.commands];
+        sections.into_iter().flatten().max_by_key(|section| section.record.issued).cloned()
+    }
 }
 
-/// 64 bits of SHA-256: enough to tell tokens apart, and nothing of a token's thousand random characters.
+/// 64 bits of SHA-256: enough to tell tokens apart, and useless for guessing a token of a thousand random characters.
+pub(crate) fn token_digest(token: &RefreshToken) -> [u8; 8] {
+    *Sha256::digest(token.secret()).first_chunk().expect("SHA-256 has 32 bytes")
+}
+
 fn digest(token: &RefreshToken) -> String {
-    Sha256::digest(token.secret()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    token_digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is understood of a file of records is written so that it is understood again.
+/// Checks that a records file that can be read is written so that it can be read again.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn assert_round_trip(text: &str) {
     let Ok(sections) = toml::from_str::<Sections>(text) else { return };

@@ -116,7 +116,7 @@ fn a_locked_keychain_a_writable_configuration_and_a_dead_network_are_reported() 
     let unreachable = format!("https://localhost:{}/common/", crate::support::free_port());
     let text = fs::read_to_string(setup.home.config_file()).unwrap();
     setup.home.configure(&text.replace(&setup.home.standin.authority(), &unreachable));
-    setup.check_fails(75, "✗ network: Microsoft cannot be reached");
+    setup.check_fails(75, "✗ network: localhost:");
     setup.home.configure(&text);
     setup.login.lock();
     setup.check_fails(69, "✗ keychain: the keychain is locked");

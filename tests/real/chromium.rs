@@ -86,7 +86,7 @@ fn a_user_declines_in_chromium() {
     browser.click("#cancel");
     accept_the_warning(&browser, "decline");
 
-    let page = browser.page_with("You are not signed in");
+    let page = browser.page_with("Sign-in failed");
     screenshot(&browser, "decline-3-page");
     assert!(page.contains("declined") && page.contains("AADSTS65004"), "{page}");
     let run = sign_in.finish();
@@ -122,7 +122,7 @@ fn a_sign_in_with_the_wrong_account_in_chromium_is_not_stored() {
     browser.click("#approve-grace");
     accept_the_warning(&browser, "other");
 
-    let page = browser.page_with("You are not signed in");
+    let page = browser.page_with("Sign-in failed");
     screenshot(&browser, "other-3-page");
     assert!(page.contains(ADA) && page.contains(standin::GRACE), "{page}");
     sign_in.finish().fails_with(77);

@@ -36,7 +36,7 @@ fn kill(store: Store, single_use: bool) -> Kills {
     let mut home = Home::new();
     let _login = (store == Store::Keychain).then(|| Login::start(&mut home, Keyring::Unlocked));
     if store == Store::Programs {
-        home.configure(&home.configuration().replace("store = 'auto'\n", PROGRAMS));
+        home.configure(&home.configuration().replace("store = 'file'\n", PROGRAMS));
     }
     home.standin.set_single_use_refresh_tokens(single_use);
     home.sign_in().token();

@@ -117,6 +117,8 @@ fn a_locked_keychain_is_69_and_no_token_is_lost() {
     let run = home.sign_in();
     run.token();
     assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
+    assert!(run.stderr.contains("warning: the keychain is locked: the refresh token is stored unencrypted"), "{run:?}");
+    assert!(run.stderr.contains("moves to the keychain at the first refresh that finds it unlocked"), "{run:?}");
     let newer = home.token_in_file("mail").unwrap();
     assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
     promptly(&home, "refresh-token").token();
@@ -130,7 +132,7 @@ fn a_keychain_that_does_not_answer_is_69_and_a_token_in_a_file_still_works() {
     login.stop_answering();
     for command in ["refresh-token", "get-refresh-token"] {
         let run = promptly(&home, command);
-        assert!(run.fails_with(69).contains("does not answer"), "{run:?}");
+        assert!(run.fails_with(69).contains("does not respond"), "{run:?}");
     }
     home.store_token("mail");
     promptly(&home, "refresh-token").token();
@@ -140,10 +142,12 @@ fn a_keychain_that_does_not_answer_is_69_and_a_token_in_a_file_still_works() {
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn without_a_keychain_or_its_collection_the_file_is_used() {
-    for state in [Keyring::Absent, Keyring::NeverSetUp] {
+    for (state, code, error) in
+        [(Keyring::Absent, 69, "no Secret Service is running"), (Keyring::NeverSetUp, 77, "No refresh token found")]
+    {
         let (home, _login) = home(state);
         for command in ["refresh-token", "get-refresh-token"] {
-            assert!(promptly(&home, command).fails_with(77).contains("No refresh token found"), "{state:?}");
+            assert!(promptly(&home, command).fails_with(code).contains(error), "{state:?}");
         }
         let run = home.sign_in();
         run.token();
@@ -158,11 +162,13 @@ fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
     let (mut home, mut login) = home(Keyring::Unlocked);
     home.sign_in().token();
     login.end_keyring();
-    assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain in this login"));
+    assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain is available"));
     // As in cron, without a bus.
-    home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS" && name != "XDG_RUNTIME_DIR");
+    home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
+    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus is known"));
+    // As in a tmux that was started in an earlier session, whose bus has gone.
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));
-    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus"));
+    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("unix:path=/nonexistent"));
 }
 
 #[test]
@@ -202,4 +208,67 @@ fn the_originals_older_entry_is_read_last_and_signing_out_removes_both() {
     promptly(&home, "get-refresh-token").fails_with(77);
     let read = "print(keyring.get_password('m365-imap-mail', 'refresh_token'))";
     assert_eq!(login.python(&home, read).stdout.trim(), "None");
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_damaged_file_beside_a_good_entry_is_a_warning() {
+    let (home, _login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    home.put_token("mail", "two\nlines");
+    for command in ["get-refresh-token", "refresh-token"] {
+        let run = promptly(&home, command);
+        run.token();
+        assert!(run.stderr.contains("does not contain a valid token"), "{run:?}");
+    }
+    promptly(&home, "refresh-token").token();
+    assert_eq!(home.token_in_file("mail"), None, "the save in the keychain removed it");
+}
+
+/// A tmux of an older login has that login's address. A list of addresses is tried in order.
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_dead_bus_address_does_not_hide_the_living_keychain() {
+    let (mut home, login) = home(Keyring::Unlocked);
+    home.sign_in().token();
+    let address = login.address().to_owned();
+    let set = |home: &mut Home, address: &str| {
+        home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
+        home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), address.to_owned()));
+    };
+    set(&mut home, &format!("unix:path=/nonexistent;{address}"));
+    promptly(&home, "get-refresh-token").token();
+    set(&mut home, "unix:path=/nonexistent");
+    promptly(&home, "get-refresh-token").fails_with(69);
+    login.link_bus_into_runtime_folder();
+    promptly(&home, "get-refresh-token").token();
+}
+
+/// As a kwalletd without its crypto plugin.
+#[test]
+#[ignore = "tests/run: D-Bus"]
+fn an_error_of_the_service_is_shown_and_the_hint_names_its_program() {
+    struct Broken;
+    #[zbus::interface(name = "org.freedesktop.Secret.Service")]
+    impl Broken {
+        fn open_session(
+            &self,
+            _algorithm: &str,
+            _input: zbus::zvariant::Value<'_>,
+        ) -> zbus::fdo::Result<(zbus::zvariant::OwnedValue, zbus::zvariant::OwnedObjectPath)> {
+            Err(zbus::fdo::Error::Failed("createDLGroup failed".to_owned()))
+        }
+    }
+    let (home, login) = home(Keyring::Absent);
+    let _service = zbus::blocking::connection::Builder::address(login.address())
+        .and_then(|builder| {
+            builder.name("org.freedesktop.secrets")?.serve_at("/org/freedesktop/secrets", Broken)?.build()
+        })
+        .unwrap();
+    let run = promptly(&home, "refresh-token");
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("createDLGroup failed"), "{run:?}");
+    assert!(!run.stderr.contains("no D-Bus session bus"), "{run:?}");
+    let ourselves = std::fs::read_to_string("/proc/self/comm").unwrap();
+    assert!(run.stderr.contains(&format!("unlock the keychain in {}", ourselves.trim())), "{run:?}");
 }

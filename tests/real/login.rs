@@ -55,8 +55,10 @@ impl Login {
             ("DBUS_SESSION_BUS_ADDRESS".to_owned(), address.trim().to_owned()),
             ("XDG_RUNTIME_DIR".to_owned(), runtime.to_str().unwrap().to_owned()),
         ];
-        home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
+        home.environment.retain(|(name, _)| name != "XDG_RUNTIME_DIR");
         home.environment.extend(environment.clone());
+        let configuration = std::fs::read_to_string(home.config_file()).unwrap();
+        home.configure(&configuration.replace("store = 'file'", "store = 'auto'"));
         let mut login = Self { _folder: folder, bus, daemon: None, environment };
         if keyring != Keyring::Absent {
             login.start_keyring(home.path(), keyring);
@@ -87,6 +89,16 @@ impl Login {
             );
             owner.stdout.contains("boolean true")
         });
+    }
+
+    /// Returns the address of the bus.
+    pub fn address(&self) -> &str {
+        &self.environment[0].1
+    }
+
+    /// Links the bus to the path that systemd uses.
+    pub fn link_bus_into_runtime_folder(&self) {
+        std::os::unix::fs::symlink(self._folder.path().join("bus"), self._folder.path().join("run/bus")).unwrap();
     }
 
     /// Locks the keyring, as a screen lock or a logout does.

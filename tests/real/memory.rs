@@ -116,7 +116,7 @@ fn a_full_quota_is_a_miss_and_not_an_error() {
     }
     assert_eq!(home.standin.token_requests(), 3);
     let stderr = as_plain_user("./refresh-token -v; keyctl clear @u").stderr;
-    assert!(stderr.contains("not kept in kernel memory: this user's quota of keys is full"), "{stderr}");
+    assert!(stderr.contains("not cached in kernel memory: the user's key quota is exhausted"), "{stderr}");
 }
 
 pub fn give(path: &std::path::Path, user: u32) {

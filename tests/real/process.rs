@@ -127,7 +127,7 @@ fn a_sign_in_whose_token_cannot_be_stored_is_74() {
     std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o500)).unwrap();
     let run = home.sign_in();
     std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o700)).unwrap();
-    assert!(run.fails_with(74).contains("you are signed in, but the token cannot be stored"));
+    assert!(run.fails_with(74).contains("you are signed in, but the refresh token could not be stored"));
 }
 
 #[test]

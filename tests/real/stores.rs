@@ -16,7 +16,7 @@ fn recipe(index: usize) -> String {
 /// Returns a home whose configuration has these lines.
 fn home(lines: &str) -> Home {
     let home = Home::new();
-    home.configure(&home.configuration().replace("store = 'auto'\n", lines));
+    home.configure(&home.configuration().replace("store = 'file'\n", lines));
     home
 }
 
@@ -47,7 +47,7 @@ fn make_gpg_key(home: &Home) {
 
 /// Signs in, refreshes, reads the token, shows the status and signs out. The token must be only in the store.
 fn run_every_command(home: &Home, location: &str) {
-    home.refresh().fails_with(77);
+    home.refresh().fails_with(69);
     let signed_in = home.sign_in();
     signed_in.token();
     assert!(signed_in.stderr.contains(location) && !signed_in.stderr.contains("not encrypted"), "{}", signed_in.stderr);
@@ -62,7 +62,7 @@ fn run_every_command(home: &Home, location: &str) {
     assert!(home.run("get-token", ["--status", "-p", "mail"]).stdout.contains(location));
     let signed_out = home.run("get-token", ["--sign-out"]);
     assert_eq!(signed_out.code, Some(0), "{signed_out:?}");
-    home.refresh().fails_with(77);
+    home.refresh().fails_with(69);
 }
 
 #[test]

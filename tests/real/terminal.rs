@@ -32,7 +32,7 @@ fn an_invalid_paste_is_explained_and_the_prompt_repeats() {
     let terminal = Terminal::run(&home, OVER_SSH);
     let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
     terminal.types(&["hello", "Enter"]);
-    terminal.shows("that is not the address");
+    terminal.shows("is not a redirect URL");
     terminal.pastes("https://localhost:7598/?code=x&state=other", true);
     terminal.types(&["Enter"]);
     terminal.shows("belongs to another sign-in");
@@ -102,7 +102,7 @@ fn another_account_is_stored_only_after_confirmation() {
         let address = terminal.address();
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
-            terminal.shows("This profile belongs to ada@example.com, and you signed in as grace@example.com");
+            terminal.shows("You signed in as grace@example.com");
             terminal.types(&[answer, "Enter"]);
             browser.join().unwrap();
         });
@@ -149,17 +149,17 @@ fn the_first_run_asks_for_the_configuration_and_signs_in() {
     let terminal = Terminal::run(&home, &format!("SSL_CERT_FILE='{ca_file}' get-token --browser never"));
     terminal.shows("Client ID: ");
     terminal.types(&["no client ID", "Enter"]);
-    terminal.shows("That is no client ID");
+    terminal.shows("\"no client ID\" is not valid");
     terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
     terminal.shows("Client secret: ");
     terminal.types(&["Enter"]);
     terminal.shows(&format!("Authority [{}]: ", home.standin.authority()));
     terminal.types(&["Enter"]);
-    terminal.shows("Redirect address [http://localhost/]: ");
+    terminal.shows("Redirect URI [http://localhost/]: ");
     terminal.types(&["https://example.com/", "Enter"]);
-    terminal.shows("must be on this machine");
+    terminal.shows("must be on this computer");
     terminal.types(&["Enter"]);
-    terminal.shows("The profiles of config.py are in it");
+    terminal.shows("also contains the profiles of config.py");
     Browser::approve(&terminal.address(), ADA, None).unwrap();
     terminal.ends_with(0);
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
@@ -202,7 +202,7 @@ fn a_locked_keychain_prompts_and_fails_if_no_prompt_can_be_shown() {
     home.sign_in().token();
     login.lock();
     let terminal = Terminal::run(&home, "refresh-token");
-    terminal.shows("the keychain is locked: please type its password");
+    terminal.shows("the keychain is locked: enter its password");
     // No program on this bus can show the keychain's prompt, so it is dismissed.
     terminal.ends_with(69);
     terminal.shows("error: the keychain is locked");

@@ -1,11 +1,11 @@
-//! Several accounts, several profiles, and the end of a sign-in.
+//! Several accounts, several profiles, and signing out.
 
 use standin::{ADA, GRACE, PUBLIC_CLIENT_ID};
 
 use crate::support::Home;
 
 #[test]
-fn one_sign_in_serves_several_profiles_with_a_token_each() {
+fn one_sign_in_stores_a_token_for_each_profile() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&["--profile", "mail", "--profile", "calendar"]);
     sign_in.approve(ADA);
@@ -22,16 +22,16 @@ fn one_sign_in_serves_several_profiles_with_a_token_each() {
 }
 
 #[test]
-fn a_profile_that_microsoft_refuses_afterwards_is_named_and_the_others_are_stored() {
+fn a_failure_for_a_second_profile_is_reported_and_the_first_is_stored() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-    home.standin.order(standin::Fault::Delay { milliseconds: 1 }); // the exchange
-    home.standin.order(standin::Fault::aadsts(65_001)); // the calendar's token
+    home.standin.order(standin::Fault::Delay { milliseconds: 1 }); // the code exchange
+    home.standin.order(standin::Fault::aadsts(65_001)); // the token request for the calendar
     sign_in.approve(ADA);
     let run = sign_in.finish();
     run.token();
-    let said = run.stderr.split_once("the profile \"calendar\" got no token").expect("it is named").1;
-    assert!(said.contains("hint: ") && said.contains("Microsoft's reference: AADSTS65001"), "{said}");
+    let message = run.stderr.split_once("the profile \"calendar\" got no token").expect("a warning").1;
+    assert!(message.contains("hint: ") && message.contains("Microsoft's reference: AADSTS65001"), "{message}");
     assert!(home.token_in_file("mail").is_some() && home.token_in_file("calendar").is_none());
 }
 
@@ -46,17 +46,18 @@ fn profiles_of_different_clients_cannot_share_a_sign_in() {
 }
 
 #[test]
-fn another_account_is_refused_without_a_terminal_and_welcome_after_signing_out() {
+fn another_account_is_rejected_without_a_terminal_and_accepted_after_signing_out() {
     let home = Home::new();
     home.sign_in().token();
     let token = home.token_in_file("mail");
     let sign_in = home.begin_sign_in(&[]);
     let page = sign_in.approve(GRACE);
-    assert!(page.body.contains("not signed in") && page.body.contains(GRACE), "{}", page.body);
+    assert!(page.body.contains("Sign-in failed") && page.body.contains(GRACE), "{}", page.body);
     let run = sign_in.finish();
     let stderr = run.fails_with(77);
-    assert!(stderr.contains(ADA) && stderr.contains(GRACE) && stderr.contains("--sign-out"), "{stderr}");
-    assert_eq!(home.token_in_file("mail"), token, "the old token stays");
+    let (ada, grace) = (format!("{ADA} (tenant "), format!("{GRACE} (tenant "));
+    assert!(stderr.contains(&ada) && stderr.contains(&grace) && stderr.contains("--sign-out"), "{stderr}");
+    assert_eq!(home.token_in_file("mail"), token, "the old token is kept");
 
     assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
     let sign_in = home.begin_sign_in(&[]);
@@ -65,7 +66,7 @@ fn another_account_is_refused_without_a_terminal_and_welcome_after_signing_out()
 }
 
 #[test]
-fn two_accounts_with_clients_of_their_own_live_in_one_file() {
+fn two_accounts_with_different_clients_can_share_a_configuration() {
     let home = Home::new();
     let configuration = home.configuration()
         + &format!(
@@ -86,28 +87,32 @@ fn two_accounts_with_clients_of_their_own_live_in_one_file() {
 }
 
 #[test]
-fn signing_out_removes_the_token_and_says_how_to_end_the_sessions() {
+fn signing_out_removes_the_token_and_explains_how_to_revoke_sessions() {
     let home = Home::new();
     home.sign_in().token();
     let run = home.run("get-token", ["--sign-out"]);
     assert_eq!((run.code, &*run.stdout), (Some(0), ""));
-    assert!(run.stderr.contains("removed from") && run.stderr.contains("mysignins.microsoft.com"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("Removed the refresh token") && run.stderr.contains("mysignins.microsoft.com"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(home.token_in_file("mail"), None);
     home.refresh().fails_with(77);
     assert!(home.run("get-token", ["--sign-out"]).stderr.contains("There was no token"));
 }
 
 #[test]
-fn signing_out_of_a_file_asks_no_keychain_and_needs_no_client_id() {
+fn signing_out_of_a_file_needs_neither_a_keychain_nor_a_client_id() {
     let home = Home::new();
-    let configuration = home.configuration_without_keychain();
+    let configuration = home.configuration();
     home.configure(&configuration);
     home.sign_in().token();
     home.configure(&configuration.replace(PUBLIC_CLIENT_ID, ""));
     let run = home.run("get-token", ["--sign-out"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(home.token_in_file("mail"), None);
-    // The account is forgotten too: another one may come.
+    // The account is removed as well, so that another one can sign in.
     home.configure(&configuration);
     let sign_in = home.begin_sign_in(&[]);
     sign_in.approve(GRACE);
@@ -116,13 +121,14 @@ fn signing_out_of_a_file_asks_no_keychain_and_needs_no_client_id() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn signing_out_where_the_keychain_is_out_of_reach_says_that_the_token_is_still_there() {
+fn signing_out_without_access_to_the_keychain_reports_that_its_token_remains() {
     let home = Home::new();
+    home.configure(&home.configuration_with_store("'auto'"));
     home.sign_in().token();
     let records = home.cache().join("records_mail.toml");
-    let known = std::fs::read_to_string(&records).unwrap();
-    std::fs::write(&records, known.replace("[file", "[keychain")).unwrap();
+    let text = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, text.replace("[file", "[keychain")).unwrap();
     let run = home.run("get-token", ["--sign-out"]);
-    assert!(run.fails_with(69).contains("no keychain in this login"), "{run:?}");
-    assert!(run.stderr.contains("is removed from"), "the file's is: {run:?}");
+    assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
+    assert!(run.stderr.contains("Removed the refresh token"), "the file's is: {run:?}");
 }

@@ -1,10 +1,10 @@
-//! `config.toml`: each mistake is named with its file and line, and what would be right.
+//! `config.toml`: an error names the file, the line and the value, and says what the value must be.
 
 use standin::{CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, PUBLIC_CLIENT_ID};
 
 use crate::support::Home;
 
-/// Writes these lines below a client ID, and asserts where and how the mistake is shown.
+/// Writes these lines below a client ID, and asserts the line and the words of the error.
 #[track_caller]
 fn mistake(lines: &str, line_number: usize, words: &[&str]) {
     let home = Home::new();
@@ -19,20 +19,37 @@ fn mistake(lines: &str, line_number: usize, words: &[&str]) {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_the_known_ones() {
-    mistake("clientid = 'x'", 2, &["unknown field `clientid`", "`client_id`"]);
-    mistake("[profiles.work]\nscope = ['a']", 3, &["unknown field `scope`", "`scopes`"]);
+fn an_unknown_key_or_section_gets_a_suggestion() {
+    mistake("clientid = 'x'", 2, &["unknown key clientid", "did you mean client_id?"]);
+    mistake("[profiles.work]\nscope = ['a']", 3, &["unknown key scope in [profiles.work]", "did you mean scopes?"]);
+    mistake("[profile.work]\nscopes = ['a']", 2, &["unknown section [profile.work]", "did you mean [profiles.work]?"]);
+    mistake("[profiles.ada@example.com]", 2, &["is not a valid section", "write [profiles.\"ada@example.com\"]"]);
 }
 
 #[test]
-fn a_client_id_that_is_none_is_named_and_one_in_the_wrong_place_is_found() {
+fn a_client_id_that_is_not_valid_or_in_another_profile_is_named() {
     let home = Home::new();
     home.configure("client_id = 'YOUR-CLIENT-ID'\n");
-    assert!(home.refresh().fails_with(78).contains("config.toml:1: client_id is no client ID, which has the form"));
+    let run = home.refresh();
+    let stderr = run.fails_with(78);
+    assert!(stderr.contains("config.toml:1: client_id = \"YOUR-CLIENT-ID\" is not valid: it must have"), "{stderr}");
     home.configure(&format!("[profiles.mail]\nclient_id = '{PUBLIC_CLIENT_ID}'\n"));
     let run = home.run("refresh-token", ["--profile", "calendar"]);
     let stderr = run.fails_with(78);
-    assert!(stderr.contains("config.toml:2: client_id stands under [profiles.mail]"), "{stderr}");
+    assert!(stderr.contains("config.toml:2: client_id is set for [profiles.mail] only"), "{stderr}");
+}
+
+#[test]
+fn an_error_names_the_full_path_of_the_file() {
+    let home = Home::new();
+    let file = home.path().join("other.toml");
+    std::fs::write(&file, "network_timeout = 'soon'\n").unwrap();
+    let mut command = home.command("refresh-token");
+    let run = crate::support::finish(command.args(["--config", "other.toml"]).current_dir(home.path()));
+    let stderr = run.fails_with(78);
+    let line = file.canonicalize().unwrap().display().to_string();
+    assert!(stderr.contains(&format!("{line}:1: network_timeout = \"soon\" is not valid")), "{line} in {stderr}");
+    assert!(stderr.contains(&format!("hint: edit line 1 of {line}")), "{line} in {stderr}");
 }
 
 #[test]
@@ -43,32 +60,33 @@ fn the_hint_for_a_missing_file_names_that_file() {
 }
 
 #[test]
-fn a_wrong_type_is_named() {
-    mistake("network_timeout = 'long'", 2, &["invalid type: string"]);
-    mistake("[profiles.work]\nscopes = 'https://graph.microsoft.com/Mail.Read'", 3, &["expected a sequence"]);
-    mistake("store = 'vault'", 2, &["\"vault\"", "\"auto\", \"keychain\", \"file\" or { load"]);
-    mistake("network_timeout = 0", 2, &["1 to 600 seconds"]);
+fn a_value_of_the_wrong_type_is_shown_with_what_it_must_be() {
+    let seconds = "it must be a number of seconds from 1 to 600, such as 30";
+    mistake("network_timeout = 'soon'", 2, &["network_timeout = \"soon\" is not valid", seconds]);
+    mistake("network_timeout = 0", 2, &["network_timeout = 0 is not valid", seconds]);
+    mistake("[profiles.work]\nscopes = 'https://x/y'", 3, &["scopes = \"https://x/y\"", "must be a list of scopes"]);
+    mistake("store = 'vault'", 2, &["store = \"vault\"", "\"auto\", \"keychain\" or \"file\""]);
 }
 
 #[test]
-fn a_bad_address_is_named_and_the_right_form_is_shown() {
+fn a_url_that_is_not_valid_is_shown_with_an_example() {
     mistake("authority = 'login.microsoftonline.com'", 2, &["https://login.microsoftonline.com/YOUR-TENANT-ID/"]);
     mistake("authority = 'http://login.microsoftonline.com/t/'", 2, &["must start with https://"]);
-    mistake("authority = 'https://login.microsoftonline.com/'", 2, &["a login host and one tenant"]);
+    mistake("authority = 'https://login.microsoftonline.com/'", 2, &["must be a login host and a tenant"]);
     mistake(
         "authority = 'https://example.com/t/'\ntenant = 't'",
         2,
-        &["authority says what tenant and cloud say, too"],
+        &["authority = \"https://example.com/t/\" and tenant cannot be set together"],
     );
-    mistake("tenant = 'a/b'", 2, &["a tenant ID, a domain"]);
+    mistake("tenant = 'a/b'", 2, &["tenant = \"a/b\"", "a tenant ID, a domain"]);
     for wrong in ["http:/localhost/", "http://localhost:80/", "http://127.0.0.2/", "ftp://localhost/"] {
-        mistake(&format!("redirect_uri = '{wrong}'"), 2, &["redirect_uri"]);
+        mistake(&format!("redirect_uri = '{wrong}'"), 2, &[&format!("redirect_uri = \"{wrong}\" is not valid")]);
     }
-    mistake("redirect_uri = 'https://example.com/'", 2, &["on this machine", "https://localhost:7598/"]);
+    mistake("redirect_uri = 'https://example.com/'", 2, &["on this computer", "https://localhost:7598/"]);
 }
 
 #[test]
-fn a_profile_of_ones_own_needs_scopes() {
+fn a_profile_that_is_not_built_in_needs_scopes() {
     let home = Home::new();
     home.configure_with("");
     let configuration = home.configuration() + "[profiles.work]\n";
@@ -82,19 +100,23 @@ fn a_profile_of_ones_own_needs_scopes() {
 }
 
 #[test]
-fn an_unknown_profile_names_the_known_ones() {
+fn an_unknown_profile_gets_a_suggestion_or_the_list() {
     let home = Home::new();
     let configuration = home.configuration() + "[profiles.work]\nscopes = ['a']\n";
     home.configure(&configuration);
     for command in ["get-token", "refresh-token", "get-refresh-token"] {
         let run = home.run(command, ["--profile", "other"]);
         let stderr = run.fails_with(78);
-        assert!(stderr.contains("no profile \"other\"") && stderr.contains("calendar, mail, work"), "{stderr}");
+        let file = home.config_file().display().to_string();
+        assert!(stderr.contains(&format!("no profile \"other\" in {file}")), "{stderr}");
+        assert!(stderr.contains("calendar, mail, work") && stderr.contains("[profiles.other]"), "{stderr}");
+        let run = home.run(command, ["--profile", "mial"]);
+        assert!(run.fails_with(78).contains("did you mean \"mail\"?"), "{run:?}");
     }
 }
 
 #[test]
-fn a_broken_file_is_no_defect_and_shows_no_secret() {
+fn a_broken_file_is_a_configuration_error_and_the_secret_is_not_shown() {
     for line in
         ["client_secret = \"hunter2", "client_secret = hunter2", "client_secret = ['hunter2']", "client_secret = 42"]
     {
@@ -107,7 +129,7 @@ fn a_broken_file_is_no_defect_and_shows_no_secret() {
 }
 
 #[test]
-fn the_first_run_writes_the_example_and_says_what_to_put_in() {
+fn the_first_run_writes_the_example_and_says_what_to_set() {
     let home = Home::new();
     std::fs::remove_dir_all(home.config_file().parent().unwrap()).unwrap();
     let run = home.run("get-token", [""; 0]);
@@ -123,12 +145,12 @@ fn the_first_run_writes_the_example_and_says_what_to_put_in() {
         assert_eq!(mode(&home.config_file()), 0o600);
         assert_eq!(mode(home.config_file().parent().unwrap()), 0o700);
     }
-    // The second run says the same thing about the file that is there now.
+    // The second run reports the same for the file that now exists.
     assert!(home.run("get-token", [""; 0]).fails_with(78).contains("client_id is empty"));
 }
 
 #[test]
-fn another_file_can_be_named() {
+fn another_configuration_file_can_be_chosen() {
     let home = Home::new();
     let token = home.store_token("mail");
     let elsewhere = home.path().join("elsewhere.toml");
@@ -141,7 +163,7 @@ fn another_file_can_be_named() {
 }
 
 #[test]
-fn openid_profile_and_offline_access_are_always_asked_for_and_never_doubled() {
+fn openid_profile_and_offline_access_are_requested_once() {
     let home = Home::new();
     let configuration = home.configuration()
         + "[profiles.mail]\nscopes = ['offline_access', 'https://outlook.office.com/IMAP.AccessAsUser.All', 'openid']\n";
@@ -155,7 +177,7 @@ fn openid_profile_and_offline_access_are_always_asked_for_and_never_doubled() {
 }
 
 #[test]
-fn a_secret_is_sent_where_there_is_one_and_an_empty_one_never() {
+fn a_secret_is_sent_unless_it_is_empty() {
     let home = Home::new();
     home.configure_with("client_secret = ''");
     home.store_token("mail");
@@ -179,7 +201,7 @@ fn a_profile_can_have_keys_of_its_own() {
 }
 
 #[test]
-fn the_cloud_sets_login_host_and_built_in_scopes() {
+fn the_cloud_sets_the_login_host_and_the_built_in_scopes() {
     for (cloud, login_host, mail, graph) in [
         ("global", "login.microsoftonline.com", "outlook.office.com", "graph.microsoft.com"),
         ("us-gov", "login.microsoftonline.us", "outlook.office365.us", "graph.microsoft.us"),
@@ -196,13 +218,13 @@ fn the_cloud_sets_login_host_and_built_in_scopes() {
             assert!(stderr.contains(&format!("scope=https%3A%2F%2F{host}%2F")), "{stderr}");
         }
     }
-    mistake("cloud = 'moon'", 2, &["unknown variant `moon`", "`us-gov`"]);
-    mistake("authority = 'https://example.com/t/'\ncloud = 'china'", 2, &["authority says what tenant and cloud say"]);
+    mistake("cloud = 'moon'", 2, &["cloud = \"moon\" is not valid", "\"us-gov\""]);
+    mistake("authority = 'https://example.com/t/'\ncloud = 'china'", 2, &["and cloud cannot be set together"]);
 }
 
 #[test]
 #[cfg(unix)]
-fn a_configuration_that_others_may_write_is_not_used() {
+fn a_configuration_that_others_can_write_is_rejected() {
     let home = Home::new();
     home.store_token("mail");
     let set_mode = |path: &std::path::Path, mode: u32| {
@@ -217,15 +239,17 @@ fn a_configuration_that_others_may_write_is_not_used() {
         {
             let run = home.run(command, arguments);
             let stderr = run.fails_with(78);
-            assert!(stderr.contains("others may write") && stderr.contains("chmod go-w"), "{stderr}");
+            let reason = format!("the configuration is rejected: {} is writable by others (mode ", path.display());
+            let hint = format!("`chmod go-w '{}' '{}'`", file.display(), folder.display());
+            assert!(stderr.contains(&reason) && stderr.contains(&hint), "{stderr}");
         }
         set_mode(path, usual);
         home.refresh().token();
     }
-    // Where nobody can rename another's file it may lie.
+    // A folder in which nobody can rename another user's file (the sticky bit) is accepted.
     set_mode(&folder, 0o1777);
     home.refresh().token();
-    // A link to a file that nobody may write, as Nix and home-manager make it.
+    // A link to a file that nobody can write, as created by Nix and home-manager.
     let store = home.path().join("store.toml");
     std::fs::rename(&file, &store).unwrap();
     set_mode(&store, 0o444);
@@ -235,7 +259,7 @@ fn a_configuration_that_others_may_write_is_not_used() {
 }
 
 #[test]
-fn a_hint_can_be_typed_whatever_the_profile_is_called() {
+fn a_hint_can_be_pasted_if_the_profile_name_contains_a_space() {
     let home = Home::new();
     home.configure(&format!(
         "{}\n[profiles.'my work']\nscopes = ['https://graph.microsoft.com/Mail.Read']\n",
@@ -248,15 +272,15 @@ fn a_hint_can_be_typed_whatever_the_profile_is_called() {
 
 #[test]
 #[cfg(unix)]
-fn a_link_whose_file_is_away_is_said_and_stays() {
+fn a_broken_link_is_reported_and_kept() {
     let home = Home::new();
     std::fs::remove_file(home.config_file()).unwrap();
     std::os::unix::fs::symlink(home.path().join("not-mounted"), home.config_file()).unwrap();
     for command in ["get-token", "refresh-token"] {
         let run = home.run(command, [""; 0]);
-        assert!(run.fails_with(78).contains("leads to a file that is not there"), "{run:?}");
+        assert!(run.fails_with(78).contains("is a link to a file that does not exist"), "{run:?}");
     }
     let run = home.run("refresh-token", ["--config", home.config_file().to_str().unwrap()]);
-    assert!(run.fails_with(78).contains("hint: see where the link leads"), "{run:?}");
+    assert!(run.fails_with(78).contains("hint: check the target of the link"), "{run:?}");
     assert!(home.config_file().is_symlink());
 }

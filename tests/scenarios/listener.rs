@@ -1,5 +1,4 @@
-//! The callback under attack, by other programs on this machine and by pages in the browser. The person signs in all the
-//! same.
+//! Attacks on the listener by other programs on this machine and by pages in the browser. The sign-in succeeds regardless.
 #![cfg(unix)]
 
 use std::io::{Read as _, Write as _};
@@ -11,7 +10,7 @@ use standin::ADA;
 
 use crate::support::{Home, SignIn, binary};
 
-/// Twice the descriptors that a login mostly has.
+/// About twice the usual soft limit of open files.
 const CONNECTIONS: usize = 2000;
 
 fn connect(port: u16) -> TcpStream {
@@ -20,17 +19,17 @@ fn connect(port: u16) -> TcpStream {
     stream
 }
 
-/// Sends a request, and returns what comes until the listener closes.
-fn ask(port: u16, request: &str) -> String {
+/// Sends a request, and returns the response up to the end of the connection.
+fn send(port: u16, request: &str) -> String {
     let mut stream = connect(port);
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    _ = stream.read_to_end(&mut answer); // who says too much may be cut off
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    _ = stream.read_to_end(&mut response); // fails if the listener resets the connection of a request that is too long
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 fn get(port: u16, target: &str) -> String {
-    ask(port, &format!("GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"))
+    send(port, &format!("GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"))
 }
 
 fn home(scheme: &str) -> Home {
@@ -39,7 +38,7 @@ fn home(scheme: &str) -> Home {
     home
 }
 
-/// A sign-in whose callback speaks HTTP, so that an attack is plain to read.
+/// Starts a sign-in with an HTTP listener, which keeps the requests of the tests simple.
 fn over_http() -> (Home, SignIn) {
     let home = home("http");
     let mut command = home.command("get-token");
@@ -52,48 +51,48 @@ fn state(sign_in: &SignIn) -> String {
 }
 
 #[test]
-fn a_thousand_wrong_states_are_refused() {
+fn a_thousand_wrong_states_are_rejected() {
     let (home, sign_in) = over_http();
     for number in 0..1000 {
-        let answer = get(home.callback_port, &format!("/?code=stolen&state=guess{number}"));
-        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        let response = get(home.callback_port, &format!("/?code=stolen&state=guess{number}"));
+        assert!(response.starts_with("HTTP/1.1 400"), "{response}");
     }
     sign_in.approve(ADA);
     sign_in.finish().token();
 }
 
 #[test]
-fn pages_of_other_sites_get_nothing_and_start_nothing() {
+fn requests_of_other_sites_are_rejected() {
     let (home, sign_in) = over_http();
     let (port, state) = (home.callback_port, state(&sign_in));
-    let right = format!("/?code=stolen&state={state}");
+    let redirect = format!("/?code=stolen&state={state}");
     let host = format!("Host: localhost:{port}\r\nOrigin: https://evil.example\r\n");
-    // A name that was made to lead here, a form, a script, and what a browser asks before a script may.
+    // DNS rebinding, a form, a script, and a CORS preflight.
     for (request, status) in [
-        (format!("GET {right} HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n"), 421),
-        (format!("GET {right} HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n"), 421),
+        (format!("GET {redirect} HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n"), 421),
+        (format!("GET {redirect} HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n"), 421),
         (format!("POST / HTTP/1.1\r\n{host}Content-Length: 11\r\n\r\ncode=stolen"), 405),
-        (format!("POST {right} HTTP/1.1\r\n{host}Content-Length: 0\r\n\r\n"), 405),
+        (format!("POST {redirect} HTTP/1.1\r\n{host}Content-Length: 0\r\n\r\n"), 405),
         (format!("OPTIONS / HTTP/1.1\r\n{host}Access-Control-Request-Method: GET\r\n\r\n"), 405),
         (format!("GET / HTTP/1.1\r\n{host}\r\n"), 400),
     ] {
-        let answer = ask(port, &request);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}{answer}");
-        assert!(!answer.to_lowercase().contains("access-control-allow"), "{answer}");
+        let response = send(port, &request);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{request}{response}");
+        assert!(!response.to_lowercase().contains("access-control-allow"), "{response}");
     }
     sign_in.approve(ADA);
     sign_in.finish().token();
 }
 
 #[test]
-fn endless_headers_and_slow_ones_and_no_http_at_all_end_nothing() {
+fn huge_requests_slow_requests_and_other_protocols_do_not_end_the_sign_in() {
     let (home, sign_in) = over_http();
     let port = home.callback_port;
     let header = format!("X: {}\r\n", "a".repeat(8000));
-    let endless = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}", header.repeat(200));
-    assert!(!ask(port, &endless).starts_with("HTTP/1.1 2"));
-    assert!(!ask(port, &format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(1 << 20))).starts_with("HTTP/1.1 2"));
-    assert!(!ask(port, "\x16\x03\x01\x02\0\x01 no HTTP\r\n\r\n").starts_with("HTTP/1.1 2"));
+    let huge = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}", header.repeat(200));
+    assert!(!send(port, &huge).starts_with("HTTP/1.1 2"));
+    assert!(!send(port, &format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(1 << 20))).starts_with("HTTP/1.1 2"));
+    assert!(!send(port, "\x16\x03\x01\x02\0\x01 not HTTP\r\n\r\n").starts_with("HTTP/1.1 2"));
     let slow: Vec<TcpStream> = (0..200)
         .map(|_| {
             let mut stream = connect(port);
@@ -107,22 +106,22 @@ fn endless_headers_and_slow_ones_and_no_http_at_all_end_nothing() {
 }
 
 #[test]
-fn thousands_of_open_connections_leave_room_for_the_browser() {
+fn thousands_of_open_connections_do_not_block_the_browser() {
     let limit = getrlimit(Resource::Nofile);
     let needed = CONNECTIONS as u64 + 500;
     assert!(limit.maximum.is_none_or(|maximum| maximum >= needed), "raise the hard limit of open files (`ulimit -Hn`)");
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit }).unwrap();
     for scheme in ["http", "https"] {
         let home = home(scheme);
-        // With the limit that a login mostly has.
+        // 1024 is the usual soft limit.
         let mut shell = std::process::Command::new("sh");
         home.prepare(&mut shell);
         let get_token = binary("get-token");
         let script = format!("ulimit -Sn 1024; exec '{}' --browser never", get_token.display());
         let sign_in = SignIn::begin(shell.args(["-c", &script]));
-        let silent: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(home.callback_port)).collect();
+        let idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(home.callback_port)).collect();
         sign_in.approve(ADA);
         sign_in.finish().token();
-        drop(silent);
+        drop(idle);
     }
 }

@@ -44,12 +44,47 @@ impl Drop for HomeWithMemory {
 #[test]
 fn a_cached_token_is_printed_without_network_store_or_lock() {
     let home = home_with_memory();
-    home.store_token("mail");
+    // With programs as store there is no token file, whose removal would invalidate the cached token.
+    let file = home.path().join("token");
+    std::fs::write(&file, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    let file = file.display();
+    let programs = format!("{{ load = ['cat', '{file}'], save = ['sh', '-c', 'cat >{file}'] }}");
+    home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
     let token = home.refresh().token().to_owned();
     std::fs::remove_dir_all(home.cache()).unwrap();
     assert_eq!(home.refresh().token(), token);
     assert_eq!(home.standin.token_requests(), 1);
     assert!(!home.cache().exists(), "the cache folder is not touched");
+}
+
+#[test]
+fn a_token_file_that_was_replaced_or_removed_ends_the_cached_token() {
+    let home = home_with_memory();
+    home.sign_in().token();
+    let cached = home.refresh().token().to_owned();
+    assert_eq!(home.refresh().token(), cached);
+    // A backup, rsync or the Python original can replace the file.
+    home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+    let other = home.refresh().token().to_owned();
+    assert_ne!(other, cached);
+    home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
+    assert!(home.refresh().fails_with(77).contains(GRACE), "not Ada's token");
+    std::fs::remove_file(home.token_file("mail")).unwrap();
+    home.refresh().fails_with(77);
+}
+
+#[test]
+fn a_cached_token_ends_when_the_store_is_read_and_contains_another_refresh_token() {
+    let home = home_with_memory();
+    let file = home.path().join("token");
+    let programs = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat >{0}'] }}", file.display());
+    home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
+    home.sign_in().token();
+    let cached = home.refresh().token().to_owned();
+    std::fs::write(&file, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE)).unwrap();
+    assert_eq!(home.refresh().token(), cached, "a hit does not read the store");
+    home.run("get-refresh-token", [""; 0]).token();
+    home.refresh().fails_with(77);
 }
 
 #[test]

@@ -1,24 +1,24 @@
-//! Answers that are refusals, and answers that are none.
+//! Error responses of Microsoft, and responses that did not come from Microsoft.
 
 use standin::Fault;
 
 use crate::support::Home;
 
-/// Orders a fault for a refresh and for whatever is tried after it, and asserts the exit code and these words; the stored token survives.
+/// Orders a fault for a refresh and its retries, and asserts the exit code and the texts. The stored token is kept.
 #[track_caller]
-fn fault(fault: Fault, code: i32, words: &[&str]) {
+fn fault(fault: Fault, code: i32, texts: &[&str]) {
     let home = Home::new();
     let token = home.store_token("mail");
     home.configure_with("network_timeout = 1");
     home.standin.order_times(fault, 5);
     let run = home.refresh();
     let stderr = run.fails_with(code);
-    for word in words {
-        assert!(stderr.contains(word), "{word} in {stderr}");
+    for text in texts {
+        assert!(stderr.contains(text), "{text} in {stderr}");
     }
     assert_eq!(home.token_in_file("mail"), Some(token));
     if code != 75 {
-        assert_eq!(home.standin.token_requests(), 1, "what does not pass is not tried again");
+        assert_eq!(home.standin.token_requests(), 1, "permanent failures are not retried");
     }
     home.standin.clear_orders();
     home.refresh().token();
@@ -29,29 +29,29 @@ fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
     let faults = [Fault::Html, Fault::Empty, Fault::NotJson, Fault::Huge, Fault::Redirect];
     std::thread::scope(|scope| {
         for order in faults {
-            scope.spawn(move || fault(order, 76, &["no answer of the Microsoft identity platform", "captive portal"]));
+            scope.spawn(move || fault(order, 76, &["unexpected response (not from Microsoft?): ", "captive portal"]));
         }
     });
 }
 
 #[test]
-fn an_odd_access_token_is_76_and_the_new_refresh_token_is_kept() {
+fn a_malformed_access_token_exits_with_76_and_the_new_refresh_token_is_stored() {
     for order in [Fault::AccessToken("two lines\nof text".to_owned()), Fault::NoAccessToken] {
         let home = Home::new();
         let old = home.store_token("mail");
         home.standin.set_single_use_refresh_tokens(true);
         home.standin.order(order);
-        assert!(home.refresh().fails_with(76).contains("the access token in it is none"));
+        assert!(home.refresh().fails_with(76).contains("the access token is not valid"));
         assert_ne!(home.token_in_file("mail"), Some(old));
         home.refresh().token();
     }
 }
 
 #[test]
-fn an_odd_id_token_or_lifetime_costs_a_refresh_nothing_else() {
+fn a_refresh_works_despite_a_malformed_id_token_or_lifetime() {
     for order in [Fault::BrokenIdToken, Fault::WrongAudience, Fault::NoIdToken, Fault::ExpiresInText] {
         let home = Home::new();
-        home.store_token("mail");
+        home.sign_in().token(); // the account is recorded
         home.standin.set_single_use_refresh_tokens(true);
         home.standin.order(order);
         assert!(home.standin.is_valid_access_token(home.refresh().token()));
@@ -60,18 +60,22 @@ fn an_odd_id_token_or_lifetime_costs_a_refresh_nothing_else() {
 }
 
 #[test]
-fn what_passes_is_75() {
-    fault(Fault::Hang, 75, &["did not answer within 1 seconds", "network_timeout"]);
-    fault(Fault::Reset, 75, &["cannot be reached", "still good"]);
+fn transient_failures_exit_with_75() {
+    fault(Fault::Hang, 75, &["error: the request to localhost:", " timed out after 1 s", "network_timeout in /"]);
+    fault(Fault::Reset, 75, &["error: localhost:", " cannot be reached: ", "the stored token is kept"]);
     for status in [408, 429, 500, 503] {
-        fault(Fault::Status { status, retry_after: None }, 75, &["cannot answer now", "still good"]);
+        fault(
+            Fault::Status { status, retry_after: None },
+            75,
+            &["is temporarily unavailable", "the stored token is kept"],
+        );
     }
-    fault(Fault::Truncated, 75, &["cannot be reached", "still good"]);
+    fault(Fault::Truncated, 75, &["cannot be reached", "the stored token is kept"]);
     fault(Fault::aadsts(50_196), 75, &["AADSTS50196", "try again later"]);
 }
 
 #[test]
-fn what_passes_is_tried_again() {
+fn transient_failures_are_retried() {
     for order in [
         Fault::Reset,
         Fault::AnswerLost,
@@ -93,7 +97,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
-fn microsoft_is_left_alone_for_as_long_as_it_wants() {
+fn retry_after_is_honoured() {
     let home = Home::new();
     home.store_token("mail");
     home.standin.order(Fault::Status { status: 429, retry_after: Some("1".to_owned()) });
@@ -101,7 +105,7 @@ fn microsoft_is_left_alone_for_as_long_as_it_wants() {
     home.refresh().token();
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
 
-    // Longer than we may take: it is said, and not waited.
+    // Longer than the time limit: the hint says so, and the command does not wait.
     home.standin.order(Fault::Status { status: 503, retry_after: Some("31".to_owned()) });
     let asked = home.standin.token_requests();
     assert!(home.refresh().fails_with(75).contains("try again in 31 seconds"));
@@ -109,7 +113,7 @@ fn microsoft_is_left_alone_for_as_long_as_it_wants() {
 }
 
 #[test]
-fn a_code_is_sent_again_only_where_nobody_answered() {
+fn an_authorization_code_is_resent_only_without_a_response() {
     let home = Home::new();
     home.standin.order(Fault::Reset);
     home.sign_in().token();
@@ -121,7 +125,7 @@ fn a_code_is_sent_again_only_where_nobody_answered() {
 }
 
 #[test]
-fn a_slow_answer_is_an_answer() {
+fn a_slow_response_is_accepted() {
     let home = Home::new();
     home.store_token("mail");
     home.standin.order(Fault::ByteByByte);
@@ -129,13 +133,16 @@ fn a_slow_answer_is_an_answer() {
 }
 
 #[test]
-fn a_refusal_shows_what_microsofts_support_asks_for() {
+fn an_error_response_shows_microsofts_sentence_and_reference() {
     let home = Home::new();
     home.store_token("mail");
     home.standin.order(Fault::aadsts(53_003));
     let run = home.refresh();
     let stderr = run.fails_with(77);
-    for part in ["AADSTS53003", "trace ", "correlation "] {
+    let message = "error: blocked by your organisation's Conditional Access policy (AADSTS53003). \
+                   Microsoft: \"Access has been blocked by Conditional Access policies. \
+                   The access policy does not allow token issuance.\"\n";
+    for part in [message, "\nMicrosoft's reference: AADSTS53003, trace ", ", correlation "] {
         assert!(stderr.contains(part), "{part} in {stderr}");
     }
     assert!(!stderr.contains("http"), "no error_uri: {stderr}");
@@ -152,9 +159,10 @@ fn text_from_outside_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn a_wrong_configuration_at_microsoft_is_78() {
-    fault(Fault::aadsts(7_000_218), 78, &["AADSTS7000218", "app registration"]);
-    fault(Fault::aadsts(700_016), 78, &["AADSTS700016"]);
+fn a_wrong_app_registration_exits_with_78_and_shows_the_values() {
+    let client_id = standin::PUBLIC_CLIENT_ID;
+    fault(Fault::aadsts(7_000_218), 78, &["AADSTS7000218", client_id, "app registration"]);
+    fault(Fault::aadsts(50_011), 78, &["the redirect URI https://localhost:", client_id, "config.toml"]);
 }
 
 #[test]
@@ -163,17 +171,17 @@ fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
     home.store_token("mail");
     home.configure(&home.configuration_without("ca_file"));
     assert!(home.refresh().fails_with(75).contains("ca_file"));
-    // The variables are honoured.
+    // SSL_CERT_FILE and SSL_CERT_DIR work, too.
     let mut trusting = home.command("refresh-token");
     crate::support::finish(trusting.env("SSL_CERT_FILE", home.standin.ca_file())).token();
     #[cfg(target_os = "linux")]
     {
-        // In the form in which OpenSSL's `c_rehash` names them.
+        // A file name as OpenSSL's `c_rehash` creates it.
         let folder = home.path().join("authorities");
         std::fs::create_dir(&folder).unwrap();
         std::fs::copy(home.standin.ca_file(), folder.join("0a1b2c3d.0")).unwrap();
         crate::support::finish(home.command("refresh-token").env("SSL_CERT_DIR", &folder)).token();
-        // A file that knows another authority does not hide the folder; alone, it vouches for nobody here.
+        // A bundle without the stand-in's authority does not hide the folder; alone, it does not verify the stand-in.
         let other = standin::Standin::start();
         let with_other = || {
             let mut command = home.command("refresh-token");
@@ -189,39 +197,59 @@ fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
 fn a_proxy_is_used_where_a_variable_names_one() {
     let home = Home::new();
     home.store_token("mail");
-    let nobody = format!("http://localhost:{}", crate::support::free_port());
-    let run = crate::support::finish(home.command("refresh-token").env("HTTPS_PROXY", &nobody));
+    let unused = format!("http://localhost:{}", crate::support::free_port());
+    let run = crate::support::finish(home.command("refresh-token").env("HTTPS_PROXY", &unused));
     assert!(run.fails_with(75).contains("cannot be reached"));
     assert_eq!(home.standin.connections(), 0);
     let mut without = home.command("refresh-token");
-    crate::support::finish(without.env("HTTPS_PROXY", &nobody).env("NO_PROXY", "localhost")).token();
+    crate::support::finish(without.env("HTTPS_PROXY", &unused).env("NO_PROXY", "localhost")).token();
 }
 
-/// The codes and causes of the table, as the troubleshooting page shows them; a unit test compares the two.
-fn table() -> Vec<(u32, &'static str)> {
+/// The codes, causes and hints of the troubleshooting page, with the values of this home. A unit test compares the page with
+/// the table of the program.
+fn table(home: &Home) -> Vec<(u32, String, String)> {
+    let redirect_uri = format!("https://localhost:{}/", home.callback_port);
+    let authority = home.standin.authority();
+    let consent_url =
+        format!("{}adminconsent?client_id={}", home.standin.authority_of("organizations"), standin::PUBLIC_CLIENT_ID);
+    let file = home.config_file().display().to_string();
+    let message = |cell: &str| {
+        let text = match cell.starts_with("Microsoft") {
+            true => cell.to_owned(),
+            false => cell[..1].to_lowercase() + &cell[1..],
+        };
+        text.replace("ADMIN_CONSENT_URL", &consent_url)
+            .replace("REDIRECT_URI", &redirect_uri)
+            .replace("CLIENT_ID", standin::PUBLIC_CLIENT_ID)
+            .replace("TENANT", authority.trim_end_matches('/').rsplit('/').next().unwrap())
+            .replace("PROFILE", "mail")
+            .replace("CONFIG_FILE", &file)
+    };
     let page = include_str!("../../docs/troubleshooting.md").split_once("## AADSTS codes").unwrap().1;
     let rows = page.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| ")?.split(" | ");
-        Some((cells.next()?.parse().ok()?, cells.next()?))
+        let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
+        Some((cells.next()?.parse().ok()?, message(cells.next()?), message(cells.next()?)))
     });
     rows.collect()
 }
 
 #[test]
-fn every_code_of_the_table_shows_cause_and_next_step_and_keeps_the_token() {
+fn every_code_of_the_table_shows_its_cause_and_hint_and_keeps_the_token() {
     let home = Home::new();
     let token = home.store_token("mail");
-    let table = table();
+    let table = table(&home);
     assert!(table.len() > 70);
     home.configure_with("network_timeout = 1");
-    for (code, cause) in table {
+    for (code, cause, hint) in table {
         home.standin.clear_orders();
         home.standin.order_times(Fault::aadsts(code), 5);
         let run = home.refresh();
         assert!([75, 77, 78].contains(&run.code.unwrap()), "{code}: {run:?}");
         let stderr = run.fails_with(run.code.unwrap());
-        assert!(stderr.contains(&format!("error: {cause}\nhint: ")), "{code}: {stderr}");
-        assert!(stderr.contains(&format!("AADSTS{code}, trace ")), "{code}: {stderr}");
+        let expected = format!("error: {cause} (AADSTS{code}). Microsoft: \"");
+        assert!(stderr.starts_with(&expected), "{expected} in {stderr}");
+        let expected = format!(" hint: {hint} Microsoft's reference: AADSTS{code}, trace ");
+        assert!(stderr.replace('\n', " ").contains(&expected), "{expected} in {stderr}");
         assert_eq!(home.token_in_file("mail").as_ref(), Some(&token), "{code}");
     }
     home.standin.clear_orders();
@@ -229,7 +257,7 @@ fn every_code_of_the_table_shows_cause_and_next_step_and_keeps_the_token() {
 }
 
 #[test]
-fn the_error_decides_the_exit_code_and_the_aadsts_code_the_words() {
+fn the_error_decides_the_exit_code_and_the_aadsts_code_the_message() {
     for (code, error, suberror, exit) in [
         (53_003, "invalid_grant", None, 77),
         (65_001, "invalid_grant", Some("consent_required"), 77),
@@ -250,13 +278,13 @@ fn the_error_decides_the_exit_code_and_the_aadsts_code_the_words() {
 }
 
 #[test]
-fn an_administrators_consent_shows_the_address_to_forward() {
+fn administrator_consent_shows_the_url_to_forward() {
     let home = Home::new();
     home.store_token("mail");
     home.standin.order(Fault::aadsts(90_094));
     let run = home.refresh();
-    // "common" is no organisation to consent for.
+    // An administrator cannot consent for "common".
     let organizations = home.standin.authority_of("organizations");
-    let address = format!("{organizations}adminconsent?client_id={}", standin::PUBLIC_CLIENT_ID);
-    assert!(run.fails_with(77).contains(&address), "{run:?}");
+    let url = format!("{organizations}adminconsent?client_id={}", standin::PUBLIC_CLIENT_ID);
+    assert!(run.fails_with(77).contains(&url), "{run:?}");
 }

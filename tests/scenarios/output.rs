@@ -114,8 +114,8 @@ fn as_xoauth2_a_token_is_the_line_that_a_mail_server_takes() {
     };
     assert_eq!(line(&[]), ADA, "who signed in");
     assert_eq!(line(&["--user", "shared@example.com"]), "shared@example.com");
-    home.configure_with("username = 'ada.example@example.com'");
-    assert_eq!(line(&[]), "ada.example@example.com", "what the profile says");
+    home.configure_with("username = 'ADA@example.com'");
+    assert_eq!(line(&[]), "ADA@example.com", "what the profile says");
 
     home.run("refresh-token", ["--user", ADA]).fails_with(64);
     home.run("refresh-token", ["--format", "xoauth2", "--user", "two\nlines"]).fails_with(78);

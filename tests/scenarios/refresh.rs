@@ -123,6 +123,18 @@ fn get_refresh_token_warns_of_an_old_token() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_configuration_link_without_its_target_is_78_for_every_command() {
+    let home = Home::new();
+    home.store_token("mail");
+    std::fs::remove_file(home.config_file()).unwrap();
+    std::os::unix::fs::symlink(home.path().join("unmounted/config.toml"), home.config_file()).unwrap();
+    for command in ["refresh-token", "get-refresh-token", "get-token"] {
+        home.run(command, [""; 0]).fails_with(78);
+    }
+}
+
+#[test]
 fn twenty_concurrent_calls_with_single_use_refresh_tokens_all_succeed() {
     let home = Home::new();
     home.standin.set_single_use_refresh_tokens(true);
@@ -150,7 +162,7 @@ fn a_refresh_token_is_not_sent_to_another_client_or_authority() {
         home.configure(&changed);
         let run = home.refresh();
         let stderr = run.fails_with(78);
-        assert!(stderr.contains("came from") && stderr.contains("get-token --profile mail"), "{stderr}");
+        assert!(stderr.contains("was issued for") && stderr.contains("get-token --profile mail"), "{stderr}");
         assert_eq!(home.standin.requests().len(), requests, "no request was sent");
     }
 }

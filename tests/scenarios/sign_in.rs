@@ -1,4 +1,4 @@
-//! `get-token` with a browser, played by the stand-in's: the listener, the exchange, what page and terminal say.
+//! `get-token` with the stand-in's browser: the listener, the code exchange, the result page and the terminal output.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use crate::support::Home;
 use crate::support::SignIn;
 
 #[test]
-fn stores_the_refresh_token_says_who_signed_in_and_prints_the_access_token() {
+fn stores_the_refresh_token_shows_the_account_and_prints_the_access_token() {
     let home = Home::new();
     let run = home.sign_in();
     assert!(home.standin.is_valid_access_token(run.token()));
@@ -20,7 +20,7 @@ fn stores_the_refresh_token_says_who_signed_in_and_prints_the_access_token() {
 }
 
 #[test]
-fn the_request_has_state_nonce_pkce_and_asks_which_account() {
+fn the_request_has_state_nonce_pkce_and_select_account() {
     let home = Home::new();
     home.sign_in().token();
     let requests = home.standin.requests();
@@ -35,7 +35,7 @@ fn the_request_has_state_nonce_pkce_and_asks_which_account() {
 }
 
 #[test]
-fn a_username_goes_out_as_login_hint() {
+fn a_username_is_sent_as_login_hint() {
     let home = Home::new();
     home.configure_with(&format!("username = '{ADA}'"));
     home.sign_in().token();
@@ -54,13 +54,13 @@ fn a_confidential_client_signs_in_with_its_secret() {
 }
 
 #[test]
-fn the_page_says_how_it_went_and_leaks_nothing() {
+fn the_result_page_shows_the_account_and_no_secret() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     let page = sign_in.approve(ADA);
     assert_eq!(page.status, 200);
     assert!(page.body.contains("You are signed in") && page.body.contains(ADA), "{}", page.body);
-    assert!(!page.url.contains("code="), "the code left the address: {}", page.url);
+    assert!(!page.url.contains("code="), "the URL still contains the code: {}", page.url);
     assert_eq!(page.headers["cache-control"], "no-store");
     assert_eq!(page.headers["referrer-policy"], "no-referrer");
     assert!(page.headers["content-security-policy"].starts_with("default-src 'none'"));
@@ -69,11 +69,11 @@ fn the_page_says_how_it_went_and_leaks_nothing() {
 }
 
 #[test]
-fn a_declined_sign_in_is_shown_on_the_page_and_in_the_terminal() {
+fn a_declined_sign_in_is_reported_on_the_page_and_in_the_terminal() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     let page = sign_in.decline(ADA);
-    assert!(page.body.contains("You are not signed in") && page.body.contains("AADSTS65004"), "{}", page.body);
+    assert!(page.body.contains("Sign-in failed") && page.body.contains("AADSTS65004"), "{}", page.body);
     let run = sign_in.finish();
     let stderr = run.fails_with(77);
     assert!(stderr.contains("declined") && stderr.contains("AADSTS65004"), "{stderr}");
@@ -81,7 +81,7 @@ fn a_declined_sign_in_is_shown_on_the_page_and_in_the_terminal() {
 }
 
 #[test]
-fn a_refused_exchange_is_shown_on_the_page_and_in_the_terminal() {
+fn a_failed_exchange_is_reported_on_the_page_and_in_the_terminal() {
     let home = Home::new();
     home.standin.order(Fault::aadsts(7_000_218));
     let sign_in = home.begin_sign_in(&[]);
@@ -90,7 +90,7 @@ fn a_refused_exchange_is_shown_on_the_page_and_in_the_terminal() {
 }
 
 #[test]
-fn another_sign_ins_answer_is_refused() {
+fn a_response_to_another_sign_in_is_rejected() {
     for order in [Fault::WrongNonce, Fault::NoNonce, Fault::NoIdToken, Fault::WrongAudience, Fault::WrongIssuer] {
         let home = Home::new();
         home.standin.order(order);
@@ -102,7 +102,7 @@ fn another_sign_ins_answer_is_refused() {
 }
 
 #[test]
-fn what_is_not_the_redirect_is_refused_and_the_wait_goes_on() {
+fn other_requests_are_rejected_and_the_wait_continues() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     let callback = format!("https://localhost:{}", home.callback_port);
@@ -116,7 +116,7 @@ fn what_is_not_the_redirect_is_refused_and_the_wait_goes_on() {
     ] {
         assert_eq!(Browser::get(&format!("{callback}{path}")).unwrap().status, status, "{path}");
     }
-    // Handshakes that are broken off, plain HTTP, and nothing at all.
+    // An aborted handshake, plain HTTP, and a connection without data.
     for bytes in [b"\x16\x03".as_slice(), b"GET / HTTP/1.0\r\n\r\n", b""] {
         TcpStream::connect(("127.0.0.1", home.callback_port)).unwrap().write_all(bytes).unwrap();
     }
@@ -125,7 +125,7 @@ fn what_is_not_the_redirect_is_refused_and_the_wait_goes_on() {
 }
 
 #[test]
-fn a_redirect_with_our_state_and_no_code_is_refused_and_the_wait_goes_on() {
+fn a_redirect_without_a_code_is_rejected_and_the_wait_continues() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     let address = sign_in.address.clone();
@@ -137,48 +137,49 @@ fn a_redirect_with_our_state_and_no_code_is_refused_and_the_wait_goes_on() {
 }
 
 #[test]
-fn listens_on_loopback_alone_and_on_both_of_its_addresses() {
+fn listens_on_ipv4_and_ipv6_loopback_only() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     TcpStream::connect((Ipv4Addr::LOCALHOST, home.callback_port)).unwrap();
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
         TcpStream::connect((Ipv6Addr::LOCALHOST, home.callback_port)).unwrap();
     }
-    // Loopback is all of 127.0.0.0/8, and so is another address of this machine.
+    // The whole of 127.0.0.0/8 reaches this machine, so that 127.0.0.2 represents its other addresses.
     assert!(TcpStream::connect(("127.0.0.2", home.callback_port)).is_err());
     sign_in.approve(ADA);
     sign_in.finish().token();
 }
 
 #[test]
-fn a_taken_port_is_69_on_either_address() {
+fn a_port_in_use_on_either_address_exits_with_69() {
     for address in ["127.0.0.1", "::1"] {
         let home = Home::new();
-        let Ok(_taken) = TcpListener::bind((address, home.callback_port)) else { continue };
+        let Ok(_listener) = TcpListener::bind((address, home.callback_port)) else { continue };
         let run = home.run("get-token", ["--browser", "never"]);
         let stderr = run.fails_with(69);
-        assert!(stderr.contains(&home.callback_port.to_string()) && stderr.contains("redirect_uri"), "{stderr}");
+        let redirect_uri = format!("https://localhost:{}/", home.callback_port);
+        assert!(stderr.contains(&redirect_uri) && stderr.contains("change the port of redirect_uri"), "{stderr}");
     }
 }
 
 #[test]
-fn nobody_comes_and_the_wait_ends() {
+fn a_sign_in_times_out() {
     let home = Home::new();
     let run = home.run("get-token", ["--browser", "never", "--timeout", "1"]);
-    assert!(run.fails_with(75).contains("nobody signed in within 1 seconds"));
+    assert!(run.fails_with(75).contains("nobody signed in within 1 second (profile \"mail\")"));
 }
 
 #[test]
-fn the_certificate_is_kept_and_one_with_a_readable_key_is_replaced() {
+fn the_certificate_is_reused_unless_others_can_read_its_key() {
     let home = Home::new();
     let first = home.begin_sign_in(&[]);
     let fingerprint = first.fingerprint.clone();
     first.approve(ADA);
     first.finish().token();
-    let again = home.begin_sign_in(&[]);
-    assert_eq!(again.fingerprint, fingerprint);
-    again.approve(ADA);
-    again.finish().token();
+    let second = home.begin_sign_in(&[]);
+    assert_eq!(second.fingerprint, fingerprint);
+    second.approve(ADA);
+    second.finish().token();
     #[cfg(unix)]
     {
         let key = home.cache().join("server.key");
@@ -208,12 +209,12 @@ fn a_new_sign_in_replaces_a_token_of_another_client() {
 
 #[test]
 #[cfg(unix)]
-fn the_browser_gets_the_address_and_not_our_stdout() {
+fn the_browser_gets_the_url_but_not_our_stdout() {
     let home = Home::new();
     let browser = home.path().join("browser");
     std::fs::write(&browser, "#!/bin/sh\necho token-like-noise\nprintf '%s' \"$1\" >\"$0.address\"\n").unwrap();
     std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    // A text browser keeps the terminal, and is given ours by the library: `lynx` is one by its name.
+    // The library recognises the text browser `lynx` by its name, and lets it use our terminal.
     let text_browser = home.path().join("lynx");
     std::fs::copy(&browser, &text_browser).unwrap();
     for browser in [browser, text_browser] {
@@ -254,7 +255,7 @@ fn over_ssh_no_browser_is_opened_unless_a_display_is_forwarded() {
 }
 
 #[test]
-fn over_http_there_is_no_certificate_and_any_free_port_will_do() {
+fn over_http_there_is_no_certificate_and_any_free_port_works() {
     let home = Home::new();
     let redirect_uri = format!("https://localhost:{}/", home.callback_port);
     for written in ["http://localhost/".to_owned(), format!("http://localhost:{}/", home.callback_port)] {
@@ -267,7 +268,7 @@ fn over_http_there_is_no_certificate_and_any_free_port_will_do() {
 }
 
 #[test]
-fn a_sign_in_is_not_thrown_away_for_somebody_who_holds_the_lock() {
+fn a_sign_in_is_stored_even_if_another_process_holds_the_lock() {
     let home = Home::new();
     home.configure_with("network_timeout = 1");
     std::fs::create_dir_all(home.cache()).unwrap();
@@ -275,6 +276,6 @@ fn a_sign_in_is_not_thrown_away_for_somebody_who_holds_the_lock() {
     lock.lock().unwrap();
     let run = home.sign_in();
     run.token();
-    assert!(run.stderr.contains("warning: going on without the lock"), "{}", run.stderr);
+    assert!(run.stderr.contains("warning: continuing without the lock"), "{}", run.stderr);
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
 }

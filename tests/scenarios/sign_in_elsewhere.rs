@@ -1,4 +1,4 @@
-//! `get-token` where no browser comes back: over SSH, from a pipe, with a device code.
+//! `get-token` without a redirect to this machine: over SSH, from a pipe, with a device code.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
@@ -9,10 +9,10 @@ use standin::{ADA, Browser, Fault, Setup, Standin};
 use crate::support::{Home, SignIn};
 
 #[test]
-fn over_ssh_the_redirect_address_is_pasted_and_nobody_listens() {
+fn over_ssh_the_redirect_url_is_pasted_and_no_port_is_open() {
     let home = Home::new();
     let mut sign_in = home.begin_paste(&[]);
-    assert!(std::net::TcpStream::connect(("127.0.0.1", home.callback_port)).is_err(), "nobody listens");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", home.callback_port)).is_err(), "no port is open");
     sign_in.paste(&Browser::redirect_address(&sign_in.address, ADA).unwrap());
     let run = sign_in.finish();
     assert!(home.standin.is_valid_access_token(run.token()));
@@ -20,12 +20,12 @@ fn over_ssh_the_redirect_address_is_pasted_and_nobody_listens() {
 }
 
 #[test]
-fn the_query_alone_will_do_and_so_will_an_address_that_was_cut_into_lines() {
-    for cut in [false, true] {
+fn a_query_alone_and_a_url_with_line_breaks_are_accepted() {
+    for has_line_breaks in [false, true] {
         let home = Home::new();
         let mut sign_in = home.begin_paste(&[]);
         let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-        sign_in.paste(&match cut {
+        sign_in.paste(&match has_line_breaks {
             false => address.split_once('?').unwrap().1.to_owned(),
             true => address.as_bytes().chunks(80).map(|line| String::from_utf8_lossy(line) + "\n  ").collect(),
         });
@@ -34,7 +34,7 @@ fn the_query_alone_will_do_and_so_will_an_address_that_was_cut_into_lines() {
 }
 
 #[test]
-fn a_paste_of_16_kib_is_read_whole() {
+fn a_paste_of_16_kib_is_read_completely() {
     let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
     let mut sign_in = home.begin_paste(&[]);
@@ -45,18 +45,18 @@ fn a_paste_of_16_kib_is_read_whole() {
 }
 
 #[test]
-fn what_is_no_redirect_address_is_explained_and_65_from_a_pipe() {
-    for (text, words) in [
-        ("hello", "that is not the address"),
+fn other_text_from_a_pipe_is_explained_and_exits_with_65() {
+    for (text, message) in [
+        ("hello", "the pasted text is not a redirect URL (5 characters)"),
         ("https://localhost:7598/?code=stolen&state=other", "belongs to another sign-in"),
-        ("https://localhost:7598/?code=and-no-sta", "is cut off: copy the whole of it"),
-        ("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?x=y", "the address to sign in at"),
+        ("https://localhost:7598/?code=and-no-sta", "is incomplete (39 characters)"),
+        ("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?x=y", "the pasted URL is the sign-in URL"),
     ] {
         let home = Home::new();
         let mut sign_in = home.begin_paste(&[]);
         sign_in.paste(text);
         let run = sign_in.finish();
-        assert!(run.fails_with(65).contains(words), "{run:?}");
+        assert!(run.fails_with(65).contains(message), "{run:?}");
         assert_eq!(home.token_in_file("mail"), None);
     }
 }
@@ -68,11 +68,11 @@ fn a_declined_sign_in_can_be_pasted_too() {
     let state = sign_in.address.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     sign_in
         .paste(&format!("https://localhost/?error=access_denied&error_description=AADSTS65004%3A+No.&state={state}"));
-    assert!(sign_in.finish().fails_with(77).contains("The consent was declined"));
+    assert!(sign_in.finish().fails_with(77).contains("the consent was declined"));
 }
 
 #[test]
-fn with_server_the_listener_serves_over_ssh() {
+fn with_server_the_listener_is_used_over_ssh() {
     let home = Home::new();
     let mut command = home.command("get-token");
     let sign_in = SignIn::begin(command.args(["--server", "--browser", "never"]).env("SSH_TTY", "/dev/pts/0"));
@@ -81,7 +81,7 @@ fn with_server_the_listener_serves_over_ssh() {
 }
 
 #[test]
-fn beside_the_listener_a_pasted_address_works_as_well() {
+fn a_redirect_url_can_be_pasted_while_the_listener_runs() {
     let home = Home::new();
     let mut command = home.command("get-token");
     let mut sign_in = SignIn::begin(command.args(["--browser", "never"]).stdin(Stdio::piped()));
@@ -89,38 +89,38 @@ fn beside_the_listener_a_pasted_address_works_as_well() {
     sign_in.finish().token();
 }
 
-/// A `get-token --device` up to the code that it shows; `decide` is given the stand-in's address and the code.
+/// Runs `get-token --device`, and calls `decide` with the stand-in's origin and the code that is shown.
 fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&str, &str)) -> crate::support::Run {
     let mut command = home.command("get-token");
     command.arg("--device").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let (mut said, mut code) = (String::new(), String::new());
+    let (mut output, mut code) = (String::new(), String::new());
     while code.is_empty() {
         let mut line = String::new();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{said}");
-        if said.contains("enter this code") && !line.trim().is_empty() {
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{output}");
+        if output.contains("enter this code") && !line.trim().is_empty() {
             code = line.trim().to_owned();
         }
-        said.push_str(&line);
+        output.push_str(&line);
     }
-    assert!(said.contains("/devicelogin"), "{said}");
+    assert!(output.contains("/devicelogin"), "{output}");
     decide(&home.standin.origin(), &code);
     let mut stdout = String::new();
     child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    stderr.read_to_string(&mut said).unwrap();
-    crate::support::Run { code: child.wait().unwrap().code(), stdout, stderr: said }
+    stderr.read_to_string(&mut output).unwrap();
+    crate::support::Run { code: child.wait().unwrap().code(), stdout, stderr: output }
 }
 
-fn quick() -> Setup {
+fn short_interval() -> Setup {
     Setup { device_code_interval: Duration::from_secs(1), ..Setup::default() }
 }
 
 #[test]
 fn a_device_code_signs_in() {
-    let home = Home::with(Standin::start_with(quick()));
+    let home = Home::with(Standin::start_with(short_interval()));
     let run = with_device_code(&home, &[], |origin, code| {
-        crate::support::eventually("it asks before the person decides", || home.standin.token_requests() > 0);
+        crate::support::eventually("it polls before the user decides", || home.standin.token_requests() > 0);
         Browser::enter_device_code(origin, code, ADA, true).unwrap();
     });
     assert!(home.standin.is_valid_access_token(run.token()));
@@ -129,8 +129,8 @@ fn a_device_code_signs_in() {
 }
 
 #[test]
-fn a_device_code_serves_the_profiles_that_were_consented_to() {
-    let home = Home::with(Standin::start_with(quick()));
+fn a_device_code_serves_the_profiles_with_consent() {
+    let home = Home::with(Standin::start_with(short_interval()));
     let sign_in = |profiles: &[&str]| {
         let run = with_device_code(&home, profiles, |origin, code| {
             Browser::enter_device_code(origin, code, ADA, true).unwrap();
@@ -147,41 +147,41 @@ fn a_device_code_serves_the_profiles_that_were_consented_to() {
 }
 
 #[test]
-fn slow_down_makes_the_pauses_longer_and_ends_nothing() {
-    let home = Home::with(Standin::start_with(quick()));
+fn slow_down_increases_the_interval() {
+    let home = Home::with(Standin::start_with(short_interval()));
     let slow_down = Fault::Aadsts { code: 0, error: "slow_down".to_owned(), suberror: None, status: 400 };
     home.standin.order(slow_down);
-    let begun = std::time::Instant::now();
+    let start = std::time::Instant::now();
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
-    assert!(begun.elapsed() >= Duration::from_secs(6), "RFC 8628, 3.5: five seconds more from then on");
+    assert!(start.elapsed() >= Duration::from_secs(6), "RFC 8628, 3.5: the interval increases by 5 seconds");
 }
 
 #[test]
-fn a_declined_and_an_expired_device_code_are_77() {
-    let home = Home::with(Standin::start_with(quick()));
+fn a_declined_and_an_expired_device_code_exit_with_77() {
+    let home = Home::with(Standin::start_with(short_interval()));
     let run =
         with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, false).unwrap());
     assert!(run.fails_with(77).contains("declined"), "{run:?}");
 
-    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
+    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
     let run = with_device_code(&home, &[], |_, _| {});
-    assert!(run.fails_with(77).contains("The code has expired"), "{run:?}");
+    assert!(run.fails_with(77).contains("the device code has expired"), "{run:?}");
 }
 
 #[test]
-fn where_the_registration_forbids_device_codes_the_switch_is_named() {
-    let home = Home::with(Standin::start_with(quick()));
+fn if_the_registration_does_not_allow_device_codes_the_setting_is_named() {
+    let home = Home::with(Standin::start_with(short_interval()));
     let refusal = Fault::Aadsts { code: 7_000_218, error: "invalid_client".to_owned(), suberror: None, status: 401 };
     home.standin.order(refusal);
     let run = with_device_code(&home, &[], |_, _| {});
-    assert!(run.fails_with(78).contains("switch on \"Allow public client flows\""), "{run:?}");
+    assert!(run.fails_with(78).contains("turn on \"Allow public client flows\""), "{run:?}");
 }
 
 #[test]
-fn where_conditional_access_forbids_device_codes_the_other_ways_are_named() {
-    let home = Home::with(Standin::start_with(quick()));
+fn if_conditional_access_blocks_device_codes_the_other_flows_are_named() {
+    let home = Home::with(Standin::start_with(short_interval()));
     home.standin.order(Fault::aadsts(53_003));
     let run = with_device_code(&home, &[], |_, _| {});
     let stderr = run.fails_with(77);
@@ -189,23 +189,23 @@ fn where_conditional_access_forbids_device_codes_the_other_ways_are_named() {
 }
 
 #[test]
-fn a_passing_fault_while_waiting_ends_nothing() {
-    let home = Home::with(Standin::start_with(quick()));
+fn a_transient_network_error_does_not_end_the_wait() {
+    let home = Home::with(Standin::start_with(short_interval()));
     home.standin.order(Fault::Reset);
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 }
 
 #[test]
-fn over_ssh_without_a_terminal_and_without_a_pipe_the_person_is_told() {
+fn over_ssh_without_a_terminal_or_pipe_exits_with_65() {
     let home = Home::new();
     let mut command = home.command("get-token");
     let run = crate::support::finish(command.env("SSH_TTY", "/dev/pts/0"));
-    assert!(run.fails_with(65).contains("no address came on stdin"), "{run:?}");
+    assert!(run.fails_with(65).contains("cannot read a redirect URL for the profile \"mail\""), "{run:?}");
 }
 
 #[test]
-fn beside_the_listener_other_text_on_stdin_is_no_reason_to_end() {
+fn other_text_on_stdin_does_not_stop_the_listener() {
     let home = Home::new();
     let mut command = home.command("get-token");
     let mut sign_in = SignIn::begin(command.args(["--browser", "never"]).stdin(Stdio::piped()));
@@ -213,18 +213,18 @@ fn beside_the_listener_other_text_on_stdin_is_no_reason_to_end() {
     sign_in.approve(ADA);
     let run = sign_in.finish();
     run.token();
-    assert!(run.stderr.contains("warning: stdin: that is not the address"), "{}", run.stderr);
+    assert!(run.stderr.contains("warning: stdin: the pasted text is not a redirect URL"), "{}", run.stderr);
 }
 
 #[test]
-fn a_busy_microsoft_ends_no_wait_for_a_device_code_and_a_dead_one_is_no_expired_code() {
-    let home = Home::with(Standin::start_with(quick()));
+fn server_errors_do_not_end_the_wait_and_a_network_failure_is_not_an_expired_code() {
+    let home = Home::with(Standin::start_with(short_interval()));
     home.standin.order(Fault::Status { status: 503, retry_after: None });
     home.standin.order(Fault::Html);
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 
-    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..quick() };
+    let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
     home.standin.order_times(Fault::Reset, 5);
     let run = with_device_code(&home, &[], |_, _| {});

@@ -50,9 +50,9 @@ fn newlines_around_a_stored_token_are_ignored_and_none_is_written() {
 #[cfg(target_os = "linux")]
 fn a_required_keychain_that_is_absent_is_69() {
     let home = Home::new();
-    home.configure(&home.configuration().replace("'auto'", "'keychain'"));
+    home.configure(&home.configuration_with_store("'keychain'"));
     for command in ["refresh-token", "get-refresh-token"] {
-        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain in this login"));
+        assert!(home.run(command, [""; 0]).fails_with(69).contains("no keychain is available"));
     }
 }
 
@@ -64,7 +64,7 @@ fn a_leftover_lock_file_does_not_block_and_a_held_lock_times_out() {
     let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
     home.refresh().token();
     lock.lock().unwrap();
-    assert!(home.refresh().fails_with(75).contains("another command has been refreshing"));
+    assert!(home.refresh().fails_with(75).contains("another command is still refreshing"));
     drop(lock);
     home.refresh().token();
 }
@@ -84,28 +84,14 @@ fn modes_that_let_others_read_or_write_are_tightened_with_a_warning() {
             set_mode(&path, wide);
             let run = home.run(command, [""; 0]);
             run.token();
-            let told = format!("{} (mode {wide:o}); it now has mode {tight:o}", path.display());
-            assert!(run.stderr.contains("warning: others could") && run.stderr.contains(&told), "{}", run.stderr);
+            let told = format!("{} (mode {wide:o}); its mode is now {tight:o}", path.display());
+            assert!(run.stderr.contains("warning: other users could") && run.stderr.contains(&told), "{}", run.stderr);
             assert_eq!(mode(&path), tight);
             assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
         }
     }
     set_mode(&home.cache(), 0o755); // as the Python original leaves it: others can list it, but not write to it
     assert_eq!(home.refresh().stderr, "");
-}
-
-#[test]
-#[cfg(unix)]
-fn a_symbolic_link_to_the_token_file_is_read_and_then_replaced() {
-    let home = Home::new();
-    let token = home.store_token("mail");
-    let elsewhere = home.path().join("elsewhere");
-    std::fs::rename(home.token_file("mail"), &elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, home.token_file("mail")).unwrap();
-    home.refresh().token();
-    assert!(home.token_file("mail").symlink_metadata().unwrap().is_file());
-    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), token, "the link's target is not written");
-    home.refresh().token();
 }
 
 #[test]
@@ -119,7 +105,7 @@ fn a_folder_or_pipe_instead_of_the_token_file_is_rejected_without_waiting() {
     let created = std::process::Command::new("mkfifo").arg(home.token_file("mail")).status().unwrap();
     assert!(created.success());
     for command in ["refresh-token", "get-refresh-token"] {
-        assert!(home.run(command, [""; 0]).fails_with(74).contains("it is no file"));
+        assert!(home.run(command, [""; 0]).fails_with(74).contains("not a regular file"));
     }
 }
 
@@ -200,11 +186,11 @@ fn a_slow_refresh_does_not_overwrite_the_token_of_a_newer_sign_in() {
         let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap();
         std::fs::write(&quick, "").unwrap();
         let signed_in = home.sign_in();
-        assert!(signed_in.stderr.contains("going on without the lock"), "{}", signed_in.stderr);
+        assert!(signed_in.stderr.contains("continuing without the lock"), "{}", signed_in.stderr);
         let new = std::fs::read_to_string(home.path().join("token")).unwrap();
         drop(writer);
         let run = refresh.join().unwrap();
-        assert!(run.stderr.contains("another token was stored meanwhile"), "{run:?}");
+        assert!(run.stderr.contains("another sign-in replaced the stored token"), "{run:?}");
         run.token();
         assert_eq!(std::fs::read_to_string(home.path().join("token")).unwrap(), new);
     });
@@ -217,21 +203,104 @@ fn a_failing_store_program_is_reported_with_its_stderr_and_no_token_is_lost() {
     let run = home.sign_in();
     let stderr = run.fails_with(74);
     assert!(
-        stderr.contains("no room") && stderr.contains("`sh`, which saves the token, ended with exit status: 3"),
+        stderr.contains("no room")
+            && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
         "{stderr}"
     );
-    // Before the first save, a failing load program means that no token is stored. Afterwards it is an error.
-    home.refresh().fails_with(77);
+    let run = home.refresh();
+    assert!(run.fails_with(69).contains("if you have not signed in yet, run `get-token --profile mail`"), "{run:?}");
     let home = home_with_programs("cat \"$HOME/token\"", "cat >\"$HOME/token\"");
     home.sign_in().token();
     std::fs::rename(home.path().join("token"), home.path().join("away")).unwrap();
     let run = home.refresh();
-    assert!(run.fails_with(69).contains("`sh`, which loads the token, ended with exit status: 1"), "{run:?}");
+    assert!(
+        run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"),
+        "{run:?}"
+    );
     std::fs::write(home.path().join("token"), "two words\n").unwrap();
-    home.refresh().fails_with(74);
+    home.refresh().fails_with(77);
     std::fs::rename(home.path().join("away"), home.path().join("token")).unwrap();
     home.refresh().token();
     assert!(home.run("get-token", ["--sign-out"]).fails_with(78).contains("delete = "));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_cannot_be_started_is_78_with_the_systems_reason() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("{ load = ['/nonexistent/pass'], save = ['cat'] }"));
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("/nonexistent/pass") && stderr.contains("No such file or directory"), "{stderr}");
+    }
+    home.run("get-token", ["--sign-out"]).fails_with(78);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_arguments_of_programs_contain_the_profile() {
+    let home = Home::new();
+    let folder = home.path().display();
+    let programs = format!(
+        "{{ load = ['cat', '{folder}/token-{{profile}}'], save = ['cp', '/dev/stdin', '{folder}/token-{{profile}}'] }}"
+    );
+    home.configure(&home.configuration_with_store(&programs));
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+    for profile in ["mail", "calendar"] {
+        let saved = std::fs::read_to_string(home.path().join(format!("token-{profile}"))).unwrap();
+        assert!(home.standin.is_valid_refresh_token(saved.trim()));
+        home.run("refresh-token", ["-p", profile]).token();
+    }
+}
+
+#[test]
+fn a_damaged_file_is_77_with_its_path() {
+    for damaged in [&b"two\nlines"[..], b"nul\0", b"\xff\xfe0\0.\0"] {
+        let home = Home::new();
+        home.store_token("mail");
+        std::fs::write(home.token_file("mail"), damaged).unwrap();
+        for command in ["refresh-token", "get-refresh-token"] {
+            let run = home.run(command, [""; 0]);
+            assert!(run.fails_with(77).contains(home.token_file("mail").to_str().unwrap()), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_token_is_reported_with_the_locations_that_were_searched() {
+    let home = Home::new();
+    let run = home.refresh();
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("No refresh token found") && stderr.contains(home.token_file("mail").to_str().unwrap()));
+    assert!(!stderr.contains("XDG_CACHE_HOME"), "{stderr}");
+    let mut command = home.command("get-refresh-token");
+    let run = crate::support::finish(command.env("XDG_CACHE_HOME", home.path().join("other")));
+    let stderr = run.fails_with(77);
+    assert!(stderr.contains("other") && stderr.contains("XDG_CACHE_HOME is set"), "{stderr}");
+}
+
+/// In cron no keychain is available, but the token of the Python original may be in it.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_unavailable_keychain_does_not_count_as_empty_and_runs_no_hook() {
+    let mut home = Home::new();
+    let marker = home.path().join("marker");
+    let hook = format!("on_sign_in_needed = ['touch', '{}']\n", marker.display());
+    home.configure(&(hook + &home.configuration_with_store("'auto'")));
+    home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent;unix:path=/gone".to_owned()));
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(69);
+        assert!(stderr.contains("/nonexistent") && stderr.contains("/gone"), "both addresses: {stderr}");
+        assert!(stderr.contains("hint: if you have not signed in yet, run `get-token --profile mail`"), "{stderr}");
+    }
+    let run = home.run("get-token", ["--sign-out"]);
+    assert!(run.fails_with(69).contains("may still be in the keychain"), "{run:?}");
+    assert!(!run.stderr.contains("There was no token"), "{run:?}");
+    assert!(!marker.exists());
 }
 
 #[test]
@@ -240,10 +309,10 @@ fn an_invalid_store_is_rejected_with_file_and_line() {
     for (wrong, expected) in [
         ("store = 'cellar'", "keychain"),
         ("store = { load = ['pass'] }", "save"),
-        ("store = { load = [], save = ['x'] }", "must each name a program"),
+        ("store = { load = [], save = ['x'] }", "store.load is missing or empty"),
         ("store = { load = ['a'], save = ['b'], shave = ['c'] }", "shave"),
     ] {
-        home.configure(&home.configuration().replace("store = 'auto'", wrong).replace("store = 'file'", wrong));
+        home.configure(&home.configuration().replace("store = 'file'", wrong));
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains(expected) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
@@ -254,8 +323,8 @@ fn an_invalid_store_is_rejected_with_file_and_line() {
 #[cfg(target_os = "linux")] // elsewhere there is always a keychain
 fn get_token_fails_before_the_sign_in_if_the_only_store_is_unavailable() {
     let home = Home::new();
-    home.configure(&home.configuration().replace("store = 'auto'", "store = 'keychain'"));
+    home.configure(&home.configuration_with_store("'keychain'"));
     let run = home.run("get-token", ["--device"]);
-    assert!(run.fails_with(69).contains("there is no keychain in this login"), "{run:?}");
+    assert!(run.fails_with(69).contains("no keychain is available"), "{run:?}");
     assert_eq!(home.standin.requests().len(), 0);
 }

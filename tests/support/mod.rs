@@ -41,21 +41,21 @@ impl Home {
     pub fn with(standin: Standin) -> Self {
         let folder = tempfile::Builder::new().prefix("m365auth-").tempdir().unwrap();
         let callback_port = free_port();
-        // No bus listens at this path, so that the tests never find the developer's own keychain.
-        let environment = vec![("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned())];
+        // A session without a bus, so that the tests never find the developer's own keychain.
+        let runtime = folder.path().join("runtime");
+        fs::create_dir(&runtime).unwrap();
+        let environment = vec![("XDG_RUNTIME_DIR".to_owned(), runtime.to_str().unwrap().to_owned())];
         let home = Self { folder, standin, callback_port, environment };
         home.configure(&home.configuration());
         home
     }
 
-    /// Returns the default configuration. It caches no access token, because most tests are about requests to
-    /// Microsoft.
+    /// Returns the default configuration: the refresh token is stored in a file, and no access token is cached, because
+    /// most tests are about requests to Microsoft.
     pub fn configuration(&self) -> String {
-        // On macOS and Windows `auto` would use the developer's own keychain.
-        let store = if cfg!(target_os = "linux") { "auto" } else { "file" };
         format!(
             "client_id = '{PUBLIC_CLIENT_ID}'\nauthority = '{}'\nredirect_uri = 'https://localhost:{}/'\n\
-             ca_file = '{}'\nstore = '{store}'\ncache = 'none'\n",
+             ca_file = '{}'\nstore = 'file'\ncache = 'none'\n",
             self.standin.authority(),
             self.callback_port,
             self.standin.ca_file().display(),
@@ -85,9 +85,9 @@ impl Home {
         text.lines().filter(|line| !line.starts_with(&prefix)).map(|line| format!("{line}\n")).collect()
     }
 
-    /// Returns the default configuration with the token in a file and without a keychain.
-    pub fn configuration_without_keychain(&self) -> String {
-        self.configuration().replace("store = 'auto'", "store = 'file'")
+    /// Returns the default configuration with another `store`.
+    pub fn configuration_with_store(&self, store: &str) -> String {
+        self.configuration().replace("store = 'file'", &format!("store = {store}"))
     }
 
     pub fn path(&self) -> &Path {

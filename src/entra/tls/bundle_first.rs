@@ -1,6 +1,6 @@
-//! The system's authorities, from the one file that holds them. Debian has them once more in a folder of some 150
-//! files, and the system's verifier reads both. Whoever put an authority into the folder alone is served nevertheless:
-//! a server that the file does not vouch for is shown to that verifier, whose word is the last.
+//! A verifier that reads the system's certificate bundle first. The platform verifier also reads the folder, which on
+//! Debian has the same certificates again in some 150 files. It is used only if the bundle does not verify a server,
+//! because a certificate authority may be installed in the folder only.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
+/// Verifies servers with the bundle first, then with the platform verifier.
 #[derive(Debug)]
 pub(super) struct BundleFirst {
     bundle: Arc<WebPkiServerVerifier>,
-    /// For the system's whole verifier.
+    /// For the platform verifier.
     extra_roots: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl BundleFirst {
-    /// None where there is no such file.
+    /// Returns `None` if the system has no bundle.
     pub(super) fn new(
         extra_roots: &[CertificateDer<'static>],
         provider: &Arc<CryptoProvider>,
@@ -41,7 +42,7 @@ impl BundleFirst {
     }
 }
 
-/// The file that SSL_CERT_FILE names, else the system's. Whoever sets SSL_CERT_DIR alone wants no file.
+/// Returns SSL_CERT_FILE, or the system's bundle. SSL_CERT_DIR alone means that no bundle is used.
 fn bundle() -> Option<PathBuf> {
     match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
         (Some(file), _) => Some(PathBuf::from(file)),

@@ -1,35 +1,35 @@
-//! Tokens that are longer than one entry of the Credential Manager may be.
+//! Tokens that do not fit into one entry of the Credential Manager.
 //!
-//! One that fits is an entry like Python's. One that does not is cut into parts, and the entry becomes a list of them,
-//! which no token can be, since it has spaces: `parts SET COUNT DIGEST`. The parts lie in entries of their own,
-//! `NAME/a1`, `NAME/a2` and so on, or `NAME/b1` and so on: a new token takes the set that the old one does not use, and
-//! the list is written last. Whoever is stopped before that leaves the old token whole.
+//! A token that fits is stored in one entry, as Python does. A longer token is split into chunks, and the entry contains a
+//! manifest instead: `parts SET COUNT DIGEST`, which cannot be a token because it contains spaces. The chunks have entries
+//! of their own, `NAME/a1`, `NAME/a2` and so on, or `NAME/b1` and so on. A new token uses the set that the old token does
+//! not use, and the manifest is written last: a process that is killed before that leaves the old token intact.
 
 use sha2::{Digest, Sha256};
 
 use super::KeychainError;
 
 /// `CRED_MAX_CREDENTIAL_BLOB_SIZE` of Windows, in bytes. Python's `keyring`, which writes UTF-16, fails at half of that
-/// many characters (jaraco/keyring issue 355), so that nothing longer is shared with it.
+/// many characters (jaraco/keyring issue 355), so a longer token cannot be shared with it.
 const MAX_BLOB_SIZE: usize = 5 * 512;
-/// Five times the longest token that was reported.
+/// Enough for five times the longest token that users reported.
 const MAX_CHUNKS: usize = 4;
 const SETS: [char; 2] = ['a', 'b'];
-/// A slash is in no profile's name: no part is another profile's entry.
+/// A profile name cannot contain a slash, so that a chunk cannot be another profile's entry.
 const CHUNK_SEPARATOR: char = '/';
 
-/// Entries of one user, by their names.
+/// The entries of one user, by name.
 pub(super) trait Entries {
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, KeychainError>;
     fn write(&self, name: &str, blob: &[u8]) -> Result<(), KeychainError>;
-    /// An entry that is not there is removed already.
+    /// Succeeds if the entry does not exist.
     fn remove(&self, name: &str) -> Result<(), KeychainError>;
 }
 
-/// What the entry holds, or the parts that it lists.
+/// Returns the token in the entry or in the chunks that its manifest lists.
 pub(super) fn load(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, KeychainError> {
     match load_once(entries, name) {
-        // Another command may have removed the parts between our looks at list and parts. Its own list is there now.
+        // Another command may have removed the chunks after we read the manifest. By now it has written its own.
         Err(KeychainError::Malformed) => load_once(entries, name),
         loaded => loaded,
     }
@@ -45,7 +45,7 @@ fn load_once(entries: &impl Entries, name: &str) -> Result<Option<Vec<u8>>, Keyc
     if digest(&token) == manifest.digest { Ok(Some(token)) } else { Err(KeychainError::Malformed) }
 }
 
-/// Keeps the token in one entry if it fits, else in parts. The parts of the token before are removed.
+/// Stores the token in one entry if it fits, else in chunks. Removes the chunks of the previous token.
 pub(super) fn save(entries: &impl Entries, name: &str, token: &[u8]) -> Result<(), KeychainError> {
     let before = entries.read(name)?.and_then(|blob| Manifest::parse(&blob));
     if token.len() <= MAX_BLOB_SIZE {
@@ -59,13 +59,13 @@ pub(super) fn save(entries: &impl Entries, name: &str, token: &[u8]) -> Result<(
     }
     for chunk in before.iter().flat_map(|manifest| manifest.names(name)) {
         if entries.remove(&chunk).is_err() {
-            log::warn!("a part of the older token stays in the keychain ({chunk})");
+            log::warn!("could not remove a part of the previous token from the keychain: {chunk}");
         }
     }
     Ok(())
 }
 
-/// Removes the entry, and every part that may be there, listed or not.
+/// Removes the entry and every chunk that may exist, whether a manifest lists it or not.
 pub(super) fn delete(entries: &impl Entries, name: &str) -> Result<(), KeychainError> {
     entries.remove(name)?;
     let parts = SETS.into_iter().flat_map(|set| names(name, set, MAX_CHUNKS));
@@ -83,7 +83,7 @@ impl Manifest {
         let count = token.len().div_ceil(MAX_BLOB_SIZE);
         if count > MAX_CHUNKS {
             return Err(KeychainError::Other(format!(
-                "it takes no more than {} characters",
+                "a token is limited to {} characters",
                 MAX_BLOB_SIZE * MAX_CHUNKS
             )));
         }
@@ -91,7 +91,7 @@ impl Manifest {
         Ok(Self { set, count, digest: digest(token) })
     }
 
-    /// None for what is no list: a token.
+    /// Returns None if the entry contains a token.
     fn parse(blob: &[u8]) -> Option<Self> {
         let words: Vec<&str> = std::str::from_utf8(blob).ok()?.split(' ').collect();
         let ["parts", set, count, digest] = words[..] else { return None };
@@ -127,7 +127,7 @@ mod tests {
 
     const NAME: &str = "m365auth-mail";
 
-    /// A Credential Manager, whose caller is stopped when no step is left.
+    /// A Credential Manager that stops its caller after a number of steps.
     struct Manager {
         blobs: RefCell<BTreeMap<String, Vec<u8>>>,
         steps: Cell<usize>,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_fits_is_one_entry_with_nothing_but_itself() {
+    fn a_token_that_fits_is_stored_in_one_entry() {
         for length in [1, 1900, 2560] {
             let token = token('0', length);
             let manager = Manager::holding(Some(&token));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_one_is_in_parts_which_a_list_names_that_is_no_token() {
+    fn a_longer_token_is_stored_in_chunks_with_a_manifest() {
         for (length, parts) in [(2561, 2), (5120, 2), (5121, 3), (10_240, 4)] {
             let token = token('0', length);
             let manager = Manager::holding(Some(&token));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_stopped_leaves_the_old_token_or_the_new_one() {
+    fn an_interrupted_save_leaves_the_old_or_the_new_token() {
         let lengths = [1, 2560, 2561, 6000, 10_240];
         for (old, new) in lengths.into_iter().flat_map(|old| lengths.map(|new| (token('0', old), token('1', new)))) {
             for steps in 0.. {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_lost_or_of_another_token_is_found_out() {
+    fn a_missing_or_foreign_chunk_is_detected() {
         let manager = Manager::holding(Some(&token('0', 6000)));
         let chunk = manager.names().pop().unwrap();
         let before = manager.blobs.borrow_mut().insert(chunk.clone(), b"another".to_vec());
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_resembles_a_list_is_none() {
+    fn text_that_resembles_a_manifest_is_a_token() {
         for blob in ["parts", "parts a 1", "parts c 1 00", "parts a 0 00", "parts a 5 00", "parts a 1 00 ", "0.AXoA"] {
             let manager = Manager::holding(Some(blob));
             assert_eq!(manager.token().as_deref(), Some(blob));

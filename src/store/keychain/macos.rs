@@ -1,4 +1,4 @@
-//! macOS: the login keychain.
+//! The login keychain of macOS.
 
 use std::sync::Arc;
 
@@ -8,10 +8,19 @@ use keyring_core::{Entry, Error};
 
 use super::KeychainError;
 
-/// It asks for the keychain's password, and whether this program may read what another one wrote, by windows of its own.
+/// The system itself asks for the keychain's password, and whether this program may read another program's entry.
 pub(super) const OS_PROMPTS: bool = true;
-pub(super) const HOW_TO_UNLOCK: &str = "run `security unlock-keychain`, and allow the access when macOS asks";
-pub(super) const HOW_TO_GET_ONE: &str = "log in to the desktop, and see in Keychain Access whether there is one";
+pub(super) const HOW_TO_GET_ONE: &str =
+    "log in to the desktop and check in Keychain Access that a login keychain exists";
+
+/// Returns None: the system itself serves the keychain.
+pub(super) fn program() -> Option<String> {
+    None
+}
+
+pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
+    "run `security unlock-keychain` and allow the access when macOS asks".to_owned()
+}
 
 pub(super) struct Connection(Arc<Store>);
 
@@ -39,7 +48,7 @@ impl Connection {
         }
     }
 
-    /// The system says so only when something is written.
+    /// Always succeeds: the system reports problems only when an entry is written.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
     }
@@ -53,17 +62,17 @@ impl Connection {
     }
 }
 
-/// Never the error's own `Debug`: `BadEncoding` carries the secret. The numbers are those of `SecBase.h`.
+/// Never prints the error with `Debug`, because `BadEncoding` contains the secret. The numbers are those of `SecBase.h`.
 fn from_store_error(error: Error) -> KeychainError {
     let (Error::NoStorageAccess(error) | Error::PlatformFailure(error)) = error else {
-        return KeychainError::Other("it gave no reason".to_owned());
+        return KeychainError::Other("no reason given".to_owned());
     };
     let number = error.downcast_ref::<security_framework::base::Error>().map_or(0, |error| error.code());
     match number {
         -25291 => KeychainError::Absent(error.to_string()), // errSecNotAvailable
         -25307 | -25294 => KeychainError::NotSetUp,         // errSecNoDefaultKeychain, errSecNoSuchKeychain
-        // errSecInteractionNotAllowed (nobody is there to ask), errSecUserCanceled, errSecAuthFailed, and what another
-        // program's entry brings: errSecInvalidOwnerEdit, wrPermErr.
+        // errSecInteractionNotAllowed (no desktop session), errSecUserCanceled, errSecAuthFailed, and for entries of other
+        // programs errSecInvalidOwnerEdit and wrPermErr.
         -25308 | -128 | -25293 | -25244 | -61 => KeychainError::Locked,
         _ => KeychainError::Other(error.to_string()),
     }

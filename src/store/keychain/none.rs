@@ -1,16 +1,24 @@
-//! Systems whose keychain we do not know: there is none.
+//! Systems whose keychain is not supported.
 
 use super::KeychainError;
 
 pub(super) const OS_PROMPTS: bool = false;
-pub(super) const HOW_TO_UNLOCK: &str = "there is none";
-pub(super) const HOW_TO_GET_ONE: &str = "keep the token elsewhere";
+pub(super) const HOW_TO_GET_ONE: &str = "use another store";
+
+/// Returns None: the system itself serves the keychain.
+pub(super) fn program() -> Option<String> {
+    None
+}
+
+pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
+    "no keychain is supported on this system".to_owned()
+}
 
 pub(super) struct Connection(());
 
 impl Connection {
     pub(super) fn open() -> Result<Self, KeychainError> {
-        Err(KeychainError::Absent("this system's is not supported".to_owned()))
+        Err(KeychainError::Absent("not supported on this system".to_owned()))
     }
 
     pub(super) fn load(&self, _service: &str, _user: &str) -> Result<Option<Vec<u8>>, KeychainError> {

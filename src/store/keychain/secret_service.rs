@@ -1,7 +1,7 @@
-//! Linux: the Secret Service (gnome-keyring, KWallet's and KeePassXC's service).
+//! The Secret Service of Linux desktops (gnome-keyring, KWallet, KeePassXC).
 //!
-//! The `secret-service` crate itself and not the keyring crate above it: that one's search unlocks what it finds, which
-//! opens a prompt on whoever's screen, and cannot tell which of two entries is the newer.
+//! Uses the crate `secret-service` instead of the keyring project's store: that store's search unlocks every entry that it
+//! finds, which opens a prompt, and cannot tell which of two entries is newer.
 
 use std::collections::HashMap;
 
@@ -10,23 +10,41 @@ use tokio::runtime::Runtime;
 
 use super::KeychainError;
 use crate::runtime;
+use crate::sanitize::for_terminal;
+use crate::session_bus::{self, first_line};
 
-/// What Python's `keyring` adds to its entries and searches for when it writes: without it, it makes a second entry.
+/// The attribute that Python's `keyring` writes and searches for. Without it, Python would create a second entry.
 const APPLICATION: (&str, &str) = ("application", "Python keyring library");
-/// The content type of Python's `secretstorage`.
+/// The content type that Python's `secretstorage` writes.
 const CONTENT_TYPE: &str = "text/plain";
 
-/// It asks the person for the password only when we tell it to.
+/// The service asks for the password only when we request that.
 pub(super) const OS_PROMPTS: bool = false;
-pub(super) const HOW_TO_UNLOCK: &str = "sign in to the desktop, or run `gnome-keyring-daemon --unlock`";
 pub(super) const HOW_TO_GET_ONE: &str =
-    "start one, such as gnome-keyring, in the same login (cron and SSH logins often have none)";
+    "start one in this login session, such as gnome-keyring (cron jobs and SSH logins often have none)";
 
-const NO_SESSION_BUS: &str = "no D-Bus session bus";
+/// Returns the name of the process that serves the keychain. The bus daemon answers this, not the service, which may hang.
+pub(super) fn program() -> Option<String> {
+    let name = "org.freedesktop.secrets".try_into().ok()?;
+    let process = runtime::new().ok()?.block_on(async {
+        let bus = session_bus::connect().await.ok()?;
+        zbus::fdo::DBusProxy::new(&bus).await.ok()?.get_connection_unix_process_id(name).await.ok()
+    })?;
+    std::fs::read_to_string(format!("/proc/{process}/comm")).ok().map(|name| for_terminal(&name))
+}
+
+/// Returns what the user does about a locked keychain, by the name of the process that serves it.
+pub(super) fn how_to_unlock(program: Option<&str>) -> String {
+    match program {
+        // A process name has 15 characters at most (proc_pid_comm(5)).
+        None | Some("gnome-keyring-d") => "log in to the desktop, or run `gnome-keyring-daemon --unlock`".to_owned(),
+        Some(program) => format!("log in to the desktop, or unlock the keychain in {program}"),
+    }
+}
 
 pub(super) struct Connection {
     client: Client,
-    /// Of this thread alone. The crate's own blocking calls start a thread for each processor, to wait in one of them.
+    /// A single-threaded runtime. The crate's own blocking API would start one thread for each processor.
     runtime: Runtime,
 }
 
@@ -49,12 +67,12 @@ impl Connection {
         self.runtime.block_on(self.client.delete(service, user))
     }
 
-    /// Whether a new entry would be taken.
+    /// Checks whether a new entry could be created.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         self.runtime.block_on(self.client.open_collection()).map(drop)
     }
 
-    /// Asks the person for the password, of the entry if there is one, else of the collection that would take it.
+    /// Prompts for the password of the entry's collection, or of the default collection if there is no entry.
     pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         self.runtime.block_on(self.client.unlock(service, user))
     }
@@ -64,18 +82,16 @@ struct Client(SecretService<'static>);
 
 impl Client {
     async fn open() -> Result<Self, KeychainError> {
-        SecretService::connect(EncryptionType::Dh).await.map(Self).map_err(|error| match &error {
-            Error::Unavailable => KeychainError::Absent(NO_SESSION_BUS.to_owned()),
-            Error::Zbus(_) | Error::ZbusFdo(_) => {
-                log::info!("Secret Service: {}", first_line(&error));
-                // The bus's own word for a name that nobody has and that it cannot start.
-                let nobody = error.to_string().contains("org.freedesktop.DBus.Error.ServiceUnknown");
-                KeychainError::Absent(
-                    if nobody { "nothing on the D-Bus session bus is one" } else { NO_SESSION_BUS }.to_owned(),
-                )
+        let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
+        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus).await.map_err(|error| {
+            let text = error.to_string();
+            // The bus answers so for a name that has no owner and cannot be activated.
+            match ["ServiceUnknown", "NameHasNoOwner", "Error.Spawn"].iter().any(|name| text.contains(name)) {
+                true => KeychainError::Absent(format!("no Secret Service is running: {}", first_line(&error))),
+                false => KeychainError::Other(first_line(&error)),
             }
-            _ => KeychainError::Other(error.to_string()),
-        })
+        })?;
+        Ok(Self(service))
     }
 
     async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
@@ -93,7 +109,7 @@ impl Client {
     async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
         let (items, locked) = self.items(service, user).await?;
         if locked {
-            return Err(KeychainError::Locked); // what is locked could not be replaced, and would stand beside the new one
+            return Err(KeychainError::Locked); // a locked entry cannot be replaced; the new one would be a second entry
         }
         let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
         let Some((newest, older)) = items.split_first() else {
@@ -125,7 +141,7 @@ impl Client {
         }
     }
 
-    /// The open entries of this name, the newest first, and whether there are locked ones. Opens no prompt.
+    /// Returns the unlocked entries of this name, newest first, and whether there are locked ones. Never prompts.
     async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), KeychainError> {
         let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         let mut items = found.unlocked;
@@ -140,7 +156,7 @@ impl Client {
         Ok((items, !found.locked.is_empty()))
     }
 
-    /// The collection that would take a new entry, if it is not locked.
+    /// Returns the default collection, where a new entry is created, if it is unlocked.
     async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
         let collection = self.default_collection().await?;
         match collection.is_locked().await.map_err(from_store_error)? {
@@ -164,7 +180,7 @@ async fn delete_all(items: &[Item<'_>]) -> Result<(), KeychainError> {
     Ok(())
 }
 
-/// What Python's `keyring` searches for when it reads.
+/// The attributes that Python's `keyring` searches for when it reads.
 fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> {
     HashMap::from([("service", service), ("username", user)])
 }
@@ -172,11 +188,7 @@ fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> 
 fn from_store_error(error: Error) -> KeychainError {
     match error {
         Error::Locked | Error::Prompt | Error::PromptDisconnected => KeychainError::Locked,
-        Error::Unavailable => KeychainError::Absent(NO_SESSION_BUS.to_owned()),
+        Error::Unavailable => KeychainError::Absent("the Secret Service has ended".to_owned()),
         error => KeychainError::Other(first_line(&error)),
     }
-}
-
-fn first_line(error: &Error) -> String {
-    crate::sanitize::for_terminal(error.to_string().lines().next().unwrap_or_default())
 }

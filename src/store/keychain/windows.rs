@@ -1,4 +1,4 @@
-//! Windows: the Credential Manager.
+//! The Credential Manager of Windows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,19 @@ use windows_native_keyring_store::Store;
 use super::KeychainError;
 use super::chunks::{self, Entries};
 
-/// It is open as long as the person is logged in.
+/// The Credential Manager is unlocked as long as the user is logged in.
 pub(super) const OS_PROMPTS: bool = true;
-pub(super) const HOW_TO_UNLOCK: &str = HOW_TO_GET_ONE;
-pub(super) const HOW_TO_GET_ONE: &str = "log in with your password (services and SSH logins with a key have none)";
+pub(super) const HOW_TO_GET_ONE: &str =
+    "log in with your password (services and SSH logins by key have no Credential Manager)";
+
+/// Returns None: the system itself serves the keychain.
+pub(super) fn program() -> Option<String> {
+    None
+}
+
+pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
+    HOW_TO_GET_ONE.to_owned()
+}
 
 pub(super) struct Connection(Arc<Store>);
 
@@ -26,7 +35,7 @@ impl Connection {
         chunks::load(&self.entries(user), service)
     }
 
-    /// UTF-8, though Python's `keyring` writes UTF-16 and may misread this: in UTF-16 most tokens would not fit.
+    /// Writes UTF-8, although Python's `keyring` writes UTF-16 and may misread it: most tokens would not fit in UTF-16.
     pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
         chunks::save(&self.entries(user), service, token.as_bytes())
     }
@@ -35,7 +44,7 @@ impl Connection {
         chunks::delete(&self.entries(user), service)
     }
 
-    /// The system says so only when something is written.
+    /// Always succeeds: the system reports problems only when an entry is written.
     pub(super) fn probe(&self) -> Result<(), KeychainError> {
         Ok(())
     }
@@ -56,7 +65,7 @@ struct UserEntries<'a> {
 
 impl UserEntries<'_> {
     fn entry(&self, name: &str) -> Result<Entry, KeychainError> {
-        // Python's target name is the service alone; the store's own would have the user in it.
+        // Python's target name is the service alone; the store's default would contain the user name.
         let modifiers = HashMap::from([("target", name)]);
         self.store.build(name, self.user, Some(&modifiers)).map_err(from_store_error)
     }
@@ -74,7 +83,7 @@ impl Entries for UserEntries<'_> {
     fn write(&self, name: &str, blob: &[u8]) -> Result<(), KeychainError> {
         let entry = self.entry(name)?;
         entry.set_secret(blob).map_err(from_store_error)?;
-        // With a target of ours the store writes no user name; Python's reads match on this one.
+        // With an explicit target the store writes no user name, but Python's `keyring` searches for it.
         entry.update_attributes(&HashMap::from([("username", self.user)])).map_err(from_store_error)
     }
 
@@ -86,14 +95,12 @@ impl Entries for UserEntries<'_> {
     }
 }
 
-/// Never the error's own `Debug`: `BadEncoding` carries the secret.
+/// Never prints the error with `Debug`, because `BadEncoding` contains the secret.
 fn from_store_error(error: Error) -> KeychainError {
     match error {
         Error::NoStorageAccess(error) => KeychainError::Absent(error.to_string()), // ERROR_NO_SUCH_LOGON_SESSION alone
         Error::PlatformFailure(error) => KeychainError::Other(error.to_string()),
-        Error::TooLong(what, limit) => {
-            KeychainError::Other(format!("its {what} takes no more than {limit} characters"))
-        }
-        _ => KeychainError::Other("it gave no reason".to_owned()),
+        Error::TooLong(what, limit) => KeychainError::Other(format!("its {what} is limited to {limit} characters")),
+        _ => KeychainError::Other("no reason given".to_owned()),
     }
 }
