@@ -102,7 +102,7 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
         "the token's file cannot be written (EIO)" => in_shell(home, "trap '' XFSZ; ulimit -f 0; exec"),
         "the token's file cannot be synced" => injected(home, "fsync:error=EIO"),
         "the token's file cannot be renamed" => injected(home, "rename,renameat,renameat2:error=EIO"),
-        "the file system knows no locks" => injected(home, "flock:error=ENOLCK"),
+        "the file system does not support locks" => injected(home, "flock:error=ENOLCK"),
         "another process holds the lock for ever" => {
             let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
             lock.lock().unwrap();

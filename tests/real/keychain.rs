@@ -225,7 +225,7 @@ fn a_damaged_file_beside_a_good_entry_is_a_warning() {
     assert_eq!(home.token_in_file("mail"), None, "the save in the keychain removed it");
 }
 
-/// A tmux of an older login has that login's address. A list of addresses is tried in order.
+/// A tmux that was started in an earlier session has that session's address. A list of addresses is tried in order.
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn a_dead_bus_address_does_not_hide_the_living_keychain() {

@@ -30,7 +30,7 @@ const BANNED: &[(&str, &str)] = &[
     ("~comes to its end", "ends"),
     ("~foreign text", "untrusted text"),
     ("~is no answer", "is not a valid response"),
-    ("~is none", "is not a …, there is no …"),
+    ("~is none", "is not a …"),
     ("~knows no", "does not support"),
     ("~look whether", "check whether"),
     ("~looks whether", "checks whether"),
@@ -90,9 +90,14 @@ fn banned_in(text: &str) -> impl Iterator<Item = (usize, &'static str, &'static 
     let matches = move |(phrase, instead): &(&'static str, &'static str)| {
         let phrase = phrase.trim_start_matches('~');
         let wanted: Vec<&str> = phrase.split(' ').collect();
-        let at = |start: &[(usize, String)]| start.iter().map(|(_, word)| word.as_str()).eq(wanted.iter().copied());
-        let hits = words.windows(wanted.len()).filter(|start| at(start));
-        hits.map(|start| (start[0].0, phrase, *instead)).collect::<Vec<_>>()
+        let word = |index: usize| words.get(index).map_or("", |(_, word)| word.as_str());
+        let is_banned = |start: usize| {
+            // "There is none" is plain English.
+            (0..wanted.len()).all(|offset| word(start + offset) == wanted[offset])
+                && word(start.wrapping_sub(1)) != "there"
+        };
+        let starts = (0..words.len()).filter(|start| is_banned(*start));
+        starts.map(|start| (words[start].0, phrase, *instead)).collect::<Vec<_>>()
     };
     BANNED.iter().flat_map(matches)
 }
@@ -130,7 +135,9 @@ fn a_banned_phrase_is_found_in_any_case_and_across_lines() {
     assert_eq!(lines(&phrase(" \\\n")), [2]);
     assert!(lines(&phrase(", ")).is_empty());
     assert!(lines(&phrase("_")).is_empty());
-    for allowed in ["if value is None:", "recommended", "value.is_none()", "what it is. None of them"] {
+    for allowed in
+        ["if there is none", "if value is None:", "recommended", "value.is_none()", "what it is. None of them"]
+    {
         assert!(lines(allowed).is_empty(), "{allowed}");
     }
 }
