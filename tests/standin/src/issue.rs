@@ -108,8 +108,8 @@ impl Grant {
         });
         let length = random::number_in(platform.setup.access_token_length.clone());
         let unsigned = encode(&claims, "");
-        // Random characters instead of a signature fill the token up to the chosen length.
-        let signature = random::text(length.saturating_sub(unsigned.len()).max(43));
+        // Random bytes instead of a signature fill the token up to the chosen length.
+        let signature = random::encoded_bytes(length.saturating_sub(unsigned.len()).max(43));
         unsigned + &signature
     }
 

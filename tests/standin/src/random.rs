@@ -21,6 +21,13 @@ pub(crate) fn text(length: usize) -> String {
     text
 }
 
+/// Returns random bytes in base64url, in at most `length` characters.
+pub(crate) fn encoded_bytes(length: usize) -> String {
+    let mut bytes = vec![0; length * 3 / 4];
+    getrandom::fill(&mut bytes).expect("the system provides random numbers");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 /// Returns random text in the format of Microsoft's refresh tokens and codes: a version, a dot, and opaque characters.
 pub(crate) fn opaque(length: RangeInclusive<usize>) -> String {
     let prefix = "1.AXoA";
