@@ -70,7 +70,7 @@ fn where_everything_works_every_line_is_good_and_no_mail_is_sent() {
     let run = desk.check();
     assert_eq!(run.code, Some(0), "{}\n{}", run.stderr, desk.server.log());
     assert!(!run.stderr.contains('✗'), "{}", run.stderr);
-    for good in ["keychain: open", "mbsync's plugin: ", "IMAP: localhost:", "SMTP: localhost:"] {
+    for good in ["keychain: unlocked", "mbsync's plugin: ", "IMAP: localhost:", "SMTP: localhost:"] {
         assert!(run.stderr.contains(&format!("✓ {good}")), "{good} in {}", run.stderr);
     }
     assert!(desk.sink.is_empty(), "the check sends no mail");
@@ -94,7 +94,7 @@ fn a_server_without_tls_gets_no_token() {
     let desk = MailSetup::new();
     let plain = format!("localhost:{}", desk.sink.port);
     desk.configure(&format!("localhost:{}", desk.server.imaps_port), &plain, ADA);
-    desk.finds(77, "it offers no STARTTLS");
+    desk.finds(77, "does not offer STARTTLS");
 }
 
 #[test]

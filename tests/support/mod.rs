@@ -245,8 +245,7 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             said.push_str(&line);
-            waits =
-                ["paste the address here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
+            waits = ["paste its URL here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
         }
         Self { child, words: stderr, said, address, fingerprint }
     }

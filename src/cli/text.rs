@@ -1,0 +1,145 @@
+//! Text for a person: lines that may begin with a colored label, wrapped at the terminal's width.
+
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+
+use crate::error::Error;
+
+/// The word or sign at the start of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Label {
+    Error,
+    Warning,
+    Hint,
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Label {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Error => "error:",
+            Self::Warning => "warning:",
+            Self::Hint => "hint:",
+            Self::Passed => "✓",
+            Self::Failed => "✗",
+            Self::Skipped => "–",
+        }
+    }
+
+    fn style(self) -> Style {
+        let bold = |color: AnsiColor| Style::new().bold().fg_color(Some(color.into()));
+        match self {
+            Self::Error | Self::Failed => bold(AnsiColor::Red),
+            Self::Warning => bold(AnsiColor::Yellow),
+            Self::Hint => bold(AnsiColor::Cyan),
+            Self::Passed => bold(AnsiColor::Green),
+            Self::Skipped => Style::new().dimmed(),
+        }
+    }
+}
+
+/// Lines for a person.
+#[derive(Default)]
+pub(super) struct Text(Vec<Line>);
+
+struct Line {
+    indent: &'static str,
+    label: Option<Label>,
+    text: String,
+}
+
+impl Text {
+    /// Text without labels, which may have several lines.
+    pub(super) fn plain(text: &str) -> Self {
+        text.split('\n').fold(Self::default(), |lines, line| lines.with("", None, line))
+    }
+
+    /// One line that begins with a label.
+    pub(super) fn labelled(label: Label, text: &str) -> Self {
+        Self::default().with("", Some(label), text)
+    }
+
+    /// An error: its message, `hint:` with the next step, and what Microsoft's support asks for. `subject` says what
+    /// failed, where the message does not.
+    pub(super) fn failure(label: Label, subject: &str, error: &Error) -> Self {
+        let indent = if label == Label::Failed { "  " } else { "" };
+        let mut text = Self::labelled(label, &format!("{subject}{error}"));
+        if let Some(hint) = error.next_step() {
+            text = text.with(indent, Some(Label::Hint), hint);
+        }
+        match error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
+            Some(ids) => text.with(indent, None, &format!("Microsoft's reference: {ids}")),
+            None => text,
+        }
+    }
+
+    /// Adds a line.
+    pub(super) fn with(mut self, indent: &'static str, label: Option<Label>, text: &str) -> Self {
+        self.0.push(Line { indent, label, text: without_controls(text) });
+        self
+    }
+
+    /// Adds the lines of another text.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Returns the text as this stream shows it, each line with its line end, and whether the stream shows colors.
+    pub(super) fn rendered_for<Stream: RawStream>(&self, stream: &Stream) -> (String, ColorChoice) {
+        // Honors NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM.
+        let choice = AutoStream::choice(stream);
+        let width = stream.is_terminal().then(textwrap::termwidth);
+        (self.rendered(width, choice != ColorChoice::Never), choice)
+    }
+
+    fn rendered(&self, width: Option<usize>, has_colors: bool) -> String {
+        self.0.iter().map(|line| line.rendered(width, has_colors)).collect()
+    }
+}
+
+impl Line {
+    fn rendered(&self, width: Option<usize>, has_colors: bool) -> String {
+        let label = self.label.map_or("", Label::text);
+        let separator = if label.is_empty() { "" } else { " " };
+        let plain = format!("{label}{separator}{}", self.text);
+        // A mail program's log has lines of any length.
+        let mut line = match width {
+            Some(width) => wrap(&format!("{}{plain}", self.indent), width, self.indent.len() + 2),
+            None => format!("{}{plain}", self.indent),
+        };
+        if let Some(style) = self.label.filter(|_| has_colors).map(Label::style) {
+            let start = self.indent.len();
+            line.replace_range(start..start + label.len(), &format!("{style}{label}{style:#}"));
+        }
+        line.push('\n');
+        line
+    }
+}
+
+/// Wraps a line at words and indents what follows its first line. URLs and commands between backticks stay whole: half of
+/// a command may be another command.
+pub(crate) fn wrap(line: &str, width: usize, indent: usize) -> String {
+    const KEPT: &str = "\u{a0}";
+    let parts: Vec<&str> = line.split('`').collect();
+    let is_command = |index: usize| index % 2 == 1 && index + 1 < parts.len();
+    let kept = parts.iter().enumerate().map(|(index, part)| match is_command(index) {
+        true => part.replace(' ', KEPT),
+        false => (*part).to_owned(),
+    });
+    let indent = " ".repeat(indent);
+    let options = textwrap::Options::new(width)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::fill(&kept.collect::<Vec<_>>().join("`"), options).replace(KEPT, " ")
+}
+
+/// Replaces control characters, which could control the terminal, by spaces. Line ends stay.
+pub(crate) fn without_controls(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', " ")
+}
