@@ -13,7 +13,7 @@ use super::{Common, account_name, check, first_run, is_missing, sign_out, status
 use crate::config::{Config, Profile, ProfileName};
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
-use crate::session::Session;
+use crate::session::{Session, SignedIn};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
@@ -179,7 +179,8 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
         print(&format!("{}\n", waiting.address()));
         print(
             "Your browser then shows an error, because it is redirected to localhost and nothing listens there. Copy \
-             the full URL from its address bar, paste it here, and press Enter. Nothing is shown while you paste.\n",
+             the full URL from its address bar, paste it here, and press Enter.\n\
+             Nothing is shown while you paste.\n",
         );
         return waiting.finish(timeout);
     }
@@ -210,7 +211,8 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
     print(&format!("{}\n", waiting.address()));
     if let Some(fingerprint) = waiting.fingerprint() {
         print(
-            "The browser then warns about the certificate of this machine. Continue if the SHA-256 fingerprint is:\n",
+            "The browser then warns about the certificate of this machine.\n\
+             Continue if the SHA-256 fingerprint is:\n",
         );
         print(&format!("{}\n", two_lines(fingerprint)));
     }
@@ -224,19 +226,21 @@ fn print_summary(leading: &Session, outcome: &SignInOutcome) {
     let first = &outcome.first;
     let account = account_name(first.access.account.as_ref());
     print(&format!("Signed in as {account} (profile \"{}\").", leading.profile().name));
-    print(&format!("Refresh token saved in {}.", first.location));
-    if first.in_file {
-        print("This file is not encrypted. Only you can read it.");
-    }
+    print(&format!("Refresh token saved in {}.", location(first)));
     for (name, served) in &outcome.others {
         match served {
-            Ok(signed_in) => print(&format!("Refresh token for \"{name}\" saved in {}.", signed_in.location)),
+            Ok(signed_in) => print(&format!("Refresh token for \"{name}\" saved in {}.", location(signed_in))),
             Err(error) => {
                 let subject = format!("no token for the profile \"{name}\": ");
                 print_text(&Text::failure(Label::Warning, &subject, error));
             }
         }
     }
+}
+
+fn location(signed_in: &SignedIn) -> String {
+    let note = if signed_in.in_file { " (not encrypted; only you can read the file)" } else { "" };
+    format!("{}{note}", signed_in.location)
 }
 
 /// Asks whether another account may replace the profile's. Without a terminal it may not.

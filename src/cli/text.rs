@@ -108,7 +108,10 @@ impl Line {
         let plain = format!("{label}{separator}{}", self.text);
         // A mail program's log has lines of any length.
         let mut line = match width {
-            Some(width) => wrap(&format!("{}{plain}", self.indent), width, self.indent.len() + 2),
+            Some(width) => {
+                let indent = self.indent.len() + if label.is_empty() { 0 } else { 2 };
+                wrap(&format!("{}{plain}", self.indent), width, indent)
+            }
             None => format!("{}{plain}", self.indent),
         };
         if let Some(style) = self.label.filter(|_| has_colors).map(Label::style) {
@@ -142,4 +145,45 @@ pub(crate) fn wrap(line: &str, width: usize, indent: usize) -> String {
 /// Replaces control characters, which could control the terminal, by spaces. Line ends stay.
 pub(crate) fn without_controls(text: &str) -> String {
     text.replace(|c: char| c.is_control() && c != '\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(text: &Text, width: usize, has_colors: bool) -> String {
+        text.rendered(Some(width), has_colors)
+    }
+
+    #[test]
+    fn a_line_wraps_at_words_and_its_label_keeps_the_color() {
+        let text = Text::labelled(Label::Hint, "run `get-token --profile mail` again");
+        assert_eq!(rendered(&text, 80, false), "hint: run `get-token --profile mail` again\n");
+        assert_eq!(rendered(&text, 20, false), "hint: run\n  `get-token --profile mail`\n  again\n");
+        let colored = rendered(&text, 80, true);
+        assert_eq!(colored, "\u{1b}[1m\u{1b}[36mhint:\u{1b}[0m run `get-token --profile mail` again\n");
+        let url = "https://login.microsoftonline.com/common/oauth2/v2.0/authorize";
+        assert_eq!(rendered(&Text::plain(&format!("Open {url}")), 20, false), format!("Open\n{url}\n"));
+    }
+
+    #[test]
+    fn the_hint_of_a_failed_check_is_indented() {
+        let error = Error::new(crate::error::ErrorKind::TryLater, "no answer").hint("try again");
+        let text = Text::failure(Label::Failed, "IMAP: ", &error);
+        assert_eq!(text.rendered(None, false), "✗ IMAP: no answer\n  hint: try again\n");
+        assert_eq!(rendered(&text, 12, false), "✗ IMAP: no\n  answer\n  hint: try\n    again\n");
+    }
+
+    #[test]
+    fn characters_have_the_width_that_a_terminal_gives_them() {
+        assert_eq!(wrap("✓✓✓ ab", 6, 0), "✓✓✓ ab", "one column each");
+        assert_eq!(wrap("漢字 ab", 6, 0), "漢字\nab", "two columns each");
+    }
+
+    #[test]
+    fn a_value_cannot_color_the_terminal() {
+        let text = Text::labelled(Label::Error, "a \u{1b}[32mgreen\u{7} value");
+        assert_eq!(text.rendered(None, false), "error: a  [32mgreen  value\n");
+        assert_eq!(wrap("one ` is no command, and wraps", 20, 0), "one ` is no command,\nand wraps");
+    }
 }

@@ -70,7 +70,9 @@ fn where_everything_works_every_line_is_good_and_no_mail_is_sent() {
     let run = desk.check();
     assert_eq!(run.code, Some(0), "{}\n{}", run.stderr, desk.server.log());
     assert!(!run.stderr.contains('✗'), "{}", run.stderr);
-    for good in ["keychain: unlocked", "mbsync's plugin: ", "IMAP: localhost:", "SMTP: localhost:"] {
+    for good in
+        ["keychain: unlocked", "mbsync's plugin: ", "IMAP: signed in to localhost:", "SMTP: signed in to localhost:"]
+    {
         assert!(run.stderr.contains(&format!("✓ {good}")), "{good} in {}", run.stderr);
     }
     assert!(desk.sink.is_empty(), "the check sends no mail");

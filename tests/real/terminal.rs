@@ -103,6 +103,9 @@ fn another_account_is_stored_only_if_the_person_says_so() {
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
             terminal.shows("This profile belongs to ada@example.com, but you signed in as grace@example.com.");
+            let prompt = "Replace the account ada@example.com? [y/N]";
+            terminal.shows(prompt);
+            assert_eq!(terminal.cursor(), prompt.len() + 1, "the answer is typed after the question");
             terminal.types(&[answer, "Enter"]);
             browser.join().unwrap();
         });

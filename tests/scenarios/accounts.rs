@@ -11,7 +11,7 @@ fn one_sign_in_serves_several_profiles_with_a_token_each() {
     sign_in.approve(ADA);
     let run = sign_in.finish();
     run.token();
-    assert!(run.stderr.contains("profile \"calendar\""), "{}", run.stderr);
+    assert!(run.stderr.contains("Refresh token for \"calendar\" saved in "), "{}", run.stderr);
     for profile in ["mail", "calendar"] {
         let token = home.run("refresh-token", ["-p", profile]);
         assert!(home.standin.is_valid_access_token(token.token()));
