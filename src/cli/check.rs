@@ -13,8 +13,8 @@ pub(super) fn run(config: &Config, profile: &ProfileName) -> Result<()> {
     check::run(config, profile, &mut |name, result| {
         total += 1;
         match result {
-            CheckResult::Passed(text) => print_text(&Text::labelled(Label::Passed, &format!("{name}: {text}"))),
-            CheckResult::Skipped(why) => print_text(&Text::labelled(Label::Skipped, &format!("{name}: {why}"))),
+            CheckResult::Passed(text) => print_text(&Text::with_label(Label::Passed, &format!("{name}: {text}"))),
+            CheckResult::Skipped(why) => print_text(&Text::with_label(Label::Skipped, &format!("{name}: {why}"))),
             CheckResult::Failed(error) => {
                 print_text(&Text::failure(Label::Failed, &format!("{name}: "), &error));
                 failed.push(error);
@@ -23,9 +23,10 @@ pub(super) fn run(config: &Config, profile: &ProfileName) -> Result<()> {
     });
     match failed.first() {
         None => Ok(()),
-        Some(first) => {
-            Err(Error::new(first.kind(), format!("{} of {total} checks of \"{profile}\" failed", failed.len()))
-                .hint(format!("fix the first ✗, then run `get-token --check --profile {profile:#}` again")))
-        }
+        Some(first) => Err(Error::new(
+            first.kind(),
+            format!("{} of {total} checks failed for the profile \"{profile}\"", failed.len()),
+        )
+        .hint(format!("fix the first ✗, then run `get-token --check --profile {profile:#}` again"))),
     }
 }

@@ -47,7 +47,9 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     let stored = session::stored_refresh_token(&profile, &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
-        let reason = format!("The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days");
+        let reason = format!(
+            "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"
+        );
         sign_in_hook::run(config, &profile, stored.account.as_ref(), &reason);
     }
     Stdout::default().print(stored.token.secret())

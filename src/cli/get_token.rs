@@ -57,8 +57,7 @@ pub(super) struct Arguments {
     device: bool,
     /// Whether to open a browser
     ///
-    /// auto opens one, unless you are connected over SSH without a forwarded display. Over SSH, always and auto need
-    /// --server.
+    /// auto opens one, except over SSH without a forwarded display. Over SSH without --server, no browser is opened.
     #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
     /// Time limit in seconds
@@ -96,9 +95,12 @@ enum OpenBrowser {
     Never,
 }
 
-/// Parses the value of --timeout.
+/// Parses the value of `--timeout`.
 fn seconds(text: &str) -> Result<u64, &'static str> {
-    text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or("a number of seconds from 1 to 86400")
+    text.parse()
+        .ok()
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .ok_or("must be a number of seconds from 1 to 86400")
 }
 
 /// Runs the command.
@@ -211,8 +213,8 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
     print(&format!("{}\n", waiting.address()));
     if let Some(fingerprint) = waiting.fingerprint() {
         print(
-            "The browser then warns about the certificate of this machine.\n\
-             Continue if the SHA-256 fingerprint is:\n",
+            "The browser then warns about a certificate that get-token made itself.\n\
+             Continue if its SHA-256 fingerprint is:\n",
         );
         print(&format!("{}\n", two_lines(fingerprint)));
     }

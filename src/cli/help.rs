@@ -6,12 +6,12 @@ use clap::builder::Styles;
 
 use super::text;
 
-/// Longer lines are hard to read. This is the limit of clap's feature `wrap_help`, which would add 5 KiB.
+/// The longest line, as with clap's feature `wrap_help`, which would make each command 5 KiB larger.
 const MAX_WIDTH: usize = 100;
 
 /// Prints help and version on stdout, and what is wrong with the arguments on stderr.
 pub(super) fn print(answer: &clap::Error) {
-    // In a pager too, which gets its width from the same terminal.
+    // Also in a pipe, because a pager has the width of the same terminal.
     let width = textwrap::termwidth().min(MAX_WIDTH);
     let text = answer.render().ansi().to_string();
     let text = text.split('\n').map(|line| wrap(line, width)).collect::<Vec<_>>().join("\n");

@@ -43,7 +43,7 @@ pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], j
             &serde_json::to_string_pretty(&all)
                 .map_err(|error| Error::new(ErrorKind::Defect, format!("cannot write JSON: {error}")))?,
         ),
-        false => stdout.print_text(&all.iter().fold(Text::default(), |text, status| text.and(status.text()))),
+        false => stdout.print_text(&all.iter().fold(Text::default(), |text, status| text.append(status.text()))),
     }
 }
 
@@ -84,11 +84,8 @@ impl Status<'_> {
     fn text(&self) -> Text {
         let Some(store) = &self.store else { return self.without_token() };
         let account = super::account_name(self.account.as_ref());
-        let text = Text::plain(&format!("{}: signed in as {account}", self.profile)).with(
-            "  ",
-            None,
-            &format!("refresh token in {store}"),
-        );
+        let text = Text::plain(&format!("{}: signed in as {account}", self.profile));
+        let text = text.line("  ", None, &format!("refresh token in {store}"));
         let (Some(issued), Some(last_used), Some(days)) = (self.issued, self.last_used, self.days_left) else {
             return text;
         };
@@ -97,7 +94,7 @@ impl Status<'_> {
             1 => "expires if not used within 1 day".to_owned(),
             days => format!("expires if not used within {days} days"),
         };
-        text.with("  ", None, &format!("issued {}, last used {}, {expires}", date(issued), date(last_used)))
+        text.line("  ", None, &format!("issued {}, last used {}, {expires}", date(issued), date(last_used)))
     }
 
     fn without_token(&self) -> Text {
@@ -107,7 +104,7 @@ impl Status<'_> {
         };
         let text = Text::plain(&format!("{name}: {error}"));
         match &self.hint {
-            Some(hint) => text.with("  ", Some(Label::Hint), hint),
+            Some(hint) => text.line("  ", Some(Label::Hint), hint),
             None => text,
         }
     }

@@ -111,7 +111,7 @@ impl Log for Logger {
         if self.enabled(record.metadata()) {
             match record.level() {
                 Level::Error | Level::Warn => {
-                    print_text(&Text::labelled(Label::Warning, &record.args().to_string()));
+                    print_text(&Text::with_label(Label::Warning, &record.args().to_string()));
                 }
                 _ => print(&format!("m365auth: {}", record.args())),
             }

@@ -52,38 +52,38 @@ struct Line {
 }
 
 impl Text {
-    /// Text without labels, which may have several lines.
+    /// Returns text without labels, which may have several lines.
     pub(super) fn plain(text: &str) -> Self {
-        text.split('\n').fold(Self::default(), |lines, line| lines.with("", None, line))
+        text.split('\n').fold(Self::default(), |lines, line| lines.line("", None, line))
     }
 
-    /// One line that begins with a label.
-    pub(super) fn labelled(label: Label, text: &str) -> Self {
-        Self::default().with("", Some(label), text)
+    /// Returns one line that begins with a label.
+    pub(super) fn with_label(label: Label, text: &str) -> Self {
+        Self::default().line("", Some(label), text)
     }
 
-    /// An error: its message, `hint:` with the next step, and what Microsoft's support asks for. `subject` says what
-    /// failed, where the message does not.
+    /// Returns an error with its hint and with the IDs that Microsoft's support asks for. `subject` is put before the
+    /// message.
     pub(super) fn failure(label: Label, subject: &str, error: &Error) -> Self {
         let indent = if label == Label::Failed { "  " } else { "" };
-        let mut text = Self::labelled(label, &format!("{subject}{error}"));
+        let mut text = Self::with_label(label, &format!("{subject}{error}"));
         if let Some(hint) = error.next_step() {
-            text = text.with(indent, Some(Label::Hint), hint);
+            text = text.line(indent, Some(Label::Hint), hint);
         }
         match error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
-            Some(ids) => text.with(indent, None, &format!("Microsoft's reference: {ids}")),
+            Some(ids) => text.line(indent, None, &format!("Microsoft's reference: {ids}")),
             None => text,
         }
     }
 
     /// Adds a line.
-    pub(super) fn with(mut self, indent: &'static str, label: Option<Label>, text: &str) -> Self {
+    pub(super) fn line(mut self, indent: &'static str, label: Option<Label>, text: &str) -> Self {
         self.0.push(Line { indent, label, text: without_controls(text) });
         self
     }
 
     /// Adds the lines of another text.
-    pub(super) fn and(mut self, other: Self) -> Self {
+    pub(super) fn append(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
@@ -106,7 +106,7 @@ impl Line {
         let label = self.label.map_or("", Label::text);
         let separator = if label.is_empty() { "" } else { " " };
         let plain = format!("{label}{separator}{}", self.text);
-        // A mail program's log has lines of any length.
+        // Not in a mail program's log, where a line is easier to search.
         let mut line = match width {
             Some(width) => {
                 let indent = self.indent.len() + if label.is_empty() { 0 } else { 2 };
@@ -115,8 +115,7 @@ impl Line {
             None => format!("{}{plain}", self.indent),
         };
         if let Some(style) = self.label.filter(|_| has_colors).map(Label::style) {
-            let start = self.indent.len();
-            line.replace_range(start..start + label.len(), &format!("{style}{label}{style:#}"));
+            line = line.replacen(label, &format!("{style}{label}{style:#}"), 1);
         }
         line.push('\n');
         line
@@ -157,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_line_wraps_at_words_and_its_label_keeps_the_color() {
-        let text = Text::labelled(Label::Hint, "run `get-token --profile mail` again");
+        let text = Text::with_label(Label::Hint, "run `get-token --profile mail` again");
         assert_eq!(rendered(&text, 80, false), "hint: run `get-token --profile mail` again\n");
         assert_eq!(rendered(&text, 20, false), "hint: run\n  `get-token --profile mail`\n  again\n");
         let colored = rendered(&text, 80, true);
@@ -178,11 +177,16 @@ mod tests {
     fn characters_have_the_width_that_a_terminal_gives_them() {
         assert_eq!(wrap("✓✓✓ ab", 6, 0), "✓✓✓ ab", "one column each");
         assert_eq!(wrap("漢字 ab", 6, 0), "漢字\nab", "two columns each");
+        // A terminal may have any width.
+        for width in 0..30 {
+            let text = Text::default().line("  ", Some(Label::Skipped), "`a b` c").rendered(Some(width), true);
+            assert!(text.contains("\u{1b}[2m–\u{1b}[0m") && text.contains("`a b`"), "{text:?}");
+        }
     }
 
     #[test]
     fn a_value_cannot_color_the_terminal() {
-        let text = Text::labelled(Label::Error, "a \u{1b}[32mgreen\u{7} value");
+        let text = Text::with_label(Label::Error, "a \u{1b}[32mgreen\u{7} value");
         assert_eq!(text.rendered(None, false), "error: a  [32mgreen  value\n");
         assert_eq!(wrap("one ` is no command, and wraps", 20, 0), "one ` is no command,\nand wraps");
     }
