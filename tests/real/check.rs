@@ -70,7 +70,9 @@ fn every_check_passes_and_no_mail_is_sent() {
     let run = setup.check();
     assert_eq!(run.code, Some(0), "{}\n{}", run.stderr, setup.server.log());
     assert!(!run.stderr.contains('✗'), "{}", run.stderr);
-    for passed in ["keychain: open", "mbsync's plugin: ", "IMAP: localhost:", "SMTP: localhost:"] {
+    for passed in
+        ["keychain: unlocked", "mbsync's plugin: ", "IMAP: signed in to localhost:", "SMTP: signed in to localhost:"]
+    {
         assert!(run.stderr.contains(&format!("✓ {passed}")), "no {passed:?} in {}", run.stderr);
     }
     assert!(setup.sink.is_empty(), "the check sends no mail");
@@ -94,7 +96,7 @@ fn no_token_is_sent_to_a_server_without_tls() {
     let setup = CheckSetup::new();
     let plain = format!("localhost:{}", setup.sink.port);
     setup.configure(&format!("localhost:{}", setup.server.imaps_port), &plain, ADA);
-    setup.check_fails(77, "it offers no STARTTLS");
+    setup.check_fails(77, "does not offer STARTTLS");
 }
 
 #[test]

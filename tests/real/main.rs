@@ -7,6 +7,7 @@ mod support;
 
 mod check;
 mod chromium;
+mod colors;
 mod crash;
 mod document_blocks;
 mod dovecot;
