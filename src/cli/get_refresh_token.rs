@@ -51,7 +51,8 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
         let reason = format!(
             "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"
         );
-        sign_in_hook::run(config, &profile, stored.account.as_ref(), &reason);
+        let account = stored.account.map(|account| account.name).or_else(|| config.username(&profile));
+        sign_in_hook::run(config, &profile, &account.unwrap_or_default(), &reason);
     }
     Stdout::default().print(stored.token.secret())
 }

@@ -130,10 +130,23 @@ fn run(arguments: Arguments) -> Result<()> {
     let sessions = sessions(&config, profiles)?;
     // Before the person signs in: a token that cannot be stored would be lost.
     sessions.iter().try_for_each(Session::ensure_storable)?;
+    sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in)?;
     print_summary(&sessions[0], &outcome);
     stdout.print(outcome.first.access.token.secret())
+}
+
+/// Warns of another profile in use that stores its token with the same programs in the same place.
+fn warn_of_shared_programs(config: &Config, session: &Session, named: &[ProfileName]) {
+    let name = &session.profile().name;
+    let is_used = |other: &ProfileName| named.contains(other) || session.paths().records(other).exists();
+    if let Some(other) = config.profiles_with_the_same_programs(name).into_iter().find(is_used) {
+        log::warn!(
+            "the profiles \"{name}\" and \"{other}\" have the same store programs, so they share one token; \
+             put {{profile}} into the arguments of load, save and delete"
+        );
+    }
 }
 
 /// Opens each profile once. One sign-in can serve profiles that have the same client ID and the same authority.

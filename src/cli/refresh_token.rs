@@ -80,12 +80,9 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     };
     let access = access.inspect_err(|error| {
         if error.kind() == ErrorKind::SignIn {
-            sign_in_hook::run(
-                &config,
-                &profile.profile,
-                session.owner().map(|owner| owner.account).as_ref(),
-                &error.to_string(),
-            );
+            let owner = session.owner().map(|owner| owner.account.name);
+            let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
+            sign_in_hook::run(&config, &profile.profile, &account, &error.to_string());
         }
     })?;
     let stdout = Stdout::default();

@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::config::{Config, ProfileName};
-use crate::entra::Account;
 use crate::paths::Paths;
 use crate::private_fs;
 
@@ -13,7 +12,7 @@ const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Starts the configured program and does not wait for it. Failures are warnings only, because the command reports an
 /// error of its own.
-pub(super) fn run(config: &Config, profile: &ProfileName, account: Option<&Account>, reason: &str) {
+pub(super) fn run(config: &Config, profile: &ProfileName, account: &str, reason: &str) {
     let Some([program, arguments @ ..]) = config.on_sign_in_needed(profile) else { return };
     let Ok(notified) = Paths::from_environment().map(|paths| paths.notified(profile)) else { return };
     let since = notified.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
@@ -29,7 +28,7 @@ pub(super) fn run(config: &Config, profile: &ProfileName, account: Option<&Accou
     command
         .args(arguments)
         .env("M365AUTH_PROFILE", profile.as_str())
-        .env("M365AUTH_ACCOUNT", account.map_or("", |account| &account.name))
+        .env("M365AUTH_ACCOUNT", account)
         .env("M365AUTH_REASON", reason)
         .stdin(Stdio::null())
         .stdout(Stdio::null()) // our stdout carries the token

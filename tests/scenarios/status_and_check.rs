@@ -167,6 +167,25 @@ fn the_persons_program_is_run_once_an_hour_when_a_person_must_act() {
     std::fs::File::options().write(true).open(home.cache().join("told_mail")).unwrap().set_modified(hour_ago).unwrap();
     home.refresh().fails_with(77);
     eventually("the program has run again", || told.exists());
+    // After a recovery, the next refusal is news.
+    std::fs::remove_file(&told).unwrap();
+    home.sign_in().token();
+    home.standin.revoke_all(50_173);
+    home.refresh().fails_with(77);
+    eventually("the program has run within the hour", || told.exists());
+}
+
+/// Without a record, the account is the configured one.
+#[test]
+#[cfg(unix)]
+fn the_notified_account_falls_back_to_username() {
+    let home = Home::new();
+    let told = home.path().join("told");
+    let script = format!("echo \"$M365AUTH_ACCOUNT\" >{0}.new && mv {0}.new {0}", told.display());
+    home.configure_with(&format!("username = 'ada@example.com'\non_sign_in_needed = ['sh', '-c', '{script}']"));
+    home.refresh().fails_with(77);
+    eventually("the program has run", || told.exists());
+    assert_eq!(std::fs::read_to_string(&told).unwrap(), "ada@example.com\n");
 }
 
 #[test]
