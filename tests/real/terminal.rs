@@ -225,7 +225,7 @@ fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     // A fixed wait, because no event shows whether the paste was accepted without Enter.
     std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.types(&["Enter"]);
-    terminal.shows("Replace the account ada@example.com? [y/N]");
+    terminal.shows("Replace it? [y/N]");
     terminal.types(&["y", "Enter"]);
     terminal.ends_with(0);
     assert_eq!(home.standin.token_requests(), requests + 1);
