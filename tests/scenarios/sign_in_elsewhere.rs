@@ -34,6 +34,25 @@ fn a_query_alone_and_a_url_with_line_breaks_are_accepted() {
 }
 
 #[test]
+fn a_url_in_quotes_in_a_curl_command_or_pasted_twice_is_accepted() {
+    for surround in [
+        |url: &str| format!("\"{url}\"\n"),
+        |url: &str| format!("<{url}>\n"),
+        |url: &str| format!("curl '{url}' \\\n  -H 'accept: */*'\n"),
+        |url: &str| format!("{url} {url}\n"),
+        |url: &str| url.replace('&', "&amp;"),
+        |url: &str| url.replace("state", "st\u{200b}ate\u{feff}"),
+    ] {
+        let home = Home::new();
+        let mut sign_in = home.begin_paste(&[]);
+        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+        let (without_session_state, _) = address.split_once("&session_state=").unwrap();
+        sign_in.paste(&surround(without_session_state));
+        sign_in.finish().token();
+    }
+}
+
+#[test]
 fn a_paste_of_16_kib_is_read_completely() {
     let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
