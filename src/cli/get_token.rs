@@ -138,7 +138,7 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
         return by_device_code(sign_in);
     }
     if is_ssh_session() && !arguments.server {
-        let waiting = PasteSignIn::begin(sign_in);
+        let waiting = PasteSignIn::begin(sign_in)?;
         print("Sign in with a browser on any machine. Go to this address:\n");
         print(&format!("{}\n", waiting.address()));
         print(

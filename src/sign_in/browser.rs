@@ -11,7 +11,7 @@ use url::Url;
 
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
-use super::paste::{self, InvalidPaste, OnInvalid, Pasted, wait};
+use super::paste::{InvalidPaste, OnInvalid, Pasted, wait};
 use super::port::Port;
 use super::redirect::Redirect;
 use super::{SignIn, SignInOutcome};
@@ -42,7 +42,10 @@ impl<'a> BrowserSignIn<'a> {
         let state = request.state.secret();
         let (sender, redirects) = mpsc::channel();
         let callback = Callback::listen(port, state, certificate, sender.clone());
-        let pasted = Pasted::begin(state, sender, OnInvalid::Ignore);
+        let pasted = Pasted::begin(state, sender, OnInvalid::Ignore).unwrap_or_else(|error| {
+            log::warn!("cannot start a thread to read a pasted URL from stdin: {error}");
+            Pasted::default()
+        });
         Ok(Self { sign_in, request, callback, pasted, redirects, fingerprint })
     }
 
@@ -56,9 +59,9 @@ impl<'a> BrowserSignIn<'a> {
         self.fingerprint.as_deref()
     }
 
-    /// Returns whether the redirect URL can also be pasted into the terminal.
+    /// Returns whether the redirect URL can also be pasted.
     pub(crate) fn accepts_paste(&self) -> bool {
-        paste::works_beside_browser()
+        self.pasted.is_reading()
     }
 
     /// Opens the default browser in a thread, because a text browser does not return until the user quits it.

@@ -1,6 +1,9 @@
 //! The terminal on Unix, in non-canonical mode: it accepts pastes of any length, and is restored afterwards.
 
+use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,6 +72,12 @@ pub(super) fn hidden_line() -> Option<String> {
     let _deferred = signals::defer();
     let (_terminal, mut pastes) = Terminal::open()?;
     pastes.next()
+}
+
+/// Returns whether stdin is a device but no terminal, such as /dev/null. Nothing can be pasted there.
+pub(super) fn stdin_is_null_device() -> bool {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    stdin.and_then(|stdin| stdin.metadata()).is_ok_and(|metadata| metadata.file_type().is_char_device())
 }
 
 impl Drop for Terminal {

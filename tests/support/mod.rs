@@ -246,8 +246,8 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             said.push_str(&line);
-            waits =
-                ["paste the address here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
+            let last_lines = ["paste the address here", "`get-token --device`", "Nothing is shown while you paste"];
+            waits = last_lines.iter().any(|last| line.contains(last));
         }
         Self { child, words: stderr, said, address, fingerprint }
     }
@@ -269,6 +269,13 @@ impl SignIn {
     /// What the person types.
     pub fn stdin(&mut self) -> &mut std::process::ChildStdin {
         self.child.stdin.as_mut().unwrap()
+    }
+
+    /// Waits until stderr contains this text.
+    pub fn shows(&mut self, text: &str) {
+        while !self.said.contains(text) {
+            assert_ne!(self.words.read_line(&mut self.said).unwrap(), 0, "{text} in {}", self.said);
+        }
     }
 
     pub fn process_id(&self) -> u32 {
