@@ -170,9 +170,11 @@ fn is_readable(milliseconds: i64) -> bool {
     matches!(poll(&mut descriptors, Some(&limit)), Ok(ready) if ready > 0)
 }
 
-/// Writes a control sequence to stderr if that is a terminal.
+/// Writes a control sequence to stderr if that is a terminal that has control sequences. A terminal of the type "dumb"
+/// (terminfo(5)) would show them.
 fn write_control(sequence: &[u8]) {
-    if !std::io::stderr().is_terminal() {
+    let has_control_sequences = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    if !has_control_sequences || !std::io::stderr().is_terminal() {
         return;
     }
     let mut stderr = std::io::stderr().lock();
