@@ -1,6 +1,7 @@
 //! The commands: arguments, words, exit codes. The only room that prints.
 
 mod check;
+mod each;
 mod first_run;
 mod generate;
 pub mod get_refresh_token;

@@ -8,7 +8,7 @@ use clap::{Parser, ValueEnum};
 use super::generate::generated;
 use super::stderr::{confirm, print, progress, with_hint};
 use super::stdout::Stdout;
-use super::{Common, check, first_run, sign_out, status};
+use super::{Common, check, each, first_run, sign_out, status};
 use crate::config::{Config, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
@@ -95,37 +95,34 @@ fn run(arguments: Arguments) -> Result<()> {
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
-        return profiles.iter().map(|profile| check::run(&config, profile)).fold(Ok(()), Result::and);
+        return each::collect(profiles.iter().map(|profile| (profile, check::run(&config, profile)))).map(drop);
     }
     if arguments.sign_out {
-        return profiles.iter().map(|profile| sign_out::run(&config, profile)).fold(Ok(()), Result::and);
+        return each::collect(profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)))).map(drop);
     }
     let sessions = sessions(&config, profiles)?;
     // Nobody signs in for nothing.
-    sessions.iter().try_for_each(Session::ensure_storable)?;
+    each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
     let outcome = run_flow(&arguments, &sign_in)?;
     print_summary(&sessions[0], &outcome);
-    stdout.print(outcome.first.access.token.secret())
+    let is_one_of_several = !outcome.others.is_empty();
+    let name = |error| if is_one_of_several { each::name(&sessions[0].profile().name, error) } else { error };
+    stdout.print(outcome.first.map_err(name)?.access.token.secret())
 }
 
 /// The profiles, each once. One sign-in serves those of one client and one authority.
 fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
-    let mut sessions: Vec<Session> = Vec::new();
-    for name in profiles {
-        let session = Session::open(config, name)?;
-        if let Some(first) = sessions.first().map(Session::profile) {
-            let own = session.profile();
-            if (&first.client_id, &first.authority) != (&own.client_id, &own.authority) {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    format!("\"{}\" and \"{name}\" have different clients or authorities", first.name),
-                )
-                .hint("sign in for each: `get-token --profile` with one name at a time"));
-            }
-        }
-        if sessions.iter().all(|other| other.profile().name != *name) {
-            sessions.push(session);
+    let unique = profiles.iter().enumerate().filter(|(index, name)| !profiles[..*index].contains(name));
+    let sessions = each::collect(unique.map(|(_, name)| (name, Session::open(config, name))))?;
+    let first = sessions[0].profile();
+    for own in sessions.iter().map(Session::profile) {
+        if (&first.client_id, &first.authority) != (&own.client_id, &own.authority) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("\"{}\" and \"{}\" have different clients or authorities", first.name, own.name),
+            )
+            .hint("sign in for each: `get-token --profile` with one name at a time"));
         }
     }
     Ok(sessions)
@@ -187,12 +184,13 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
 }
 
 fn print_summary(lead: &Session, outcome: &SignInOutcome) {
-    let first = &outcome.first;
-    let account = first.access.account.as_ref().map_or("an account without a name", |account| &account.name);
-    print(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
-    print(&format!("The refresh token is in {}.", first.location));
-    if first.in_file {
-        print("It is not encrypted there; only you can read the file.");
+    if let Ok(first) = &outcome.first {
+        let account = first.access.account.as_ref().map_or("an account without a name", |account| &account.name);
+        print(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
+        print(&format!("The refresh token is in {}.", first.location));
+        if first.in_file {
+            print("It is not encrypted there; only you can read the file.");
+        }
     }
     for (name, served) in &outcome.others {
         match served {

@@ -80,10 +80,8 @@ impl<'a> BrowserSignIn<'a> {
         drop(self.pasted); // restores the terminal, then delivers a deferred signal
         let redirect = redirect.map_err(|error| error.into_error(self.sign_in.first_session(), timeout))?;
         let result = self.sign_in.exchange(redirect, self.request);
-        self.callback.show(match &result {
-            Ok(outcome) => {
-                Ok(outcome.first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone()))
-            }
+        self.callback.show(match result.as_ref().and_then(|outcome| outcome.first.as_ref()) {
+            Ok(first) => Ok(first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
             Err(error) => Err(Failed {
                 message: error.to_string(),
                 reference: error.refusal().map_or_else(String::new, Refusal::ids),
