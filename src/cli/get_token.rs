@@ -1,5 +1,6 @@
 //! `get-token`: sign in.
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -135,21 +136,32 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
         return by_device_code(sign_in);
     }
     if is_ssh_session() && !arguments.server {
-        let waiting = PasteSignIn::begin(sign_in)?;
-        print("Sign in with a browser on any machine. Go to this address:\n");
-        print(&format!("{}\n", waiting.address()));
-        print(
-            "After the sign-in the browser shows an error: it goes to a page on localhost,\n\
-             where nobody answers. Copy the whole address of that page, paste it here, and\n\
-             press Enter. Nothing is shown while you paste.\n",
-        );
-        return waiting.finish(timeout);
+        return by_paste(PasteSignIn::begin(sign_in)?, timeout);
     }
-    let waiting = BrowserSignIn::begin(sign_in)?;
+    let waiting = match BrowserSignIn::begin(sign_in) {
+        // Without descriptors or threads for a listener, the address can still be pasted.
+        Err(error) if error.kind() == ErrorKind::TryLater && io::stdin().is_terminal() => {
+            let Ok(waiting) = PasteSignIn::begin(sign_in) else { return Err(error) };
+            print(&format!("warning: {error}\n"));
+            return by_paste(waiting, timeout);
+        }
+        waiting => waiting?,
+    };
     print_instructions(&waiting);
     if arguments.browser.is_wanted() {
         waiting.open_browser();
     }
+    waiting.finish(timeout)
+}
+
+fn by_paste(waiting: PasteSignIn<'_>, timeout: Duration) -> Result<SignInOutcome> {
+    print("Sign in with a browser on any machine. Go to this address:\n");
+    print(&format!("{}\n", waiting.address()));
+    print(
+        "After the sign-in the browser shows an error: it goes to a page on localhost,\n\
+         where nobody answers. Copy the whole address of that page, paste it here, and\n\
+         press Enter. Nothing is shown while you paste.\n",
+    );
     waiting.finish(timeout)
 }
 

@@ -3,6 +3,7 @@
 //! A listener on loopback receives the redirect with the authorization code. If the redirect does not reach it, the user
 //! can paste the redirect URL instead.
 
+use std::io;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use url::Url;
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
 use super::paste::{InvalidPaste, OnInvalid, Pasted, wait};
-use super::port::Port;
+use super::port::{self, Port};
 use super::redirect::Redirect;
 use super::{SignIn, SignInOutcome};
 use crate::entra::AuthorizationRequest;
@@ -30,6 +31,11 @@ pub(crate) struct BrowserSignIn<'a> {
 
 impl<'a> BrowserSignIn<'a> {
     /// Starts the listener, and reads stdin for a pasted redirect URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TryLater`](crate::ErrorKind::TryLater) if the listener needs more file descriptors or threads than the
+    /// system has left. The redirect URL can then be pasted only.
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
         let session = sign_in.first_session();
         let port = Port::bind(&session.profile().redirect_uri)?;
@@ -38,10 +44,12 @@ impl<'a> BrowserSignIn<'a> {
             _ => None,
         };
         let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
-        let request = sign_in.request(port.redirect_uri());
+        let redirect_uri = port.redirect_uri();
+        let request = sign_in.request(redirect_uri.clone());
         let state = request.state.secret();
         let (sender, redirects) = mpsc::channel();
-        let callback = Callback::listen(port, state, certificate, sender.clone());
+        let callback = Callback::listen(port, state, certificate, sender.clone())
+            .map_err(|error| port::out_of_resources(&redirect_uri, &error))?;
         let pasted = Pasted::begin(state, sender, OnInvalid::Ignore).unwrap_or_else(|error| {
             log::warn!("cannot start a thread to read a pasted URL from stdin: {error}");
             Pasted::default()
@@ -67,11 +75,14 @@ impl<'a> BrowserSignIn<'a> {
     /// Opens the default browser in a thread, because a text browser does not return until the user quits it.
     pub(crate) fn open_browser(&self) {
         let url = self.request.url.to_string();
-        thread::spawn(move || {
+        let open = move || {
             if let Err(error) = webbrowser::open(&url) {
-                log::warn!("cannot open a browser ({error}); open the URL above yourself");
+                warn_not_opened(&error);
             }
-        });
+        };
+        if let Err(error) = thread::Builder::new().spawn(open) {
+            warn_not_opened(&error);
+        }
     }
 
     /// Waits for the redirect, exchanges its code for tokens, and shows the result in the browser.
@@ -89,4 +100,8 @@ impl<'a> BrowserSignIn<'a> {
         });
         result
     }
+}
+
+fn warn_not_opened(error: &io::Error) {
+    log::warn!("cannot open a browser ({error}); open the URL above yourself");
 }

@@ -1,13 +1,11 @@
 //! The terminal on Unix, in non-canonical mode: it accepts pastes of any length, and is restored afterwards.
 
-use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 use crate::signals;
@@ -74,10 +72,10 @@ pub(super) fn hidden_line() -> Option<String> {
     pastes.next()
 }
 
-/// Returns whether stdin is a device but no terminal, such as /dev/null. Nothing can be pasted there.
+/// Returns whether stdin is a device that is not a terminal, such as /dev/null.
 pub(super) fn stdin_is_null_device() -> bool {
-    let stdin = std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
-    stdin.and_then(|stdin| stdin.metadata()).is_ok_and(|metadata| metadata.file_type().is_char_device())
+    let status = fstat(rustix::stdio::stdin());
+    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_char_device())
 }
 
 impl Drop for Terminal {
