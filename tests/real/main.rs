@@ -19,6 +19,7 @@ mod mail;
 mod memory;
 mod pictures;
 mod process;
+mod resources;
 mod secrets;
 mod sink;
 mod ssh;
