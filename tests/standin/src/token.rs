@@ -37,7 +37,7 @@ pub(crate) async fn token(
     let reply =
         Parameters::of_form(&headers, &body).and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
     match (reply, fault) {
-        (Ok(reply), Some(fault)) => fault.spoil(reply, &caller),
+        (Ok(reply), Some(fault)) => fault.spoil(reply, &caller).await,
         (Ok(reply), None) => reply.json(&caller),
         (Err(refusal), _) => refusal.json(&caller),
     }
