@@ -17,6 +17,7 @@ mod output;
 mod refresh;
 mod sign_in;
 mod sign_in_elsewhere;
+mod signals;
 mod status_and_check;
 mod store;
 mod version_0_1;
