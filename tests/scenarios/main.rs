@@ -8,6 +8,7 @@ mod accounts;
 mod configuration;
 mod documents;
 mod files;
+mod interrupted_saves;
 mod isolation;
 mod listener;
 mod memory;
