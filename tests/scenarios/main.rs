@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_ids;
 mod accounts;
 mod configuration;
 mod documents;
