@@ -9,6 +9,7 @@ mod accounts;
 mod configuration;
 mod documents;
 mod files;
+mod hosts;
 mod interrupted_saves;
 mod isolation;
 mod listener;
