@@ -18,6 +18,7 @@ mod microsoft;
 mod one_account;
 mod output;
 mod refresh;
+mod result_page;
 mod sign_in;
 mod sign_in_elsewhere;
 mod signals;
