@@ -139,21 +139,21 @@ fn another_account_takes_the_memory_over() {
 fn whatever_changes_in_the_configuration_is_a_miss() {
     let home = home_with_memory();
     home.store_token("mail");
-    let kept = home.refresh().token().to_owned();
     let usual = home.configuration_with_memory();
     for changed in [
         format!("username = '{ADA}'\n{usual}"),
         format!("{usual}\n[profiles.mail]\nscopes = ['https://outlook.office.com/IMAP.AccessAsUser.All']"),
         usual.replace("/common/", "/organizations/"),
-        usual.replace(PUBLIC_CLIENT_ID, "another-client"),
+        usual.replace(PUBLIC_CLIENT_ID, standin::SINGLE_TENANT_CLIENT_ID),
     ] {
+        home.configure(&usual);
+        let kept = home.refresh().token().to_owned();
+        assert_eq!(home.refresh().token(), kept);
         home.configure(&changed);
         let run = home.refresh();
         // The last two may not even send the stored token; what counts is that they print no other's.
         assert_ne!(run.stdout.trim(), kept, "{changed}");
     }
-    home.configure(&usual);
-    home.refresh().token();
 }
 
 #[test]
@@ -202,4 +202,40 @@ fn twenty_that_miss_together_make_one_request() {
     assert!(tokens.iter().all(|token| *token == tokens[0]));
     assert!(home.standin.is_valid_access_token(&tokens[0]));
     assert_eq!(home.standin.token_requests(), 1);
+}
+
+/// A home whose refresh token is in the file `kept`, so that no change of the token file ends a cached token.
+fn home_with_programs(save: &str) -> Memory {
+    let home = home_with_memory();
+    let programs = format!("{{ load = ['sh', '-c', 'cat $HOME/kept'], save = ['sh', '-c', '{save}'] }}");
+    home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
+    home
+}
+
+#[test]
+fn a_sign_in_removes_a_cached_token_even_if_the_new_one_is_not_cached() {
+    let home = home_with_programs("cat >$HOME/kept");
+    let adas = home.sign_in().token().to_owned();
+    assert_eq!(home.refresh().token(), adas);
+    std::fs::remove_file(home.cache().join("records_mail.toml")).unwrap(); // so that get-token does not ask
+    home.standin.order(Fault::NoExpiresIn);
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(GRACE);
+    sign_in.finish().token();
+    assert_ne!(home.refresh().token(), adas, "Grace signed in last");
+}
+
+/// Otherwise the next call would print a token, and the user would hear of the lost sign-in an hour later.
+#[test]
+fn an_access_token_is_cached_only_after_its_refresh_token_is_stored() {
+    let home = home_with_programs("kill -9 $PPID");
+    home.standin.set_single_use_refresh_tokens(true);
+    std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    assert_eq!(home.refresh().code, None);
+    home.refresh().fails_with(77);
+
+    let sign_in = home.begin_sign_in(&[]);
+    _ = standin::Browser::approve(&sign_in.address, ADA, None);
+    assert_eq!(sign_in.finish().code, None);
+    home.refresh().fails_with(77);
 }
