@@ -12,6 +12,7 @@ mod document_blocks;
 mod dovecot;
 mod faults;
 mod generate;
+mod interrupted_saves;
 mod keychain;
 mod load;
 mod login;
