@@ -136,18 +136,18 @@ fn home_with_programs(load: &str, save: &str) -> Home {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_program_as_store_gets_the_token_and_nothing_else_of_ours() {
-    let show = "env >\"$HOME/env\"; ls -l /proc/$$/fd >\"$HOME/fds\"";
+    let show = "env >>\"$HOME/shown\"; cat /proc/$$/cmdline >>\"$HOME/shown\"; ls -l /proc/$$/fd >>\"$HOME/fds\"";
     let home = home_with_programs(
         &format!("{show}; cat \"$HOME/kept\""),
-        "cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/kept\"",
+        &format!("{show}; echo noise; cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/kept\""),
     );
     home.sign_in().token();
     let kept = std::fs::read_to_string(home.path().join("kept")).unwrap();
     assert!(kept.ends_with('\n') && home.standin.is_valid_refresh_token(kept.trim()));
     home.refresh().token();
-    let environment = std::fs::read_to_string(home.path().join("env")).unwrap();
-    assert!(environment.contains("M365AUTH_PROFILE=mail"), "{environment}");
-    assert!(!home.standin.issued_secrets().iter().any(|secret| environment.contains(secret)));
+    let shown = std::fs::read_to_string(home.path().join("shown")).unwrap();
+    assert_eq!(shown.matches("M365AUTH_PROFILE=mail").count(), 3, "{shown}");
+    assert!(!home.standin.issued_secrets().iter().any(|secret| shown.contains(secret)));
     let descriptors = std::fs::read_to_string(home.path().join("fds")).unwrap();
     assert!(!descriptors.contains("lock_mail"), "{descriptors}");
 }
