@@ -4,10 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_ids;
 mod accounts;
 mod configuration;
 mod documents;
 mod files;
+mod hosts;
+mod interrupted_saves;
 mod isolation;
 mod listener;
 mod memory;
@@ -15,8 +18,10 @@ mod microsoft;
 mod one_account;
 mod output;
 mod refresh;
+mod result_page;
 mod sign_in;
 mod sign_in_elsewhere;
+mod signals;
 mod status_and_check;
 mod store;
 mod version_0_1;
