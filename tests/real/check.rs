@@ -9,6 +9,7 @@ use crate::dovecot::Dovecot;
 use crate::login::{Keyring, Login};
 use crate::sink::Sink;
 use crate::support::{Home, Run};
+use crate::two_accounts::sign_in_and_answer;
 
 /// A signed-in user with a keyring and a mail server, for whom every check passes.
 pub struct CheckSetup {
@@ -45,7 +46,7 @@ impl CheckSetup {
     fn configure(&self, imap: &str, smtp: &str, username: &str) {
         let both = self.home.path().join("both.pem").display().to_string();
         let standin = self.home.standin.ca_file().display().to_string();
-        let default = self.home.configuration().replace(&standin, &both);
+        let default = self.home.configuration_with_store("'auto'").replace(&standin, &both);
         self.home.configure(&format!("imap_host = '{imap}'\nsmtp_host = '{smtp}'\nusername = '{username}'\n{default}"));
     }
 
@@ -78,11 +79,13 @@ fn every_check_passes_and_no_mail_is_sent() {
 }
 
 #[test]
-#[ignore = "tests/run: Dovecot, gnome-keyring"]
+#[ignore = "tests/run: Dovecot, gnome-keyring, tmux"]
 fn the_wrong_mailbox_is_explained() {
     let setup = CheckSetup::new();
     let server = |port: u16| format!("localhost:{port}");
     setup.configure(&server(setup.server.imaps_port), &server(setup.server.submission_port), GRACE);
+    // The user confirms that Ada's account opens Grace's mailbox.
+    sign_in_and_answer(&setup.home, ADA, "Is this the right account?", "y", 0);
     setup.check_fails(77, "✗ IMAP: localhost:");
     setup.check_fails(77, "✗ SMTP: localhost:");
     setup.check_fails(77, "compare username with your mail address");

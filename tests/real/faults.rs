@@ -71,6 +71,9 @@ fn assert_outcome(Row { fault, exit, phrases }: &Row) {
 
 /// Runs `refresh-token` with this fault, and then removes the fault.
 fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
+    if fault.contains("id_token") {
+        home.refresh().token(); // records the account, which a response without an id_token does not name
+    }
     if let Some(injected) = standin_faults(fault) {
         for fault in injected {
             home.standin.order(fault);
