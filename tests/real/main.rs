@@ -5,19 +5,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_root;
 mod check;
 mod chromium;
+mod colors;
 mod crash;
 mod document_blocks;
 mod dovecot;
 mod faults;
 mod generate;
+mod homeless;
 mod keychain;
 mod load;
 mod login;
 mod mail;
 mod memory;
-mod modes;
 mod passphrase;
 mod pictures;
 mod process;

@@ -78,15 +78,15 @@ fn a_device_code_shows_its_progress() {
     let setup = Setup { device_code_interval: std::time::Duration::from_secs(1), ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
     let terminal = Terminal::run(&home, "get-token --device");
-    terminal.shows("the code is good for 14:");
+    terminal.shows("The code expires in 14:");
     let text = terminal.text();
-    let code = text.split("enter this code there:").nth(1).unwrap().split_whitespace().next().unwrap();
+    let code = text.split("Enter this code there, and sign in:").nth(1).unwrap().split_whitespace().next().unwrap();
     Browser::enter_device_code(&home.standin.origin(), code, ADA, true).unwrap();
     terminal.ends_with(0);
-    assert!(!terminal.text().contains("is good for"), "the progress line is removed: {}", terminal.text());
+    assert!(!terminal.text().contains("The code expires"), "the progress line is removed: {}", terminal.text());
 
     let terminal = Terminal::run(&home, "get-token --device");
-    terminal.shows("the code is good for 14:");
+    terminal.shows("The code expires in 14:");
     terminal.types(&["C-c"]);
     terminal.ends_with(130);
 }
@@ -103,6 +103,9 @@ fn another_account_is_stored_only_after_confirmation() {
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
             terminal.shows("You signed in as grace@example.com");
+            let prompt = "Replace it? [y/N]";
+            terminal.shows(prompt);
+            assert_eq!(terminal.cursor(), prompt.len() + 1, "the answer is typed after the question");
             terminal.types(&[answer, "Enter"]);
             browser.join().unwrap();
         });
@@ -222,7 +225,7 @@ fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     // A fixed wait, because no event shows whether the paste was accepted without Enter.
     std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.types(&["Enter"]);
-    terminal.shows("Replace it?");
+    terminal.shows("Replace it? [y/N]");
     terminal.types(&["y", "Enter"]);
     terminal.ends_with(0);
     assert_eq!(home.standin.token_requests(), requests + 1);

@@ -6,15 +6,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::login::program;
 use crate::support::{Home, eventually, finish};
 
-/// A tmux session of 80 columns.
+/// A terminal in tmux.
 pub struct Terminal<'a> {
     home: &'a Home,
     socket: String,
 }
 
 impl<'a> Terminal<'a> {
-    /// Runs a shell command in the home, with stdout in a file. Then prints its exit code and the terminal's modes.
+    /// Runs a shell line in a terminal of 80 columns. Its stdout goes to a file. Afterwards the terminal shows the exit
+    /// code and the terminal's modes.
     pub fn run(home: &'a Home, line: &str) -> Self {
+        Self::run_in(home, 80, line)
+    }
+
+    /// Runs a shell line in a terminal with this number of columns.
+    pub fn run_in(home: &'a Home, columns: usize, line: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let socket = format!("m365auth-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut environment = std::process::Command::new("true");
@@ -24,7 +30,8 @@ impl<'a> Terminal<'a> {
             .unwrap();
         let terminal = Self { home, socket };
         let mut tmux = terminal.tmux();
-        tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "60", "env", "-i", "TERM=screen"]);
+        tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string(), "-y", "60"]);
+        tmux.args(["env", "-i", "TERM=screen"]);
         for (name, value) in environment.get_envs() {
             if let (Some(name), Some(value)) = (name.to_str(), value.and_then(|value| value.to_str())) {
                 tmux.arg(format!("{name}={value}"));
@@ -44,6 +51,21 @@ impl<'a> Terminal<'a> {
     /// Returns all text shown, with the terminal's line wraps removed.
     pub fn text(&self) -> String {
         finish(self.tmux().args(["capture-pane", "-p", "-J", "-S", "-200"])).stdout
+    }
+
+    /// Returns the lines as they are on the screen, where tmux wrapped those that are too long.
+    pub fn screen(&self) -> String {
+        finish(self.tmux().args(["capture-pane", "-p", "-S", "-200"])).stdout
+    }
+
+    /// Returns all that was shown, with the escape sequences of its colors.
+    pub fn colored(&self) -> String {
+        finish(self.tmux().args(["capture-pane", "-p", "-J", "-e", "-S", "-200"])).stdout
+    }
+
+    /// Returns the column of the cursor, from 0.
+    pub fn cursor(&self) -> usize {
+        finish(self.tmux().args(["display-message", "-p", "#{cursor_x}"])).stdout.trim().parse().unwrap()
     }
 
     #[track_caller]

@@ -8,7 +8,7 @@ use crate::tmux::Terminal;
 
 /// Signs in at a terminal, and answers the question that contains `question`.
 #[track_caller]
-pub fn sign_in_and_answer(home: &Home, account: &str, question: &str, answer: &str, code: i32) {
+fn sign_in_and_answer(home: &Home, account: &str, question: &str, answer: &str, code: i32) {
     let terminal = Terminal::run(home, "get-token --browser never");
     let url = terminal.address();
     std::thread::scope(|scope| {

@@ -257,6 +257,22 @@ fn the_arguments_of_programs_contain_the_profile() {
 }
 
 #[test]
+#[cfg(unix)]
+fn profiles_with_identical_programs_are_warned_of() {
+    for (kept, warned) in [("kept", true), ("kept-{profile}", false), ("kept-$M365AUTH_PROFILE", false)] {
+        let home = Home::new();
+        let programs =
+            format!("{{ load = ['sh', '-c', 'cat \"$HOME/{kept}\"'], save = ['sh', '-c', 'cat >\"$HOME/{kept}\"'] }}");
+        home.configure(&home.configuration_with_store(&programs));
+        assert!(!home.sign_in().stderr.contains("share one token"), "one profile alone is in use");
+        let sign_in = home.begin_sign_in(&["-p", "calendar"]);
+        sign_in.approve(ADA);
+        let run = sign_in.finish();
+        assert_eq!(run.stderr.contains("\"calendar\" and \"mail\" have the same store programs"), warned, "{run:?}");
+    }
+}
+
+#[test]
 fn a_damaged_file_is_77_with_its_path() {
     for damaged in [&b"two\nlines"[..], b"nul\0", b"\xff\xfe0\0.\0"] {
         let home = Home::new();

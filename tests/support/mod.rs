@@ -247,8 +247,7 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             seen.push_str(&line);
-            waits =
-                ["paste the address here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
+            waits = ["paste its URL here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
         }
         Self { child, stderr, seen, address, fingerprint }
     }

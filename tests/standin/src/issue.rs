@@ -96,22 +96,23 @@ impl Grant {
 
     fn access_token(&self, platform: &Platform, resource: &str, permissions: &[Permission]) -> String {
         let names: Vec<&str> = permissions.iter().map(|permission| permission.name.as_str()).collect();
-        let mut claims = json!({
-            "aud": resource,
-            "iss": format!("https://sts.windows.net/{}/", self.account.tenant),
-            "appid": self.client_id,
-            "oid": self.account.object_id,
-            "scp": names.join(" "),
-            "tid": self.account.tenant,
-            "uti": random::text(22),
-            "ver": "1.0",
-        });
         let length = random::number_in(platform.setup.access_token_length.clone());
-        if length.saturating_sub(encode(&claims, "").len()) % 4 == 1 {
-            // Bytes never encode to such a length (RFC 4648, section 5), so the claims become longer.
-            claims["uti"] = random::text(23).into();
-        }
-        let unsigned = encode(&claims, "");
+        let unsigned = |id_length: usize| {
+            let claims = json!({
+                "aud": resource,
+                "iss": format!("https://sts.windows.net/{}/", self.account.tenant),
+                "appid": self.client_id,
+                "oid": self.account.object_id,
+                "scp": names.join(" "),
+                "tid": self.account.tenant,
+                "uti": random::text(id_length),
+                "ver": "1.0",
+            });
+            encode(&claims, "")
+        };
+        // Base64url never has a length of 4n + 1 characters.
+        let unsigned = [22, 23].map(unsigned);
+        let unsigned = unsigned.into_iter().find(|text| length.saturating_sub(text.len()) % 4 != 1).unwrap_or_default();
         // Random bytes instead of a signature fill the token up to the chosen length.
         let signature = random::encoded_bytes(length.saturating_sub(unsigned.len()).max(43));
         unsigned + &signature
