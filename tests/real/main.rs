@@ -23,6 +23,7 @@ mod memory;
 mod passphrase;
 mod pictures;
 mod process;
+mod resources;
 mod secrets;
 mod sink;
 mod ssh;
