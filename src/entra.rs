@@ -11,12 +11,13 @@ mod tls;
 mod token_response;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    TokenResponse, TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -28,6 +29,7 @@ use crate::unix_time::now;
 pub(crate) use device::DeviceCode;
 use http::HttpClient;
 pub use id_token::Account;
+use id_token::IdToken;
 pub(crate) use refusal::token_is_refused;
 use retry::Repeatable;
 pub(crate) use tls::tls_configuration;
@@ -73,6 +75,27 @@ pub(crate) struct Tokens {
     pub(crate) access: Access,
     /// The new refresh token. `None` if the one that was sent remains valid.
     pub(crate) refresh_token: Option<RefreshToken>,
+    /// The account that an id_token with a fault names.
+    unverified_account: Option<Account>,
+}
+
+impl Tokens {
+    /// Returns the account that the id_token names, verified or not: if it is another one than expected, the tokens must
+    /// not be used.
+    pub(crate) fn named_account(&self) -> Option<&Account> {
+        self.access.account.as_ref().or(self.unverified_account.as_ref())
+    }
+}
+
+/// What a token request belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// A sign-in with a browser.
+    AuthorizationCode,
+    /// A sign-in with a device code.
+    DeviceCode,
+    /// A refresh of the stored token.
+    Refresh,
 }
 
 /// An access token with its expiry, scopes and account.
@@ -143,6 +166,7 @@ impl<'a> Entra<'a> {
 
     /// Exchanges the authorization code of the redirect for tokens.
     pub(crate) fn exchange(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<Tokens> {
+        let answered_at = Cell::new(0);
         let response = self
             .client
             .exchange_code(code)
@@ -150,20 +174,28 @@ impl<'a> Entra<'a> {
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft requires the scopes of one resource here; RFC 6749 and the oauth2 crate have no such parameter.
             .add_extra_param("scope", self.scopes())
-            .request(&|request| self.http.post(request, Repeatable::UntilAnswered))
+            .request(&|request| self.post(request, Repeatable::UntilAnswered, &answered_at))
             .map_err(into_error)?;
-        self.tokens(response, Some(request.nonce.secret()))
+        self.tokens(response, Flow::AuthorizationCode, Some(request.nonce.secret()), answered_at.get())
     }
 
     /// Redeems a refresh token for an access token and, in most responses, a new refresh token.
     pub(crate) fn refresh(&self, refresh_token: &RefreshToken) -> Result<Tokens> {
+        let answered_at = Cell::new(0);
         let response = self
             .client
             .exchange_refresh_token(refresh_token)
             .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.http.post(request, Repeatable::Always))
+            .request(&|request| self.post(request, Repeatable::Always, &answered_at))
             .map_err(into_error)?;
-        self.tokens(response, None)
+        self.tokens(response, Flow::Refresh, None, answered_at.get())
+    }
+
+    /// Sends a token request, and notes when the server answered.
+    fn post(&self, request: HttpRequest, repeatable: Repeatable, answered_at: &Cell<u64>) -> Result<HttpResponse> {
+        let response = self.http.post(request, repeatable)?;
+        answered_at.set(http::time_of(&response));
+        Ok(response)
     }
 
     /// Fetches the OpenID configuration of the authority, to test the connection. Returns the `Date` of the response.
@@ -197,19 +229,28 @@ impl<'a> Entra<'a> {
         self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn tokens(&self, response: EntraTokenResponse, nonce: Option<&str>) -> Result<Tokens> {
+    /// Takes the tokens out of a response. `answered_at` is the server's time in seconds since 1970.
+    pub(crate) fn tokens(
+        &self,
+        response: EntraTokenResponse,
+        flow: Flow,
+        nonce: Option<&str>,
+        answered_at: u64,
+    ) -> Result<Tokens> {
         if response.access_token().secret().is_empty() && response.refresh_token().is_none() {
             return Err(http::unexpected_response("the response contains no token"));
         }
-        let account = match id_token::account(response.id_token(), &self.profile.client_id, nonce) {
-            // Without a nonce the id_token proves nothing: the tokens were issued for a secret that we sent, so they
-            // are good even if the id_token is not.
-            Err(error) if nonce.is_none() => {
-                log::warn!("cannot determine the account of this token: {error}");
-                None
-            }
-            account => account?,
+        let IdToken { account, fault } = match response.id_token() {
+            Some(id_token) => id_token::parse(id_token, self.profile, nonce, answered_at),
+            None => IdToken { account: None, fault: Some("there is none".to_owned()) },
         };
+        match &fault {
+            // In a refresh, the tokens were issued for a secret of ours, so they are good even if the id_token is not.
+            Some(fault) if flow == Flow::Refresh => log::warn!("the id_token of the response is not used: {fault}"),
+            Some(fault) => return Err(self.invalid_id_token(fault)),
+            None => {}
+        }
+        let (account, unverified_account) = if fault.is_none() { (account, None) } else { (None, account) };
         let access = Access {
             token: response.access_token().clone(),
             expires: response.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
@@ -218,7 +259,14 @@ impl<'a> Entra<'a> {
         };
         // A malformed token could not be loaded again, so it must not replace the stored one.
         let refresh_token = response.refresh_token().filter(|token| is_well_formed_token(token.secret())).cloned();
-        Ok(Tokens { access, refresh_token })
+        Ok(Tokens { access, refresh_token, unverified_account })
+    }
+
+    fn invalid_id_token(&self, fault: &str) -> Error {
+        Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}")).hint(format!(
+            "nothing was stored; run `get-token --profile {:#}` again and complete the sign-in that it opens",
+            self.profile.name
+        ))
     }
 }
 

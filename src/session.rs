@@ -150,8 +150,10 @@ impl Session {
         cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
         self.ensure_same_origin(stored)?;
         let _deferred = signals::defer();
-        let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
-        access.account = Some(self.account_of_refresh(stored, access.account)?);
+        let tokens = entra.refresh(&stored.token)?;
+        let account = self.account_of_refresh(stored, &tokens)?;
+        let Tokens { mut access, refresh_token, .. } = tokens;
+        access.account = Some(account);
         // A sign-in does not wait for the lock for ever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
             log::warn!(
@@ -195,26 +197,27 @@ impl Session {
     }
 
     /// Returns the account of a refreshed token. Fails if it is not the account that the profile belongs to.
-    fn account_of_refresh(&self, stored: &Stored, answered: Option<Account>) -> Result<Account> {
+    fn account_of_refresh(&self, stored: &Stored, tokens: &Tokens) -> Result<Account> {
         let name = &self.profile.name;
         let hint =
             format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
-        let recorded = stored.record.as_ref().and_then(|record| record.account.clone());
-        let Some(account) = answered.or(recorded) else {
+        let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
+        let named = tokens.named_account().or(recorded);
+        if let Some((account, owner)) =
+            named.zip(self.owner()).filter(|(named, owner)| !owner.account.is_same_as(named))
+        {
+            let message = format!(
+                "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
+                account.name, owner.account.name
+            );
+            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
+        }
+        // An id_token with a fault proves nothing, so that the record must name the account.
+        tokens.access.account.as_ref().or(recorded).cloned().ok_or_else(|| {
             let message =
                 format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");
-            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
-        };
-        match self.owner() {
-            Some(owner) if !owner.account.is_same_as(&account) => {
-                let message = format!(
-                    "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
-                    account.name, owner.account.name
-                );
-                Err(Error::new(ErrorKind::SignIn, message).hint(hint))
-            }
-            _ => Ok(account),
-        }
+            Error::new(ErrorKind::SignIn, message).hint(hint)
+        })
     }
 
     /// Fails if the stored token was issued by another authority or to another client: another authority must not see it,
@@ -263,7 +266,7 @@ impl Session {
 
     /// Stores the tokens of a sign-in.
     pub(crate) fn store(&self, tokens: Tokens) -> Result<SignedIn> {
-        let Tokens { access, refresh_token } = tokens;
+        let Tokens { access, refresh_token, .. } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(
                 ErrorKind::Protocol,

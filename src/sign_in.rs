@@ -87,12 +87,12 @@ impl SignIn<'_> {
             let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
             tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
-            if tokens.access.account.get_or_insert_with(|| account.clone()).is_same_as(&account) {
-                session.store(tokens)
-            } else {
-                Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
-                    .hint("nothing was stored; run the same command again"))
+            if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
+                return Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
+                    .hint("nothing was stored; run the same command again"));
             }
+            tokens.access.account.get_or_insert_with(|| account.clone());
+            session.store(tokens)
         };
         let others =
             self.sessions[1..].iter().map(|session| (session.profile().name.clone(), redeem(session))).collect();

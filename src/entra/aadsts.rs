@@ -51,13 +51,12 @@ impl NextStep {
 
 /// Replaces the placeholders of a text with the values of the profile.
 pub(crate) fn fill(text: &str, profile: &Profile) -> String {
-    let authority = profile.authority.endpoint("");
     let admin_consent = format!("{}?client_id={}", profile.authority.admin_consent(), profile.client_id.as_str());
     let values = [
         ("{get_token}", &*format!("`get-token --profile {:#}`", profile.name)),
         ("{profile}", profile.name.as_str()),
         ("{client_id}", profile.client_id.as_str()),
-        ("{tenant}", authority.path().trim_matches('/')),
+        ("{tenant}", profile.authority.tenant()),
         ("{admin_consent}", &admin_consent),
         ("{redirect_uri}", profile.redirect_uri.as_str()),
         ("{file}", &profile.file.display().to_string()),

@@ -6,8 +6,10 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
 use reqwest::{Client, StatusCode, redirect};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::refusal;
 use super::retry::{self, Attempts, FailedAttempt, Repeatable};
@@ -15,6 +17,7 @@ use super::tls::tls_configuration;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
+use crate::unix_time::now;
 use crate::{runtime, signals};
 
 /// In bytes. A token response has about 6 KB, so that a larger one did not come from Microsoft.
@@ -235,6 +238,13 @@ pub(crate) fn success(response: HttpResponse, profile: &Profile) -> Result<HttpR
 fn busy(host: &str, status: StatusCode) -> Error {
     Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})"))
         .hint("try again later; the stored token is kept")
+}
+
+/// Returns the server's time in seconds since 1970: the `Date` of the response (RFC 9110, 6.6.1), or else our own.
+pub(crate) fn time_of(response: &HttpResponse) -> u64 {
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
+    date.and_then(|date| u64::try_from(date.unix_timestamp()).ok()).unwrap_or_else(now)
 }
 
 /// The innermost error. The outer ones repeat the URL and say only that something failed.

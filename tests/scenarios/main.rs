@@ -8,6 +8,7 @@ mod accounts;
 mod configuration;
 mod documents;
 mod files;
+mod id_token;
 mod isolation;
 mod listener;
 mod memory;

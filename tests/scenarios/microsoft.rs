@@ -48,18 +48,6 @@ fn a_malformed_access_token_exits_with_76_and_the_new_refresh_token_is_stored() 
 }
 
 #[test]
-fn a_refresh_works_despite_a_malformed_id_token_or_lifetime() {
-    for order in [Fault::BrokenIdToken, Fault::WrongAudience, Fault::NoIdToken, Fault::ExpiresInText] {
-        let home = Home::new();
-        home.sign_in().token(); // the account is recorded
-        home.standin.set_single_use_refresh_tokens(true);
-        home.standin.order(order);
-        assert!(home.standin.is_valid_access_token(home.refresh().token()));
-        home.refresh().token();
-    }
-}
-
-#[test]
 fn transient_failures_exit_with_75() {
     fault(Fault::Hang, 75, &["error: the request to localhost:", " timed out after 1 s", "network_timeout in /"]);
     fault(Fault::Reset, 75, &["error: localhost:", " cannot be reached: ", "the stored token is kept"]);

@@ -85,6 +85,8 @@ pub enum Fault {
     WrongIssuer,
     /// An id token that expired an hour ago.
     ExpiredIdToken,
+    /// An id token with these claims in place of its own; `null` removes a claim.
+    Claims(serde_json::Map<String, Value>),
 }
 
 impl Fault {
@@ -157,6 +159,9 @@ impl Fault {
                 alter(&mut reply, "iss", Some(issuer.into()));
             }
             Fault::ExpiredIdToken => alter(&mut reply, "exp", Some((issue::unix_time() - 3_600).into())),
+            Fault::Claims(claims) => claims.into_iter().for_each(|(claim, value)| {
+                alter(&mut reply, &claim, Some(value).filter(|value| !value.is_null()));
+            }),
             Fault::AnswerLost => return Wire::Reset.into_response(),
             Fault::ByteByByte => return Wire::ByteByByte.with(reply.json(caller)),
             _ => {}

@@ -120,6 +120,8 @@ pub struct Setup {
     pub refresh_token_length: RangeInclusive<usize>,
     /// Length of authorization codes in characters.
     pub code_length: RangeInclusive<usize>,
+    /// How far this server's clock is behind the machine's.
+    pub clock_behind: Duration,
     /// Port on loopback, 0 for a free one.
     pub port: u16,
     /// Where the certificate of the authority is written; a temporary folder by default.
@@ -143,6 +145,7 @@ impl Default for Setup {
             access_token_length: 1_500..=2_500,
             refresh_token_length: 1_000..=1_900,
             code_length: 1_000..=1_600,
+            clock_behind: Duration::ZERO,
             port: 0,
             directory: None,
         }
