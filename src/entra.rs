@@ -174,7 +174,7 @@ impl<'a> Entra<'a> {
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft requires the scopes of one resource here; RFC 6749 and the oauth2 crate have no such parameter.
             .add_extra_param("scope", self.scopes())
-            .request(&|request| self.post(request, Repeatable::UntilAnswered, &answered_at))
+            .request(&|request| self.post(request, Repeatable::OnceAfterAnswer, &answered_at))
             .map_err(into_error)?;
         self.tokens(response, Flow::AuthorizationCode, Some(request.nonce.secret()), answered_at.get())
     }

@@ -2,6 +2,7 @@
 //! the identity platform, become an [`Error`] here.
 
 use std::future::Future;
+use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -164,7 +165,7 @@ impl<'a> HttpClient<'a> {
         }
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&host, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| cut_off(&host, &error))? {
             if body.len() + chunk.len() > MAX_RESPONSE_SIZE {
                 let why = format!("{host} sent more than 1 MiB");
                 return Err(FailedAttempt::answered(unexpected_response(why)));
@@ -197,6 +198,15 @@ impl<'a> HttpClient<'a> {
         let error = Error::new(ErrorKind::TryLater, format!("{host} cannot be reached: {cause}")).hint(hint);
         FailedAttempt { is_transient: !untrusted, ..FailedAttempt::answered(error) }
     }
+}
+
+/// The failure of a response whose end did not arrive.
+fn cut_off(host: &str, error: &reqwest::Error) -> FailedAttempt {
+    log::info!("{host}: {}", root_cause(error));
+    FailedAttempt::answered(
+        Error::new(ErrorKind::TryLater, format!("the response of {host} was cut off"))
+            .hint("check the network, then try again; the stored token is kept"),
+    )
 }
 
 /// The host of a request, with its port unless it is the default.
@@ -253,5 +263,9 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    for_terminal(&cause.to_string())
+    match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+        // rustls explains this with a link to its manual.
+        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
+        _ => for_terminal(&cause.to_string()),
+    }
 }

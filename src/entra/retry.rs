@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::token_is_refused;
 use crate::error::{Error, ErrorKind};
 
 /// The first attempt included. A mail program retries on its own timer, and a person who is offline should not wait long.
@@ -37,21 +38,25 @@ impl FailedAttempt {
 pub(crate) enum Repeatable {
     /// For refresh tokens, which Microsoft does not revoke when it issues the next one.
     Always,
-    /// For authorization codes, which can be used once: a server that answered may have redeemed it (RFC 6749, 4.1.2).
-    UntilAnswered,
+    /// For authorization codes, which can be used once (RFC 6749, 4.1.2): a server that answered may have redeemed the code.
+    /// One more attempt shows whether it has.
+    OnceAfterAnswer,
 }
 
 /// The attempts of one request.
 pub(crate) struct Attempts {
     made: u32,
     end: Instant,
+    first_error: Option<Error>,
     last_error: Option<Error>,
     repeatable: Repeatable,
+    was_answered: bool,
 }
 
 impl Attempts {
     pub(crate) fn new(limit: Duration, repeatable: Repeatable) -> Self {
-        Self { made: 0, end: Instant::now() + limit, last_error: None, repeatable }
+        let end = Instant::now() + limit;
+        Self { made: 0, end, first_error: None, last_error: None, repeatable, was_answered: false }
     }
 
     /// Returns the pause before the next attempt, or the error if no attempt is left.
@@ -60,10 +65,14 @@ impl Attempts {
         FailedAttempt { error, is_transient, was_answered, retry_after }: FailedAttempt,
     ) -> Result<Duration, Error> {
         self.made += 1;
-        let may_be_redeemed = was_answered && self.repeatable == Repeatable::UntilAnswered;
-        if !is_transient || may_be_redeemed || self.made == MAX_ATTEMPTS {
-            return Err(error);
+        let is_code = self.repeatable == Repeatable::OnceAfterAnswer;
+        if !is_transient || is_code && self.was_answered || self.made == MAX_ATTEMPTS {
+            // An earlier attempt used the code, and its failure is the reason why there are no tokens.
+            let is_used = is_code && error.refusal().is_some_and(token_is_refused);
+            return Err(self.first_error.take().filter(|_| is_used).unwrap_or(error));
         }
+        self.was_answered |= was_answered;
+        self.first_error.get_or_insert_with(|| error.clone());
         self.last_error = Some(error.clone());
         let left = self.end.saturating_duration_since(Instant::now());
         match retry_after {
@@ -131,10 +140,12 @@ mod tests {
     }
 
     #[test]
-    fn an_authorization_code_is_not_resent_after_a_response() {
-        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::UntilAnswered);
+    fn an_authorization_code_is_sent_once_more_after_a_response() {
+        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::OnceAfterAnswer);
         assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_ok());
-        assert!(attempts.delay_after(failure(ErrorKind::TryLater, true, None)).is_err());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_ok());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, true, None)).is_ok());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_err());
     }
 
     #[test]

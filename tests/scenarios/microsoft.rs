@@ -58,7 +58,7 @@ fn transient_failures_exit_with_75() {
             &["is temporarily unavailable", "the stored token is kept"],
         );
     }
-    fault(Fault::Truncated, 75, &["cannot be reached", "the stored token is kept"]);
+    fault(Fault::Truncated, 75, &["the response of localhost:", " was cut off", "the stored token is kept"]);
     fault(Fault::aadsts(50_196), 75, &["AADSTS50196", "try again later"]);
 }
 
@@ -100,16 +100,60 @@ fn retry_after_is_honoured() {
     assert_eq!(home.standin.token_requests(), asked + 1);
 }
 
+/// A server that answered may have used the code, but a server that is busy usually has not.
 #[test]
-fn an_authorization_code_is_resent_only_without_a_response() {
-    let home = Home::new();
-    home.standin.order(Fault::Reset);
-    home.sign_in().token();
+fn an_authorization_code_is_resent_once_after_a_response() {
+    for order in [
+        Fault::Reset,
+        Fault::Status { status: 429, retry_after: None },
+        Fault::Status { status: 503, retry_after: Some("0".to_owned()) },
+        Fault::Truncated,
+    ] {
+        let home = Home::new();
+        home.standin.order(order);
+        home.sign_in().token();
+        assert_eq!(home.standin.token_requests(), 2);
+    }
 
     let home = Home::new();
-    home.standin.order(Fault::Status { status: 503, retry_after: None });
+    home.standin.order_times(Fault::Status { status: 503, retry_after: None }, 3);
     home.sign_in().fails_with(75);
-    assert_eq!(home.standin.token_requests(), 1);
+    assert_eq!(home.standin.token_requests(), 2);
+}
+
+#[test]
+fn if_the_first_attempt_used_the_authorization_code_its_error_is_reported() {
+    for (first, text) in [
+        (Fault::Status { status: 502, retry_after: None }, "is temporarily unavailable (502"),
+        (Fault::Truncated, "was cut off"),
+        (Fault::AnswerLost, "cannot be reached"),
+    ] {
+        let home = Home::new();
+        home.standin.order(first);
+        home.standin.order(Fault::aadsts(54_005));
+        let run = home.sign_in();
+        let stderr = run.fails_with(75);
+        assert!(stderr.contains(text) && !stderr.contains("54005"), "{stderr}");
+    }
+    // Without an earlier failure, Microsoft's answer is reported.
+    let home = Home::new();
+    home.standin.order(Fault::aadsts(54_005));
+    assert!(home.sign_in().fails_with(77).contains("54005"));
+}
+
+#[test]
+fn a_connection_that_ends_early_is_named_without_a_link() {
+    for (order, text) in
+        [(Fault::Truncated, " was cut off\n"), (Fault::Closed, " cannot be reached: the connection was closed\n")]
+    {
+        let home = Home::new();
+        home.store_token("mail");
+        home.configure_with("network_timeout = 1");
+        home.standin.order_times(order, 5);
+        let run = home.refresh();
+        let stderr = run.fails_with(75);
+        assert!(stderr.contains(text) && !stderr.contains("http"), "{stderr}");
+    }
 }
 
 #[test]

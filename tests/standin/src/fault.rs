@@ -34,6 +34,8 @@ pub enum Fault {
     },
     /// The connection is reset without an answer. The request has had no effect.
     Reset,
+    /// The connection ends without an answer.
+    Closed,
     /// The request is granted, the connection reset: the answer is lost.
     AnswerLost,
     /// No answer until the stand-in stops.
@@ -113,6 +115,7 @@ impl Fault {
                 answer
             }
             Fault::Reset => Wire::Reset.into_response(),
+            Fault::Closed => Wire::Closed.into_response(),
             Fault::Hang => Wire::Hang.into_response(),
             Fault::Delay { milliseconds } => {
                 tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
