@@ -1,20 +1,20 @@
 //! Access tokens in memory that outlives the process and is never written to a disk: the user's keyring in the Linux
 //! kernel (keyrings(7)). On other systems, and if the keyring is full or not available, every lookup is a miss.
 
+mod entry;
 #[cfg_attr(target_os = "linux", path = "cache/kernel.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "cache/none.rs")]
 mod memory;
 
-use oauth2::RefreshToken;
-use serde::{Deserialize, Serialize};
+use oauth2::{AccessToken, RefreshToken};
 use sha2::{Digest, Sha256};
 
 use crate::config::{CacheChoice, Profile, ProfileName};
-use crate::entra::Access;
 use crate::paths::Paths;
 use crate::private_fs::FileId;
 use crate::store::token_digest;
 use crate::unix_time::now;
+use entry::Entry;
 
 /// In seconds. A token is handed out only if it is valid for at least this long.
 const MIN_REMAINING: u64 = 10 * 60;
@@ -26,20 +26,13 @@ const MAX_LIFETIME: u64 = 28 * 60 * 60;
 pub(crate) struct Cache {
     choice: CacheChoice,
     name: String,
-    key_digest: String,
+    key_digest: [u8; 16],
 }
 
-#[derive(Deserialize, Serialize)]
-struct Entry<Token> {
-    /// The digest of the configuration that the token was issued for. With another configuration the token is not used.
-    key_digest: String,
-    /// In seconds since 1970. If the clock was set back since then, the token's age is unknown and the token is not used.
-    cached_at: u64,
-    /// The digest of the refresh token that the access token was issued for.
-    token_digest: String,
-    /// The identity of the refresh token's file, if it is in a file.
-    file: Option<FileId>,
-    access: Token,
+/// An access token with its end, in seconds since 1970.
+pub(crate) struct CachedToken {
+    pub(crate) token: AccessToken,
+    pub(crate) expires: u64,
 }
 
 impl Cache {
@@ -49,29 +42,33 @@ impl Cache {
 
     /// Returns the cached token if it is valid for at least ten more minutes and the refresh token's file has not changed
     /// since. A refresh token in the keychain is not read: that would cost more than the cache saves.
-    pub(crate) fn get(&self, file: impl FnOnce() -> Option<FileId>) -> Option<Access> {
+    pub(crate) fn get(&self, file: impl FnOnce() -> Option<FileId>) -> Option<CachedToken> {
         if self.choice == CacheChoice::None {
             return None;
         }
         let good = read(&self.name)
             .filter(|entry| entry.key_digest == self.key_digest && entry.cached_at <= now())
-            .filter(|entry| entry.access.expires.is_some_and(|expires| expires > now() + MIN_REMAINING))
-            .filter(|entry| entry.file == file());
+            .filter(|entry| entry.expires > now() + MIN_REMAINING)
+            .filter(|entry| entry.file == file().map(|file| file.0));
         log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "not found" });
-        good.map(|entry| entry.access)
+        good.map(|entry| CachedToken { token: AccessToken::new(entry.token), expires: entry.expires })
     }
 
     /// Caches a token until ten minutes before it expires. A token of unknown lifetime is not cached.
-    pub(crate) fn insert(&self, access: &Access, refresh_token: &RefreshToken, file: Option<FileId>) {
-        let seconds = access.expires.unwrap_or(0).saturating_sub(now() + MIN_REMAINING).min(MAX_LIFETIME);
+    pub(crate) fn insert(&self, cached: &CachedToken, refresh_token: &RefreshToken, file: Option<FileId>) {
+        let seconds = cached.expires.saturating_sub(now() + MIN_REMAINING).min(MAX_LIFETIME);
         if self.choice == CacheChoice::None || seconds == 0 {
             return;
         }
-        let token_digest = token_digest(refresh_token);
-        let entry = Entry { key_digest: self.key_digest.clone(), cached_at: now(), token_digest, file, access };
-        if let Ok(entry) = serde_json::to_vec(&entry)
-            && let Err(why) = memory::insert(&self.name, &entry, seconds)
-        {
+        let entry = Entry {
+            key_digest: self.key_digest,
+            token_digest: token_digest(refresh_token),
+            file: file.map(|file| file.0),
+            cached_at: now(),
+            expires: cached.expires,
+            token: cached.token.secret().clone(),
+        };
+        if let Err(why) = memory::insert(&self.name, &entry.encode(), seconds) {
             log::info!("the access token is not cached in kernel memory: {why}");
         }
     }
@@ -80,7 +77,7 @@ impl Cache {
 /// Removes the cached token of a profile unless it was issued for the refresh token that is stored now.
 pub(crate) fn remove_unless_issued_for(refresh_token: Option<&RefreshToken>, paths: &Paths, profile: &ProfileName) {
     let name = name(paths, profile);
-    let is_current = |entry: Entry<Access>| refresh_token.map(token_digest) == Some(entry.token_digest);
+    let is_current = |entry: Entry| refresh_token.map(token_digest) == Some(entry.token_digest);
     if !read(&name).is_some_and(is_current) {
         memory::remove(&name);
     }
@@ -97,12 +94,12 @@ fn name(paths: &Paths, profile: &ProfileName) -> String {
     format!("m365auth:{profile}:{}", paths.cache().as_os_str().as_encoded_bytes().escape_ascii())
 }
 
-fn read(name: &str) -> Option<Entry<Access>> {
-    serde_json::from_slice(&memory::get(name)?).ok()
+fn read(name: &str) -> Option<Entry> {
+    Entry::decode(&memory::get(name)?)
 }
 
 /// Returns a digest of everything that a token depends on.
-fn digest(profile: &Profile) -> String {
+fn digest(profile: &Profile) -> [u8; 16] {
     let scopes = profile.scopes.iter().map(|scope| scope.as_str());
     let [authority, client_id] = [profile.authority.to_string(), profile.client_id.to_string()];
     let username = profile.username.as_deref().unwrap_or_default();
@@ -111,5 +108,5 @@ fn digest(profile: &Profile) -> String {
         digest.update(part);
         digest.update([0]); // a separator, so that two lists of parts cannot have the same digest
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    *digest.finalize().first_chunk().expect("SHA-256 has 32 bytes")
 }

@@ -21,7 +21,7 @@ use clap::{Args, Parser};
 
 use crate::config::{Config, ProfileName};
 use crate::error::{ErrorKind, Result};
-use crate::paths::Paths;
+use crate::paths::{Paths, ensure_expanded};
 use crate::private_fs;
 use crate::signals;
 use stdout::Stdout;
@@ -95,10 +95,12 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 impl Common {
     fn configuration_file(&self) -> Result<PathBuf> {
-        match &self.config {
-            Some(file) => Ok(file.clone()),
-            None => Ok(Paths::from_environment()?.configuration_file()),
-        }
+        let file = match &self.config {
+            Some(file) => file.clone(),
+            None => Paths::from_environment()?.configuration_file(),
+        };
+        ensure_expanded(&file)?;
+        Ok(file)
     }
 
     fn load_config(&self) -> Result<Config> {

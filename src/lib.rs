@@ -16,6 +16,8 @@ pub mod cli;
 mod config;
 mod entra;
 mod error;
+#[cfg(unix)]
+mod foreground;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -50,7 +52,9 @@ pub use session::Session;
 ///
 /// The errors of [`Config::load`], [`Session::open`] and [`Session::access_token`].
 pub fn get_access_token(profile: &str) -> Result<AccessToken> {
-    let config = Config::load(&Paths::from_environment()?.configuration_file())?;
+    let file = Paths::from_environment()?.configuration_file();
+    paths::ensure_expanded(&file)?;
+    let config = Config::load(&file)?;
     Session::open(&config, &profile.parse()?)?.access_token().map(|access| access.token)
 }
 

@@ -57,6 +57,7 @@ impl Paths {
     /// must the target of a symbolic link.
     pub(crate) fn load_configuration(&self) -> Result<Option<Config>> {
         let file = self.configuration_file();
+        ensure_expanded(&file)?;
         if Self::named_configuration_file().is_none() && !private_fs::exists(&file) {
             return Ok(None);
         }
@@ -102,6 +103,18 @@ impl Paths {
     pub(crate) fn certificate_key(&self) -> PathBuf {
         self.cache.join("server.key")
     }
+}
+
+/// Fails for a path that begins with `~/`: only a shell expands it, and a folder called `~` would be created.
+pub(crate) fn ensure_expanded(file: &Path) -> Result<()> {
+    if !file.starts_with("~") {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Configuration,
+        format!("the path of the configuration, {}, is not expanded", file.display()),
+    )
+    .hint("write the full path in M365AUTH_CONFIG or --config, such as /home/ada/.config/m365auth/config.toml"))
 }
 
 /// A relative path is ignored (XDG Base Directory Specification).

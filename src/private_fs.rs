@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use rustix::{fs::OFlags, process::geteuid};
-use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::signals;
 
@@ -235,24 +235,24 @@ fn restrict_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(()) // the folder is in the user's profile, whose access control list does the same
 }
 
-/// The identity of a file's content: a file that was replaced or written has another one.
-#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct FileId {
-    device: u64,
-    inode: u64,
-    size: u64,
-    /// Modification and status change, in seconds and nanoseconds since 1970.
-    times: [i64; 4],
-}
+/// The identity of a file's content, as a digest: a file that was replaced or written has another one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FileId(pub(crate) [u8; 8]);
 
 impl FileId {
     /// Returns None if there is no file.
     #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt as _;
-        let metadata = fs::metadata(path).ok()?;
-        let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
-        Some(Self { device: metadata.dev(), inode: metadata.ino(), size: metadata.size(), times })
+        let file = fs::metadata(path).ok()?;
+        let mut digest = Sha256::new();
+        digest.update(file.dev().to_be_bytes());
+        digest.update(file.ino().to_be_bytes());
+        digest.update(file.size().to_be_bytes());
+        for time in [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()] {
+            digest.update(time.to_be_bytes());
+        }
+        digest.finalize().first_chunk().copied().map(Self)
     }
 
     /// Returns None: without kernel memory no access token outlives the process.

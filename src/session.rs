@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth2::RefreshToken;
 
-use crate::cache::{self, Cache};
+use crate::cache::{self, Cache, CachedToken};
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
 use crate::entra::{self, Access, Account, Entra, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
@@ -88,6 +88,19 @@ impl Session {
     /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
     /// issued by another authority or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
+        let mut access = self.bare_access_token()?;
+        // The cache keeps neither account nor scopes: an ordinary user's keyring is small.
+        if access.account.is_none()
+            && let Some(record) = self.stores.newest_record()
+        {
+            access.scopes = record.scopes();
+            access.account = record.account;
+        }
+        Ok(access)
+    }
+
+    /// Like [`Session::access_token`], but a cached token comes without its account and scopes.
+    pub(crate) fn bare_access_token(&self) -> Result<Access> {
         if let Some(access) = self.cached() {
             return Ok(access);
         }
@@ -97,7 +110,16 @@ impl Session {
     }
 
     fn cached(&self) -> Option<Access> {
-        self.cache.get(|| self.stores.file_id())
+        let CachedToken { token, expires } = self.cache.get(|| self.stores.file_id())?;
+        Some(Access { token, expires: Some(expires), scopes: Vec::new(), account: None })
+    }
+
+    /// A token of unknown lifetime is not cached.
+    fn cache(&self, access: &Access, refresh_token: &RefreshToken) {
+        if let Some(expires) = access.expires {
+            let cached = CachedToken { token: access.token.clone(), expires };
+            self.cache.insert(&cached, refresh_token, self.stores.file_id());
+        }
     }
 
     /// Returns a new access token, even if one is cached. The rotated refresh token is saved before this returns.
@@ -161,7 +183,7 @@ impl Session {
             );
             return entra::ensure_well_formed(&access.token).map(|()| access);
         }
-        let mut record = Record::for_new_token(&self.profile, access.account.clone());
+        let mut record = Record::for_new_token(&self.profile, &access);
         match &refresh_token {
             Some(token) => match self.stores.save(token, record) {
                 Ok(saved) => self.warn_of_file(stored.location, &saved),
@@ -174,7 +196,7 @@ impl Session {
             }
         }
         entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
-        self.cache.insert(&access, refresh_token.as_ref().unwrap_or(&stored.token), self.stores.file_id());
+        self.cache(&access, refresh_token.as_ref().unwrap_or(&stored.token));
         Ok(access)
     }
 
@@ -264,8 +286,8 @@ impl Session {
         Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
     }
 
-    /// Stores the tokens of a sign-in.
-    pub(crate) fn store(&self, tokens: Tokens) -> Result<SignedIn> {
+    /// Stores the tokens of a sign-in. If that fails, `retry` decides whether it is tried again.
+    pub(crate) fn store(&self, tokens: Tokens, retry: &dyn Fn(&Error) -> bool) -> Result<SignedIn> {
         let Tokens { access, refresh_token, .. } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(
@@ -279,22 +301,29 @@ impl Session {
         // because another process holds the lock for ever.
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
-        let record = Record::for_new_token(&self.profile, access.account.clone());
-        let saved = self.stores.save(&refresh_token, record).map_err(|error| {
-            let hint = error.next_step().unwrap_or_default().to_owned();
-            Error::new(
-                ErrorKind::Storage,
-                format!("you are signed in, but the refresh token could not be stored: {error}"),
-            )
-            .hint(hint)
-        })?;
+        let record = Record::for_new_token(&self.profile, &access);
+        let saved = self.save_or_retry(&refresh_token, &record, retry)?;
         if saved.keychain_failure.is_some() {
             self.warn_of_file(Location::Keychain, &saved);
         }
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
-        self.cache.insert(&access, &refresh_token, self.stores.file_id());
+        self.cache(&access, &refresh_token);
         let in_file = saved.location == Location::File;
         Ok(SignedIn { access, refresh_token, location: self.stores.describe(saved.location), in_file })
+    }
+
+    fn save_or_retry(&self, token: &RefreshToken, record: &Record, retry: &dyn Fn(&Error) -> bool) -> Result<Saved> {
+        let mut saved = self.stores.save(token, record.clone());
+        while let Err(error) = &saved {
+            if signals::is_pending() || !retry(error) {
+                let message = format!("you are signed in, but the refresh token could not be stored: {error}");
+                let hint = error.next_step().unwrap_or_default();
+                return Err(Error::new(ErrorKind::Storage, message).hint(hint));
+            }
+            // A keychain that failed is called again only on a new connection.
+            saved = Stores::new(&self.paths, &self.profile.name, &self.profile.store).save(token, record.clone());
+        }
+        saved
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) sessions: &'a [Session],
     /// Asks the user a yes-or-no question. Without a terminal the answer is no.
     pub(crate) confirm: &'a dyn Fn(&str) -> bool,
+    /// Asks whether a failed save is tried again. Without a terminal the answer is no.
+    pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
 
 /// The result of a sign-in: the tokens of the first profile, and the tokens or the error of each other profile.
@@ -82,7 +84,7 @@ impl SignIn<'_> {
                 .hint("nothing was stored; run the same command again")
         })?;
         self.ensure_same_account(&account)?;
-        let first = self.first_session().store(tokens)?;
+        let first = self.first_session().store(tokens, self.retry_save)?;
         let redeem = |session: &Session| {
             let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&first.refresh_token)?;
@@ -92,7 +94,7 @@ impl SignIn<'_> {
                     .hint("nothing was stored; run the same command again"));
             }
             tokens.access.account.get_or_insert_with(|| account.clone());
-            session.store(tokens)
+            session.store(tokens, self.retry_save)
         };
         let others =
             self.sessions[1..].iter().map(|session| (session.profile().name.clone(), redeem(session))).collect();

@@ -107,6 +107,16 @@ impl Drop for SignalGuard {
     }
 }
 
+/// Forgets a deferred Ctrl-C or Ctrl-\\. Other signals stay pending.
+#[cfg(unix)]
+pub(crate) fn discard_keyboard_interrupt() {
+    let Some(state) = STATE.get() else { return };
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGQUIT] {
+        let number = signal.unsigned_abs() as usize;
+        _ = state.pending.compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+}
+
 /// Returns whether a deferred signal is pending.
 pub(crate) fn is_pending() -> bool {
     STATE.get().is_some_and(|state| state.pending.load(Ordering::SeqCst) != 0)

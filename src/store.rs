@@ -16,7 +16,7 @@ use crate::sanitize::is_well_formed_token;
 use command::CommandStore;
 use file::FileStore;
 use keychain::Keychain;
-pub(crate) use record::{Owner, Record, digest as token_digest};
+pub(crate) use record::{Owner, Record, token_digest};
 pub(crate) use search::Removed;
 
 /// A store for one profile's refresh token.
@@ -167,6 +167,11 @@ impl Stores {
     /// Returns the account that the profile belongs to, if it is known.
     pub(crate) fn owner(&self, username: Option<&str>) -> Option<Owner> {
         self.records.owner(username)
+    }
+
+    /// Returns the record of the token that was issued last.
+    pub(crate) fn newest_record(&self) -> Option<Record> {
+        self.records.newest()
     }
 
     /// Returns the identity of the token's file, for the cache. Programs of the user's do not use that file.

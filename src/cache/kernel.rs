@@ -1,24 +1,30 @@
 //! The user's keyring in the Linux kernel (keyrings(7), user-keyring(7)). Other users cannot read it, it is not swapped,
 //! and the kernel removes a key when its timeout expires. A kernel without keyrings (ENOSYS), a container that forbids
 //! them (EPERM), a full quota (EDQUOT) and a missing or expired key (ENOKEY, EKEYEXPIRED) are ordinary misses.
+//!
+//! An ordinary user has 200 keys and 20,000 bytes for all programs together (keyrings(7), "maxkeys", "maxbytes").
 
-use linux_keyutils::{KeyError, KeyRing, KeyRingIdentifier};
+use linux_keyutils::{Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 
+/// Reads the entry. Searches the user keyring directly: a process keyring in each reader would cost one of the user's keys.
 pub(super) fn get(name: &str) -> Option<Vec<u8>> {
-    process_keyring().and_then(|process| process.search(name)?.read_to_vec()).ok()
+    find(name).and_then(|key| key.read_to_vec()).ok()
 }
 
 /// Caches the entry for this many seconds.
 ///
 /// A key that is added directly to the user keyring has no timeout at first, and a login whose session keyring does not
 /// contain the user keyring (SSH and cron can be such) cannot set one: the key would stay for ever. So the key is added
-/// to the process keyring, gets its timeout there, and is then linked to the user keyring, where it replaces an older
-/// one.
+/// to the process keyring, gets its timeout and its permissions there, and is then linked to the user keyring, where it
+/// replaces an older one.
 pub(super) fn insert(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'static str> {
     let insert = || {
-        let process = process_keyring()?;
+        let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
         let key = process.add_key(name, entry)?;
         key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX))?;
+        // Without these, a login that does not possess the user keyring could not read the key.
+        let user = Permission::VIEW | Permission::READ | Permission::SEARCH;
+        key.set_perms(KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(user).build())?;
         KeyRing::from_special_id(KeyRingIdentifier::User, true)?.link_key(key)?;
         process.unlink_key(key) // a long-lived process would overwrite it in place, which removes its timeout
     };
@@ -29,13 +35,9 @@ pub(super) fn insert(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'sta
 }
 
 pub(super) fn remove(name: &str) {
-    _ = process_keyring().and_then(|process| process.search(name)?.invalidate());
+    _ = find(name).and_then(|key| key.invalidate());
 }
 
-/// Returns the process keyring, linked to the user keyring. Without that link a login whose session keyring does not
-/// contain the user keyring may not read from it.
-fn process_keyring() -> Result<KeyRing, KeyError> {
-    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
-    process.link_keyring_id(KeyRingIdentifier::User)?;
-    Ok(process)
+fn find(name: &str) -> Result<Key, KeyError> {
+    KeyRing::from_special_id(KeyRingIdentifier::User, false)?.search(name)
 }

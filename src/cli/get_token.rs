@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::generate::generated;
-use super::stderr::{confirm, print, progress, with_hint};
+use super::stderr::{confirm, confirm_by_default, print, progress, with_hint};
 use super::stdout::Stdout;
 use super::{Common, check, first_run, sign_out, status};
 use crate::config::{Config, ProfileName};
@@ -103,7 +103,7 @@ fn run(arguments: Arguments) -> Result<()> {
     let sessions = sessions(&config, profiles)?;
     // Nobody signs in for nothing.
     sessions.iter().try_for_each(Session::ensure_storable)?;
-    let sign_in = SignIn { sessions: &sessions, confirm: &confirm };
+    let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in)?;
     print_summary(&sessions[0], &outcome);
     stdout.print(outcome.first.access.token.secret())
@@ -202,6 +202,11 @@ fn print_summary(lead: &Session, outcome: &SignInOutcome) {
             }
         }
     }
+}
+
+/// The token is in the memory of this process alone: to end now would lose the sign-in.
+fn retry_save(error: &Error) -> bool {
+    confirm_by_default(&format!("The refresh token is not stored yet: {}\nTry again?", with_hint(error)))
 }
 
 /// A fingerprint is 95 characters; browsers show it on two lines as well.

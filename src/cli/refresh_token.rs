@@ -63,7 +63,11 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     }
     let config = common.load_config()?;
     let session = Session::open(&config, &profile.profile)?;
-    let access = if fresh { session.fresh_access_token() } else { session.access_token() };
+    let access = match format {
+        _ if fresh => session.fresh_access_token(),
+        Format::Token => session.bare_access_token(),
+        Format::Xoauth2 | Format::Json => session.access_token(),
+    };
     let access = access.inspect_err(|error| {
         if error.kind() == ErrorKind::SignIn {
             sign_in_hook::run(

@@ -53,6 +53,18 @@ pub(super) fn confirm(question: &str) -> bool {
     io::stdin().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
+/// Asks a question to which an empty answer means yes. Without a terminal, and at the end of input, the answer is no.
+pub(super) fn confirm_by_default(question: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    print(question);
+    _ = write!(io::stderr().lock(), "[Y/n] ");
+    let mut answer = String::new();
+    matches!(io::stdin().read_line(&mut answer), Ok(1..))
+        && ["", "y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+}
+
 /// Asks for a text; an empty answer is the offered one. None at the end of input.
 pub(super) fn prompt(question: &str, offered: &str) -> Option<String> {
     let offer = if offered.is_empty() { String::new() } else { format!(" [{offered}]") };

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::ConfigurationError;
+use super::error::{ConfigurationError, shorten};
 use super::suggestion::{Section, unknown};
 
 /// What the value of a key must be.
@@ -101,6 +102,35 @@ impl Entry<'_> {
         let strings = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
         let strings = strings.collect::<Option<_>>().ok_or_else(|| self.not_valid())?;
         Ok(Spanned::new(self.value.span(), strings))
+    }
+
+    /// Returns the value as a path.
+    pub(super) fn path(&self) -> Result<PathBuf, ConfigurationError> {
+        let text = self.string()?;
+        self.ensure_full_path(text.get_ref())?;
+        Ok(PathBuf::from(text.into_inner()))
+    }
+
+    /// Returns the value as a program and its arguments.
+    pub(super) fn command(&self) -> Result<Vec<String>, ConfigurationError> {
+        if let Some(line) = self.value.get_ref().as_str().filter(|line| !line.trim().is_empty()) {
+            let words: Vec<String> = line.split_whitespace().map(|word| format!("{word:?}")).collect();
+            return Err(self.not_valid().hint_in_file(shorten(&format!("write it as a list: [{}]", words.join(", ")))));
+        }
+        let command = self.list()?.into_inner();
+        command.iter().try_for_each(|argument| self.ensure_full_path(argument))?;
+        Ok(command)
+    }
+
+    /// Only a shell expands `~`. Programs are run without one, and systemd and cron do not expand it either.
+    fn ensure_full_path(&self, text: &str) -> Result<(), ConfigurationError> {
+        let Some(rest) = text.strip_prefix("~/") else { return Ok(()) };
+        let home = std::env::var("HOME").unwrap_or_else(|_| "/home/ada".to_owned());
+        let must = format!("contain full paths, because {text:?} is not expanded");
+        Err(self
+            .form
+            .must(self.value.span(), &shown(self.value.get_ref()), &must)
+            .hint_in_file(format!("write the full path: \"{home}/{rest}\"")))
     }
 
     /// Returns the value as a table.

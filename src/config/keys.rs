@@ -1,7 +1,6 @@
 //! The table of the keys of `config.toml`: their names, what their values must be, and where these are stored.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use oauth2::ClientSecret;
 use toml::Spanned;
@@ -60,7 +59,7 @@ pub(super) static KEYS: [Key<Table>; 17] = [
         entry.number().map(|seconds| table.network_timeout = Some(seconds))
     }),
     Key::new("ca_file", "the path of a PEM file in quotes", r#""/etc/ssl/company.pem""#, |table, entry| {
-        entry.string().map(|text| table.ca_file = Some(PathBuf::from(text.into_inner())))
+        entry.path().map(|path| table.ca_file = Some(path))
     }),
     Key::new("imap_host", "HOST or HOST:PORT in quotes", r#""outlook.office365.com:993""#, |table, entry| {
         entry.string().map(|text| table.imap_host = Some(text))
@@ -75,7 +74,7 @@ pub(super) static KEYS: [Key<Table>; 17] = [
         "on_sign_in_needed",
         "a list: the program, then its arguments",
         r#"["notify-send", "Mail: please sign in"]"#,
-        |table, entry| entry.list().map(|command| table.on_sign_in_needed = Some(command.into_inner())),
+        |table, entry| entry.command().map(|command| table.on_sign_in_needed = Some(command)),
     ),
     Key::new(
         "scopes",

@@ -257,7 +257,7 @@ fn keys_that_exclude_each_other_or_are_in_the_wrong_place_are_named() {
     );
     let error = error_in("store.load = ['pass']");
     let hint = "in /home/ada/config.toml, set it, for example: store.save = [\"pass\", \"insert\", \"--multiline\", \
-                \"--force\", \"m365/mail\"]";
+                \"--force\", \"m365/{profile}\"]";
     assert_error(&error, "2: store.save is missing or empty", hint);
     let error = error_of(&format!("[profiles.\"ada@example.com\"]\n{CLIENT_ID}"));
     assert_error(
@@ -265,4 +265,31 @@ fn keys_that_exclude_each_other_or_are_in_the_wrong_place_are_named() {
         "2: client_id is set for [profiles.\"ada@example.com\"] only",
         "to use it for all profiles, move it above the first line that starts with [",
     );
+}
+
+#[test]
+fn a_path_that_only_a_shell_expands_is_an_error() {
+    for line in [
+        "ca_file = '~/company.pem'",
+        "store.load = ['~/bin/load']\nstore.save = ['save']",
+        "store.load = ['cat', '~/token']\nstore.save = ['save']",
+        "on_sign_in_needed = ['~/bin/notify']",
+    ] {
+        let error = error_in(line);
+        assert!(error.to_string().contains("is not valid: it must contain full paths"), "{error}");
+        assert!(error.next_step().is_some_and(|hint| hint.contains("write the full path: \"/")), "{error:?}");
+    }
+    assert_eq!(
+        error_in("username = '~/x'\nca_file = '~x'\n[profiles.mail]\nscopes = []").to_string().matches('~').count(),
+        0
+    );
+}
+
+#[test]
+fn a_program_in_one_string_is_shown_as_a_list() {
+    for line in ["store.load = 'pass show m365/mail'\nstore.save = ['x']", "on_sign_in_needed = 'pass show m365/mail'"]
+    {
+        let hint = error_in(line).next_step().unwrap_or_default().to_owned();
+        assert!(hint.ends_with("write it as a list: [\"pass\", \"show\", \"m365/mail\"]"), "{hint}");
+    }
 }

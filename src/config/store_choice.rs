@@ -33,20 +33,20 @@ static KEYS: [Key<StoreCommands>; 3] = [
     Key::new(
         "store.load",
         "a list: the program that prints the token, then its arguments",
-        r#"["pass", "show", "m365/mail"]"#,
-        |commands, entry| entry.list().map(|command| commands.load = command.into_inner()),
+        r#"["pass", "show", "m365/{profile}"]"#,
+        |commands, entry| entry.command().map(|command| commands.load = command),
     ),
     Key::new(
         "store.save",
         "a list: the program that reads the token from stdin, then its arguments",
-        r#"["pass", "insert", "--multiline", "--force", "m365/mail"]"#,
-        |commands, entry| entry.list().map(|command| commands.save = command.into_inner()),
+        r#"["pass", "insert", "--multiline", "--force", "m365/{profile}"]"#,
+        |commands, entry| entry.command().map(|command| commands.save = command),
     ),
     Key::new(
         "store.delete",
         "a list: the program that removes the token, then its arguments",
-        r#"["pass", "rm", "--force", "m365/mail"]"#,
-        |commands, entry| entry.list().map(|command| commands.delete = command.into_inner()),
+        r#"["pass", "rm", "--force", "m365/{profile}"]"#,
+        |commands, entry| entry.command().map(|command| commands.delete = command),
     ),
 ];
 

@@ -32,9 +32,16 @@ impl FromStr for ProfileName {
             return Err(Error::new(ErrorKind::Configuration, message)
                 .hint("use letters, digits, spaces and - _ . @ + in a profile name, and no dot at its start"));
         }
+        if name.len() > MAX_NAME_LENGTH {
+            let message = format!("a profile name of {} bytes is too long: the limit is {MAX_NAME_LENGTH}", name.len());
+            return Err(Error::new(ErrorKind::Configuration, message).hint("choose a shorter name"));
+        }
         Ok(Self(name.to_owned()))
     }
 }
+
+/// In bytes. A file name has 255 at most (NAME_MAX), and the longest of ours adds 31 to the profile's.
+const MAX_NAME_LENGTH: usize = 200;
 
 /// Writes the name; with `{:#}`, quoted for a shell if necessary.
 impl fmt::Display for ProfileName {

@@ -11,9 +11,13 @@ use oauth2::RefreshToken;
 use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::{ProfileName, StoreCommands};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(unix)]
+use crate::foreground::ForegroundTerminal;
+#[cfg(unix)]
+use crate::signals;
 use crate::timeout;
 
-/// How long a program may run: long enough to type a passphrase or to touch a security key.
+/// How long a program may run that does not save on a terminal: long enough to touch a security key.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long filling a pipe may take.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -52,6 +56,12 @@ impl CommandStore {
             Error::new(ErrorKind::Unavailable, format!("the program that {task} the token, `{program}`, {what}"))
                 .hint(format!("run it in a terminal to see why: `{}`", command.join(" ")))
         };
+        #[cfg(unix)]
+        let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
+        #[cfg(unix)]
+        let limit = terminal.is_none().then_some(TIMEOUT);
+        #[cfg(not(unix))]
+        let limit = Some(TIMEOUT);
         let mut prepared = Command::new(program);
         prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
         // Only a token may reach our stdout.
@@ -62,9 +72,12 @@ impl CommandStore {
                 prepared.stdin(
                     filled_pipe(token).map_err(|error| failed(format!("could not be given the token: {error}")))?,
                 );
-                // The caller's Ctrl-C must not end a program while it saves the only valid token.
+                // Without a terminal, a signal to the caller's group must not end a program while it saves the only valid
+                // token. On a terminal the program may ask for a passphrase, and Ctrl-C is meant for it.
                 #[cfg(unix)]
-                std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+                if terminal.is_none() {
+                    std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+                }
             }
             Task::Delete => {}
         }
@@ -77,10 +90,15 @@ impl CommandStore {
             };
             failed(format!("could not be started: {error}")).with_kind(kind)
         })?;
-        let ended = wait(&mut child);
+        let ended = wait(&mut child, limit);
         if ended.is_err() {
             _ = child.kill();
             _ = child.wait();
+        }
+        #[cfg(unix)]
+        if let Some(terminal) = terminal.filter(|_| !matches!(&ended, Ok((status, _)) if status.success())) {
+            terminal.restore();
+            signals::discard_keyboard_interrupt(); // it was for the program
         }
         match ended {
             Ok((status, output)) if status.success() => Ok(output),
@@ -108,15 +126,16 @@ fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
     Ok(reader)
 }
 
-/// Waits for the program to exit. Returns its exit status and what it printed.
-fn wait(child: &mut Child) -> io::Result<(ExitStatus, String)> {
-    let end = Instant::now() + TIMEOUT;
+/// Waits for the program to exit, without a limit if a person types a passphrase. Returns its exit status and what it
+/// printed.
+fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<(ExitStatus, String)> {
+    let end = limit.map(|limit| Instant::now() + limit);
     let mut output = String::new();
     if let Some(stdout) = child.stdout.take() {
         let read = move || stdout.take(MAX_SIZE).read_to_string(&mut output).map(|_| output);
         output = timeout::run(TIMEOUT, read).flatten()?;
     }
-    while Instant::now() < end {
+    while end.is_none_or(|end| Instant::now() < end) {
         if let Some(status) = child.try_wait()? {
             return Ok((status, output));
         }

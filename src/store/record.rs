@@ -4,13 +4,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use oauth2::RefreshToken;
+use oauth2::{RefreshToken, Scope};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Location;
 use crate::config::{Profile, ProfileName};
-use crate::entra::Account;
+use crate::entra::{Access, Account};
 use crate::paths::Paths;
 use crate::private_fs;
 use crate::unix_time::now;
@@ -28,11 +28,14 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     pub(crate) account: Option<Account>,
+    /// The scopes of the access token that was issued last, separated by spaces.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    scopes: String,
 }
 
 impl Record {
     /// Creates the record of a token that was just issued.
-    pub(crate) fn for_new_token(profile: &Profile, account: Option<Account>) -> Self {
+    pub(crate) fn for_new_token(profile: &Profile, access: &Access) -> Self {
         let now = now();
         Self {
             authority: profile.authority.to_string(),
@@ -40,8 +43,14 @@ impl Record {
             issued: now,
             last_used: now,
             username: profile.username.clone(),
-            account,
+            account: access.account.clone(),
+            scopes: access.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
         }
+    }
+
+    /// Returns the scopes of the access token that was issued last.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.scopes.split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect()
     }
 
     /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now.
@@ -124,6 +133,11 @@ impl Records {
         let inferred =
             |section: Section| Some(Owner { username: username.map(str::to_owned), account: section.record.account? });
         sections.owner.clone().or_else(|| sections.newest().and_then(inferred))
+    }
+
+    /// Returns the record of the token that was issued last.
+    pub(super) fn newest(&self) -> Option<Record> {
+        self.read().newest().map(|section| section.record)
     }
 
     /// Returns the digest of the token that was issued last.
@@ -232,8 +246,12 @@ impl Sections {
 }
 
 /// 64 bits of SHA-256: enough to tell tokens apart, and useless for guessing a token of a thousand random characters.
-pub(crate) fn digest(token: &RefreshToken) -> String {
-    Sha256::digest(token.secret()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn token_digest(token: &RefreshToken) -> [u8; 8] {
+    *Sha256::digest(token.secret()).first_chunk().expect("SHA-256 has 32 bytes")
+}
+
+fn digest(token: &RefreshToken) -> String {
+    token_digest(token).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Checks that a records file that can be read is written so that it can be read again.

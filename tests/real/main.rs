@@ -18,6 +18,7 @@ mod login;
 mod mail;
 mod memory;
 mod modes;
+mod passphrase;
 mod pictures;
 mod process;
 mod secrets;

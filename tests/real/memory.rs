@@ -3,6 +3,8 @@
 use std::os::unix::fs::chown;
 use std::process::Command;
 
+use standin::{Setup, Standin};
+
 use crate::login::program;
 use crate::support::{Home, Run, binary, finish};
 
@@ -88,15 +90,8 @@ fn a_kernel_that_refuses_costs_a_request_and_no_word() {
 #[ignore = "tests/run: keyutils, and root to become a plain user"]
 fn a_full_quota_is_a_miss_and_no_error() {
     let home = home_with_memory();
-    std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap(); // where that user may read it
-    give(home.path(), PLAIN_USER);
-    let as_plain_user = |script: &str| {
-        let mut setpriv = program("setpriv", "util-linux");
-        home.prepare(&mut setpriv);
-        setpriv.current_dir(home.path());
-        setpriv.args([&format!("--reuid={PLAIN_USER}"), "--clear-groups", "sh", "-c", script]);
-        finish(&mut setpriv)
-    };
+    let user = PlainUser::of(&home);
+    let as_plain_user = |script: &str| user.run(script);
     let kept = as_plain_user("./refresh-token").token().to_owned();
     assert_eq!(as_plain_user("./refresh-token").token(), kept, "a plain user has such a memory too");
 
@@ -116,7 +111,7 @@ fn a_full_quota_is_a_miss_and_no_error() {
     }
     assert_eq!(home.standin.token_requests(), 3);
     let said = as_plain_user("./refresh-token -v; keyctl clear @u").stderr;
-    assert!(said.contains("not kept in kernel memory: this user's quota of keys is full"), "{said}");
+    assert!(said.contains("not cached in kernel memory: the user's key quota is exhausted"), "{said}");
 }
 
 pub fn give(path: &std::path::Path, user: u32) {
@@ -160,4 +155,66 @@ fn a_clock_that_was_set_back_is_no_reason_to_hand_out_an_old_token() {
     let mut faketime = program("faketime", "faketime");
     faketime.args(["-f", "-2h"]);
     assert_ne!(refresh_by(&home, faketime).token(), kept);
+}
+
+/// An ordinary user has 20,000 bytes and 200 keys for all programs together.
+#[test]
+#[ignore = "tests/run: keyutils, and root to become a plain user"]
+fn eight_profiles_stay_cached_and_leave_room_for_other_programs() {
+    let setup = Setup { access_token_length: 2_400..=2_400, ..Setup::default() };
+    let home = Home::with(Standin::start_with(setup));
+    let profiles: Vec<String> = (1..=8).map(|number| format!("profile-{number}")).collect();
+    let section = |name: &String| format!("[profiles.{name}]\nscopes = ['https://graph.microsoft.com/Mail.Read']\n");
+    home.configure(&(home.configuration_with_memory() + &profiles.iter().map(section).collect::<String>()));
+    for profile in &profiles {
+        home.store_token(profile);
+    }
+    let user = PlainUser::of(&home);
+    let all = profiles.iter().map(|profile| format!("./refresh-token -p {profile};")).collect::<String>();
+    let first = user.run(&all);
+    assert_eq!(first.stdout.lines().count(), 8, "{first:?}");
+    assert_eq!(user.run(&all).stdout, first.stdout, "all are cached");
+    assert_eq!(home.standin.token_requests(), 8);
+    let other = user.run("head -c 3900 /dev/zero | keyctl padd user other-program @u >/dev/null && echo fits");
+    assert!(other.stdout.contains("fits"), "{other:?}");
+    let keys = user.run("grep -c ' user ' /proc/keys").stdout;
+    assert!(keys.trim().parse::<usize>().unwrap() < 100, "{keys}");
+    user.run("keyctl clear @u");
+}
+
+#[test]
+#[ignore = "tests/run: keyutils, root to become a plain user, processes by the hundred"]
+fn a_thousand_callers_of_a_plain_user_make_one_request() {
+    for session in ["", "keyctl session - "] {
+        let home = home_with_memory();
+        home.configure(&format!("network_timeout = 600\n{}", home.configuration_with_memory()));
+        let user = PlainUser::of(&home);
+        let callers = crate::support::rounds(300);
+        let script =
+            format!("for i in $(seq {callers}); do ./refresh-token & done; wait; keyctl clear @u >/dev/null 2>&1");
+        let run = user.run(&format!("{session}sh -c '{script}'"));
+        let tokens: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("ey")).collect();
+        assert_eq!(tokens.len(), callers, "{}", run.stderr.lines().take(5).collect::<String>());
+        assert!(tokens.iter().all(|token| *token == tokens[0]));
+        assert_eq!(home.standin.token_requests(), 1);
+    }
+}
+
+/// A plain user to whom a home was given. Root's quota of keys is a thousand times larger.
+struct PlainUser<'a>(&'a Home);
+
+impl<'a> PlainUser<'a> {
+    fn of(home: &'a Home) -> Self {
+        std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap(); // where that user may read it
+        give(home.path(), PLAIN_USER);
+        Self(home)
+    }
+
+    fn run(&self, script: &str) -> Run {
+        let mut setpriv = program("setpriv", "util-linux");
+        self.0.prepare(&mut setpriv);
+        setpriv.current_dir(self.0.path());
+        setpriv.args([&format!("--reuid={PLAIN_USER}"), "--clear-groups", "sh", "-c", script]);
+        finish(&mut setpriv)
+    }
 }

@@ -143,3 +143,31 @@ fn a_certificate_authority_that_others_can_write_is_rejected() {
     let run = home.refresh();
     assert!(run.fails_with(78).contains("ca.pem is writable by others"), "{run:?}");
 }
+
+/// systemd and cron do not expand `~`.
+#[test]
+fn a_tilde_in_the_path_of_the_configuration_is_78_and_creates_no_folder() {
+    let home = Home::new();
+    for command in ["get-token", "refresh-token", "get-refresh-token"] {
+        let mut command = home.command(command);
+        let run = finish(command.env("M365AUTH_CONFIG", "~/config.toml").current_dir(home.path()));
+        assert!(run.fails_with(78).contains("write the full path"), "{run:?}");
+    }
+    assert!(!home.path().join("~").exists());
+}
+
+#[test]
+fn the_longest_profile_name_fits_and_a_longer_one_is_an_error() {
+    let home = Home::new();
+    let name = "p".repeat(200);
+    home.configure(
+        &(home.configuration() + &format!("[profiles.{name}]\nscopes = ['https://outlook.office.com/SMTP.Send']\n")),
+    );
+    let sign_in = home.begin_sign_in(&["--profile", &name]);
+    sign_in.approve(standin::ADA);
+    sign_in.finish().token();
+    home.run("refresh-token", ["--profile", &name]).token();
+    let run = home.run("get-token", ["--profile", &format!("{name}p")]);
+    assert_eq!(run.code, Some(64), "{run:?}");
+    assert!(run.stderr.contains("too long"), "{run:?}");
+}

@@ -104,7 +104,7 @@ impl Grant {
         let length = random::within(platform.setup.access_token_length.clone());
         let unsigned = encode(&claims, "");
         // The "signature" brings the token to the wanted length.
-        let signature = random::text(length.saturating_sub(unsigned.len()).max(43));
+        let signature = random::encoded_bytes(length.saturating_sub(unsigned.len()).max(43));
         unsigned + &signature
     }
 

@@ -21,6 +21,13 @@ pub(crate) fn text(length: usize) -> String {
     text
 }
 
+/// Bytes as base64url, in at most `length` characters.
+pub(crate) fn encoded_bytes(length: usize) -> String {
+    let mut bytes = vec![0; length * 3 / 4];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 /// Microsoft's shape of refresh tokens and codes: a version, a dot, and an opaque rest.
 pub(crate) fn opaque(length: RangeInclusive<usize>) -> String {
     let head = "1.AXoA";

@@ -1,0 +1,101 @@
+//! A store program that asks for a passphrase on the terminal, as `age -p` and `openssl enc` do.
+
+use standin::{ADA, Browser};
+
+use crate::login::program;
+use crate::support::{Home, finish};
+use crate::tmux::Terminal;
+
+const PROMPT: &str = "encryption password:";
+
+fn home() -> Home {
+    let home = Home::new();
+    let file = home.path().join("kept");
+    let file = file.display();
+    let programs = format!(
+        "{{ load = ['openssl', 'enc', '-d', '-aes-256-cbc', '-pbkdf2', '-in', '{file}'], \
+         save = ['openssl', 'enc', '-aes-256-cbc', '-pbkdf2', '-out', '{file}'] }}"
+    );
+    home.configure(&home.configuration_with_store(&programs));
+    home
+}
+
+/// A sign-in up to the question for the passphrase.
+fn sign_in<'a>(home: &'a Home, line: &str) -> Terminal<'a> {
+    let terminal = Terminal::run(home, line);
+    // The page is shown once the token is stored, or the connection ends with the command.
+    let url = terminal.address();
+    std::thread::spawn(move || Browser::approve(&url, ADA, None));
+    terminal.shows(PROMPT);
+    terminal
+}
+
+fn type_passphrase(terminal: &Terminal<'_>) {
+    terminal.types(&["a passphrase", "Enter"]);
+    terminal.shows("Verifying");
+    terminal.types(&["a passphrase", "Enter"]);
+}
+
+#[track_caller]
+fn assert_stored(home: &Home) {
+    let mut openssl = program("openssl", "openssl");
+    openssl.args(["enc", "-d", "-aes-256-cbc", "-pbkdf2", "-pass", "pass:a passphrase", "-in"]);
+    let token = finish(openssl.arg(home.path().join("kept"))).stdout;
+    assert!(home.standin.is_valid_refresh_token(token.trim()), "{token:?}");
+}
+
+#[test]
+#[ignore = "tests/run: tmux and openssl"]
+fn ctrl_c_at_the_passphrase_ends_the_program_and_offers_another_try() {
+    let home = home();
+    let terminal = sign_in(&home, "get-token --browser never");
+    terminal.types(&["C-c"]);
+    terminal.shows("The refresh token is not stored yet");
+    terminal.shows("[Y/n]");
+    terminal.types(&["Enter"]);
+    terminal.shows(PROMPT);
+    type_passphrase(&terminal);
+    terminal.ends_with(0);
+    assert!(home.standin.is_valid_access_token(terminal.token().trim()));
+    assert!(!terminal.text().contains("a passphrase"), "it is not echoed");
+    assert_stored(&home);
+}
+
+#[test]
+#[ignore = "tests/run: tmux and openssl"]
+fn without_another_try_the_exit_code_is_74() {
+    let home = home();
+    let terminal = sign_in(&home, "get-token --browser never");
+    terminal.types(&["C-c"]);
+    terminal.shows("[Y/n]");
+    terminal.types(&["n", "Enter"]);
+    terminal.ends_with(74);
+    assert_eq!(terminal.token(), "");
+}
+
+/// openssl takes Ctrl-Z as an interrupt; age stops, as most programs do.
+#[test]
+#[ignore = "tests/run: tmux and age"]
+fn a_passphrase_can_be_typed_in_a_pipeline_and_after_a_stop() {
+    let home = Home::new();
+    let file = home.path().join("kept");
+    let programs = format!(
+        "{{ load = ['age', '-d', '{0}'], save = ['age', '--encrypt', '--passphrase', '--output', '{0}'] }}",
+        file.display()
+    );
+    home.configure(&home.configuration_with_store(&programs));
+    // A shell with job control, which takes the terminal back and gives it again.
+    let line = "bash --norc --noprofile -ic 'get-token --browser never | cat; fg'";
+    let terminal = Terminal::run(&home, line);
+    let url = terminal.address();
+    std::thread::spawn(move || Browser::approve(&url, ADA, None));
+    terminal.shows("Enter passphrase");
+    terminal.types(&["C-z"]);
+    terminal.shows("Stopped");
+    terminal.types(&["a passphrase", "Enter"]);
+    terminal.shows("Confirm passphrase");
+    terminal.types(&["a passphrase", "Enter"]);
+    terminal.ends_with(0);
+    assert!(home.standin.is_valid_access_token(terminal.token().lines().last().unwrap()));
+    assert!(std::fs::read(file).unwrap().starts_with(b"age-encryption.org"));
+}
