@@ -3,6 +3,7 @@
 
 mod aadsts;
 mod device;
+mod flow;
 pub(crate) mod http;
 pub(crate) mod id_token;
 pub(crate) mod refusal;
@@ -27,11 +28,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
 pub(crate) use device::DeviceCode;
+pub(crate) use flow::Flow;
 use http::HttpClient;
 pub use id_token::Account;
 use id_token::IdToken;
 pub(crate) use refusal::token_is_refused;
-use retry::Repeatable;
 pub(crate) use tls::tls_configuration;
 use token_response::EntraTokenResponse;
 
@@ -85,17 +86,6 @@ impl Tokens {
     pub(crate) fn named_account(&self) -> Option<&Account> {
         self.access.account.as_ref().or(self.unverified_account.as_ref())
     }
-}
-
-/// What a token request belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// A sign-in with a browser.
-    AuthorizationCode,
-    /// A sign-in with a device code.
-    DeviceCode,
-    /// A refresh of the stored token.
-    Refresh,
 }
 
 /// An access token with its expiry, scopes and account.
@@ -174,26 +164,27 @@ impl<'a> Entra<'a> {
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft requires the scopes of one resource here; RFC 6749 and the oauth2 crate have no such parameter.
             .add_extra_param("scope", self.scopes())
-            .request(&|request| self.post(request, Repeatable::OnceAfterAnswer, &answered_at))
+            .request(&|request| self.post(request, Flow::AuthorizationCode, &answered_at))
             .map_err(into_error)?;
         self.tokens(response, Flow::AuthorizationCode, Some(request.nonce.secret()), answered_at.get())
     }
 
     /// Redeems a refresh token for an access token and, in most responses, a new refresh token.
-    pub(crate) fn refresh(&self, refresh_token: &RefreshToken) -> Result<Tokens> {
+    pub(crate) fn refresh(&self, refresh_token: &RefreshToken, flow: Flow) -> Result<Tokens> {
         let answered_at = Cell::new(0);
         let response = self
             .client
             .exchange_refresh_token(refresh_token)
             .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.post(request, Repeatable::Always, &answered_at))
-            .map_err(into_error)?;
-        self.tokens(response, Flow::Refresh, None, answered_at.get())
+            .request(&|request| self.post(request, flow, &answered_at))
+            .map_err(into_error);
+        let tokens = response.and_then(|response| self.tokens(response, flow, None, answered_at.get()));
+        tokens.map_err(|error| flow.explain(error))
     }
 
     /// Sends a token request, and notes when the server answered.
-    fn post(&self, request: HttpRequest, repeatable: Repeatable, answered_at: &Cell<u64>) -> Result<HttpResponse> {
-        let response = self.http.post(request, repeatable)?;
+    fn post(&self, request: HttpRequest, flow: Flow, answered_at: &Cell<u64>) -> Result<HttpResponse> {
+        let response = self.http.post(request, flow)?;
         answered_at.set(http::time_of(&response));
         Ok(response)
     }
@@ -202,7 +193,7 @@ impl<'a> Entra<'a> {
     pub(crate) fn discover(&self) -> Result<Option<String>> {
         let url = self.profile.authority.endpoint("v2.0/.well-known/openid-configuration");
         let response = self.http.get(url.as_str(), None)?;
-        let response = http::success(response, self.profile)?;
+        let response = http::success(response, self.profile, Flow::Refresh)?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
         Ok(date.map(str::to_owned))
     }
@@ -246,8 +237,8 @@ impl<'a> Entra<'a> {
         };
         match &fault {
             // In a refresh, the tokens were issued for a secret of ours, so they are good even if the id_token is not.
-            Some(fault) if flow == Flow::Refresh => log::warn!("the id_token of the response is not used: {fault}"),
-            Some(fault) => return Err(self.invalid_id_token(fault)),
+            Some(fault) if !flow.is_sign_in() => log::warn!("the id_token of the response is not used: {fault}"),
+            Some(fault) => return Err(self.invalid_id_token(fault, flow)),
             None => {}
         }
         let (account, unverified_account) = if fault.is_none() { (account, None) } else { (None, account) };
@@ -262,11 +253,10 @@ impl<'a> Entra<'a> {
         Ok(Tokens { access, refresh_token, unverified_account })
     }
 
-    fn invalid_id_token(&self, fault: &str) -> Error {
-        Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}")).hint(format!(
-            "nothing was stored; run `get-token --profile {:#}` again and complete the sign-in that it opens",
-            self.profile.name
-        ))
+    fn invalid_id_token(&self, fault: &str, flow: Flow) -> Error {
+        let again = flow.get_token(self.profile);
+        Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}"))
+            .hint(format!("nothing was stored; run {again}, and complete the sign-in that it begins"))
     }
 }
 

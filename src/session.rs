@@ -7,7 +7,7 @@ use oauth2::RefreshToken;
 
 use crate::cache::{self, Cache, CachedToken};
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{self, Access, Account, Entra, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
+use crate::entra::{self, Access, Account, Entra, Flow, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
@@ -172,7 +172,7 @@ impl Session {
         cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
         self.ensure_same_origin(stored)?;
         let _deferred = signals::defer();
-        let tokens = entra.refresh(&stored.token)?;
+        let tokens = entra.refresh(&stored.token, Flow::Refresh)?;
         let account = self.account_of_refresh(stored, &tokens)?;
         let Tokens { mut access, refresh_token, .. } = tokens;
         access.account = Some(account);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, StandardDeviceAuthorizationResponse};
 
-use super::{Entra, Flow, Repeatable, Tokens, http, into_error, refusal};
+use super::{Entra, Flow, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::sanitize::for_terminal;
 
@@ -54,7 +54,7 @@ impl Entra<'_> {
         self.client
             .exchange_device_code()
             .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.http.post(request, Repeatable::Always))
+            .request(&|request| self.http.post(request, Flow::DeviceCode))
             .map_err(into_error)
             .and_then(DeviceCode::validate)
     }
@@ -82,7 +82,7 @@ impl Entra<'_> {
             answered_at.set(http::time_of(&response));
             let is_pending = refusal::parse(response.body())
                 .is_some_and(|refusal| ["authorization_pending", "slow_down"].contains(&refusal.error.as_str()));
-            let error = http::success(response.clone(), self.profile).err().filter(|_| !is_pending);
+            let error = http::success(response.clone(), self.profile, Flow::DeviceCode).err().filter(|_| !is_pending);
             last_error.replace(error.clone());
             match error {
                 // Transient: an error makes the oauth2 crate retry after a longer pause.
@@ -96,7 +96,8 @@ impl Entra<'_> {
             (Err(_), Some(error)) => Err(error),
             // By our clock the code has expired, before Microsoft said so.
             (Err(RequestTokenError::ServerResponse(_)), None) => {
-                Err(refusal::into_error(Refusal::from_redirect("expired_token", ""), http::BAD_REQUEST, self.profile))
+                let refusal = Refusal::from_redirect("expired_token", "");
+                Err(refusal::into_error(refusal, http::BAD_REQUEST, self.profile, Flow::DeviceCode))
             }
             (Err(_), None) => Err(http::unexpected_response("it is not a token response")),
         }

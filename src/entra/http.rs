@@ -12,9 +12,9 @@ use reqwest::{Client, StatusCode, redirect};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use super::refusal;
-use super::retry::{self, Attempts, FailedAttempt, Repeatable};
+use super::retry::{self, Attempts, FailedAttempt};
 use super::tls::tls_configuration;
+use super::{Flow, refusal};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
@@ -42,16 +42,16 @@ impl<'a> HttpClient<'a> {
     }
 
     /// Sends the request, retries transient failures, and returns the response if it is a success.
-    pub(super) fn post(&self, request: HttpRequest, repeatable: Repeatable) -> Result<HttpResponse> {
+    pub(super) fn post(&self, request: HttpRequest, flow: Flow) -> Result<HttpResponse> {
         let client = self.client()?;
         let host = host(&request);
-        let mut attempts = Attempts::new(self.profile.network_timeout, repeatable);
+        let mut attempts = Attempts::new(self.profile.network_timeout, flow);
         let result = self.run_with_timeout(&host, async {
             loop {
                 let failure = match self.send(client, request.clone()).await {
                     Ok(response) => {
                         let retry_after = retry::retry_after(response.headers());
-                        match success(response, self.profile) {
+                        match success(response, self.profile, flow) {
                             Ok(response) => return Ok(response),
                             Err(error) => FailedAttempt { retry_after, ..FailedAttempt::answered(error) },
                         }
@@ -192,8 +192,7 @@ impl<'a> HttpClient<'a> {
                 self.profile.file.display()
             )
         } else {
-            "check the network (and the proxy, if HTTPS_PROXY is set), then try again; the stored token is kept"
-                .to_owned()
+            "check the network (and the proxy, if HTTPS_PROXY is set), then try again".to_owned()
         };
         let error = Error::new(ErrorKind::TryLater, format!("{host} cannot be reached: {cause}")).hint(hint);
         FailedAttempt { is_transient: !untrusted, ..FailedAttempt::answered(error) }
@@ -205,7 +204,7 @@ fn cut_off(host: &str, error: &reqwest::Error) -> FailedAttempt {
     log::info!("{host}: {}", root_cause(error));
     FailedAttempt::answered(
         Error::new(ErrorKind::TryLater, format!("the response of {host} was cut off"))
-            .hint("check the network, then try again; the stored token is kept"),
+            .hint("check the network, then try again"),
     )
 }
 
@@ -221,16 +220,15 @@ fn interrupted(host: &str) -> Error {
 /// The error for a response that the identity platform does not send.
 pub(super) fn unexpected_response(why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Protocol, format!("unexpected response (not from Microsoft?): {why}")).hint(
-        "a captive portal (hotel, train) or a proxy may have answered: open any website in a browser, then try again; \
-         the stored token is kept",
+        "a captive portal (hotel, train) or a proxy may have answered: open any website in a browser, then try again",
     )
 }
 
 /// Returns the response if it is a success. Error responses, and responses that are not JSON, become an error.
-pub(crate) fn success(response: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
+pub(crate) fn success(response: HttpResponse, profile: &Profile, flow: Flow) -> Result<HttpResponse> {
     let status = response.status();
     if let Some(refusal) = refusal::parse(response.body()) {
-        return Err(refusal::into_error(refusal, status, profile));
+        return Err(refusal::into_error(refusal, status, profile, flow));
     }
     let url = profile.authority.endpoint("");
     let host = url.authority();
@@ -246,8 +244,7 @@ pub(crate) fn success(response: HttpResponse, profile: &Profile) -> Result<HttpR
 }
 
 fn busy(host: &str, status: StatusCode) -> Error {
-    Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})"))
-        .hint("try again later; the stored token is kept")
+    Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})")).hint("try again later")
 }
 
 /// Returns the server's time in seconds since 1970: the `Date` of the response (RFC 9110, 6.6.1), or else our own.
