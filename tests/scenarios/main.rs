@@ -16,6 +16,7 @@ mod microsoft;
 mod network;
 mod one_account;
 mod output;
+mod proxy;
 mod refresh;
 mod sign_in;
 mod sign_in_elsewhere;

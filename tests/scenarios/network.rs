@@ -1,4 +1,4 @@
-//! The network: connections that fail, retries, certificates and proxies.
+//! The network: connections that fail, retries, certificates.
 
 use standin::Fault;
 
@@ -132,16 +132,4 @@ fn an_unknown_certificate_authority_is_75_and_hints_at_ca_file() {
         crate::support::finish(with_other().env("SSL_CERT_DIR", &folder)).token();
         crate::support::finish(&mut with_other()).fails_with(75);
     }
-}
-
-#[test]
-fn a_proxy_is_used_where_a_variable_names_one() {
-    let home = Home::new();
-    home.store_token("mail");
-    let unused = format!("http://localhost:{}", crate::support::free_port());
-    let run = crate::support::finish(home.command("refresh-token").env("HTTPS_PROXY", &unused));
-    assert!(run.fails_with(75).contains("cannot be reached"));
-    assert_eq!(home.standin.connections(), 0);
-    let mut without = home.command("refresh-token");
-    crate::support::finish(without.env("HTTPS_PROXY", &unused).env("NO_PROXY", "localhost")).token();
 }
