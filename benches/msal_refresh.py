@@ -1,4 +1,4 @@
-"""What `refresh-token --fresh` does, as a Python program does it: Microsoft's own library, and `keyring`."""
+"""Does the same as `refresh-token --fresh`, with Microsoft's Python library and `keyring`."""
 
 import sys
 
@@ -10,8 +10,8 @@ SCOPES = ["https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.o
 
 app = msal.PublicClientApplication(client_id, authority=authority, verify=bundle, instance_discovery=False)
 refresh_token = keyring.get_password(f"m365auth-{profile}", "refresh_token")
-answer = app.acquire_token_by_refresh_token(refresh_token, SCOPES)
-if "access_token" not in answer:
-    raise SystemExit(f"error: {answer.get('error_description', answer)}")
-keyring.set_password(f"m365auth-{profile}", "refresh_token", answer["refresh_token"])
-print(answer["access_token"])
+response = app.acquire_token_by_refresh_token(refresh_token, SCOPES)
+if "access_token" not in response:
+    raise SystemExit(f"error: {response.get('error_description', response)}")
+keyring.set_password(f"m365auth-{profile}", "refresh_token", response["refresh_token"])
+print(response["access_token"])

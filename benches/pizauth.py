@@ -1,4 +1,4 @@
-"""A pizauth that is signed in at the stand-in: its daemon holds a token, which `pizauth show` prints."""
+"""A pizauth that is signed in at the stand-in. Its daemon caches a token, which `pizauth show` prints."""
 
 import re
 import ssl
@@ -19,19 +19,19 @@ CONFIGURATION = """account "mail" {{
 
 
 def start(setting, program):
-    """The command that prints its token."""
+    """Starts pizauth and signs in. Returns the command that prints its token."""
     trust = ssl.create_default_context(cafile=setting.ca_file)
-    # It trusts the authorities that are compiled in alone, and not the stand-in's: a relay speaks TLS for it.
+    # pizauth trusts only its built-in certificate authorities, not the stand-in's. A relay adds TLS for it.
     relay = Relay(setting.port, 0, trust)
     configuration = setting.folder / "pizauth.conf"
     values = {"authority": setting.authority, "port": relay.port, "client_id": setting.client_id}
     configuration.write_text(CONFIGURATION.format(**values))
-    setting.environment["SHELL"] = "/bin/sh"  # without one it does not start
+    setting.environment["SHELL"] = "/bin/sh"  # pizauth needs SHELL to start
     setting.start([program, "server", "-d", "-c", configuration], stdout=subprocess.DEVNULL)
     show = [str(program), "show", "mail"]
-    # Without a token it says where to sign in, once the daemon is there.
-    address = wait_for(lambda: re.search(r"https://\S+", run(show, setting).stderr))[0]
-    sign_in(address, trust)
+    # Without a token, `pizauth show` prints the sign-in URL as soon as the daemon runs.
+    url = wait_for(lambda: re.search(r"https://\S+", run(show, setting).stderr))[0]
+    sign_in(url, trust)
     wait_for(lambda: run(show, setting).returncode == 0)
     return show
 
@@ -40,18 +40,18 @@ def run(command, setting):
     return subprocess.run(command, env=setting.environment, capture_output=True, text=True)
 
 
-def sign_in(address, trust):
-    """Presses the button; the redirect goes to pizauth."""
-    with urllib.request.urlopen(address, context=trust) as answer:
-        flow = re.search('name="flow" value="([^"]+)"', answer.read().decode())[1]
+def sign_in(url, trust):
+    """Presses the button on the sign-in page, which redirects to pizauth."""
+    with urllib.request.urlopen(url, context=trust) as response:
+        flow = re.search('name="flow" value="([^"]+)"', response.read().decode())[1]
     form = urllib.parse.urlencode({"flow": flow, "account": "ada@example.com"}).encode()
-    urllib.request.urlopen(urllib.parse.urljoin(address, "/common/login"), form, context=trust).close()
+    urllib.request.urlopen(urllib.parse.urljoin(url, "/common/login"), form, context=trust).close()
 
 
-def wait_for(what):
-    limit = time.monotonic() + 20
-    while not (found := what()):
-        if time.monotonic() > limit:
-            raise SystemExit("error: pizauth did not get a token")
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise SystemExit("error: pizauth did not get a token within 20 seconds")
         time.sleep(0.05)
-    return found
+    return result

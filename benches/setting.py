@@ -1,6 +1,6 @@
-"""What the benchmarks run in: the built commands, the stand-in for Microsoft, and a login with the real gnome-keyring.
+"""The environment of the benchmarks: the built commands, the stand-in for Microsoft, and a real gnome-keyring.
 
-Everything listens on loopback, lies in one temporary folder, and ends with the benchmark.
+All servers listen on loopback and end with the benchmark. All files are in one temporary folder.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "target/release"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
-# The bus starts nothing by itself. Root may speak to it too.
+# The bus does not start services on demand. Root may use it too.
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:path=PATH</listen><auth>EXTERNAL</auth>
@@ -26,25 +26,25 @@ BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration
 
 
 def build(*arguments):
-    """The commands and the stand-in are built one after the other: together they would share their features."""
+    """Runs cargo build. Build commands and stand-in separately, because Cargo would unify their features."""
     subprocess.run(["cargo", "build", "--locked", *arguments], cwd=ROOT, check=True)
 
 
 class Setting:
-    """A home with nothing but what a benchmark puts there. A context manager."""
+    """A context manager for a new home folder and a running stand-in."""
 
     def __init__(self, *standin):
-        """`standin` is the stand-in's program, with options."""
+        """`standin` is the stand-in's program and its options."""
         self._standin = standin
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
-        # A short path: a socket's may have 107 characters.
+        # A short path, because a socket's path is limited to 107 characters.
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="m365-", dir="/tmp")))
         self.home = self.folder / "home"
         self.home.mkdir()
-        # Nothing of the caller's: SSL_CERT_FILE and SSL_CERT_DIR, which some machines export, are unset, so that
-        # everybody reads the roots that the system has.
+        # No variable of the caller, above all not SSL_CERT_FILE and SSL_CERT_DIR, which some machines export: all
+        # programs must read the system's certificate authorities.
         self.environment = {"HOME": str(self.home), "PATH": f"{RELEASE}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
         self._start_standin()
         return self
@@ -53,7 +53,7 @@ class Setting:
         self._stack.close()
 
     def start(self, command, **options):
-        """A program that ends with the benchmark."""
+        """Starts a program that ends with the benchmark."""
         process = subprocess.Popen(command, text=True, env=self.environment, stderr=subprocess.DEVNULL, **options)
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
@@ -62,21 +62,22 @@ class Setting:
     def _start_standin(self):
         command = [*self._standin, "--directory", self.folder]
         standin = self.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        said = {}
+        settings = {}
         for line in iter(standin.stdout.readline, "ready\n"):
             if not line:
                 raise SystemExit("error: the stand-in did not start")
             name, value = line.strip().split("=", 1)
-            said[name] = value
-        self.authority, self.ca_file, self.client_id = said["authority"], said["ca_file"], said["client_id"]
+            settings[name] = value
+        names = ["authority", "ca_file", "client_id"]
+        self.authority, self.ca_file, self.client_id = (settings[name] for name in names)
         self.port = int(self.authority.split(":")[2].split("/")[0])
         self._trust = ssl.create_default_context(cafile=self.ca_file)
-        # For those who take one file instead of the system's roots: the same roots, and the stand-in's.
+        # For programs that need one file: the system's certificate authorities and the stand-in's.
         self.bundle = self.folder / "bundle.pem"
         self.bundle.write_text(BUNDLE.read_text() + Path(self.ca_file).read_text())
 
     def start_login(self):
-        """A private bus with an unlocked gnome-keyring."""
+        """Starts a private bus with an unlocked gnome-keyring."""
         runtime = self.folder / "run"
         runtime.mkdir(mode=0o700)
         configuration = self.folder / "bus.conf"
@@ -89,35 +90,35 @@ class Setting:
         keyring = self.start(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         keyring.stdin.write("a password")
         keyring.stdin.close()
-        ask = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/",
+        has_owner = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/",
                "org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"]
-        limit = time.monotonic() + 20
-        while "true" not in subprocess.run(ask, env=self.environment, capture_output=True, text=True).stdout:
-            if time.monotonic() > limit:
-                raise SystemExit("error: gnome-keyring did not start")
+        deadline = time.monotonic() + 20
+        while "true" not in subprocess.run(has_owner, env=self.environment, capture_output=True, text=True).stdout:
+            if time.monotonic() > deadline:
+                raise SystemExit("error: gnome-keyring did not start within 20 seconds")
             time.sleep(0.02)
 
     def control(self, path, data=None):
-        """What the stand-in is asked beside its work as Microsoft."""
-        address = f"https://localhost:{self.port}/standin/{path}"
-        with urllib.request.urlopen(address, data, context=self._trust) as answer:
-            return json.load(answer)
+        """Sends a request to the stand-in's control API."""
+        url = f"https://localhost:{self.port}/standin/{path}"
+        with urllib.request.urlopen(url, data, context=self._trust) as response:
+            return json.load(response)
 
     def token_requests(self):
         return self.control("counts")["token_requests"]
 
     def requests(self):
-        """All that the stand-in was asked as Microsoft."""
+        """Returns the number of requests to the stand-in, without those to its control API."""
         return len(self.control("requests"))
 
-    def is_good(self, access_token):
+    def is_valid(self, access_token):
         return self.control(f"valid?access_token={access_token}")["valid"]
 
     def new_refresh_token(self):
         return self.control("refresh-token", b"")["refresh_token"]
 
     def configure(self, text, name="config.toml"):
-        """Writes a configuration, and returns its file. What every benchmark needs stands in it already."""
+        """Writes the keys that every benchmark needs, followed by `text`. Returns the configuration file."""
         file = self.home / ".config/m365auth" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         keys = f"client_id = '{self.client_id}'\nauthority = '{self.authority}'\nca_file = '{self.ca_file}'\n"
@@ -125,7 +126,7 @@ class Setting:
         return file
 
     def sign_in(self, profile):
-        """A refresh token where the next refresh finds it, and takes it to the keychain if there is one."""
+        """Stores a refresh token in the file, from which the next refresh moves it to the keychain if there is one."""
         cache = self.home / ".cache/m365auth"
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = cache / f"refresh_token_{profile}"

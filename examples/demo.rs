@@ -1,12 +1,12 @@
-//! The whole main job on this machine, without a Microsoft account: sign in once, then hand out fresh tokens.
+//! A demo on this machine, without a Microsoft account: sign in once, then get access tokens.
 //!
 //! ```text
-//! cargo run --example demo                  # the demo presses the buttons in the browser
-//! cargo run --example demo -- --browser     # you press them, in yours
+//! cargo run --example demo                  # the demo signs in for you
+//! cargo run --example demo -- --browser     # you sign in, in your browser
 //! ```
 //!
-//! The three real commands run in a temporary home, against the stand-in for Microsoft that the tests use.
-#![allow(clippy::disallowed_macros, reason = "it narrates on stdout")]
+//! The three commands run in a temporary home folder, against the stand-in for Microsoft that the tests use.
+#![allow(clippy::disallowed_macros, reason = "it prints on stdout")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
@@ -21,39 +21,39 @@ fn main() -> Result<()> {
     let by_hand = match std::env::args().nth(1).as_deref() {
         None => false,
         Some("--browser") => true,
-        Some(other) => bail!("{other} is not known; the demo takes --browser or nothing"),
+        Some(other) => bail!("unknown option {other}; the only option is --browser"),
     };
     let programs = build_commands()?;
     let microsoft = Standin::start();
     let home = tempfile::Builder::new().prefix("m365auth-demo-").tempdir()?;
     let demo = Demo { programs, home: home.path().to_owned() };
 
-    say("This is M365-Auth, against a stand-in for Microsoft on this machine.");
-    say(&format!("Everything happens in {}, which is removed at the end.", home.path().display()));
+    say("This demo runs M365-Auth with a stand-in for Microsoft on this machine.");
+    say(&format!("All files are in {}, which is removed at the end.", home.path().display()));
 
-    step("1. The configuration says who you are to Microsoft (the first run writes one to fill in):");
+    step("1. The configuration names your app registration (on its first run, get-token asks for it):");
     let configuration = configuration(&microsoft)?;
     demo.write_configuration(&configuration)?;
     print!("{}", indent(&configuration));
 
-    step("2. You sign in once, in the browser:");
+    step("2. You sign in once, in your browser:");
     demo.type_command("get-token", &[]);
     demo.sign_in(by_hand)?;
 
-    step("3. From then on mbsync, msmtp and scripts ask for an access token:");
-    let token = demo.ask("refresh-token", &["--profile", "mail"])?;
-    ensure!(microsoft.is_valid_access_token(&token), "the stand-in does not know this token");
-    say("   The stand-in for Microsoft issued it, and takes it.");
+    step("3. From then on, mbsync, msmtp and scripts run refresh-token to get an access token:");
+    let token = demo.run("refresh-token", &["--profile", "mail"])?;
+    ensure!(microsoft.is_valid_access_token(&token), "the stand-in does not accept this access token");
+    say("   The stand-in for Microsoft accepts it.");
 
-    step("4. OfflineIMAP, which refreshes by itself, asks for the refresh token:");
-    let token = demo.ask("get-refresh-token", &["--profile", "mail"])?;
-    ensure!(microsoft.is_valid_refresh_token(&token), "the stand-in does not know this token");
+    step("4. Programs that refresh tokens themselves, such as OfflineIMAP, can get the refresh token:");
+    let token = demo.run("get-refresh-token", &["--profile", "mail"])?;
+    ensure!(microsoft.is_valid_refresh_token(&token), "the stand-in does not accept this refresh token");
 
-    step("5. What the stand-in was asked in all that:");
+    step("5. The stand-in received these requests:");
     for request in microsoft.requests() {
         say(&format!("   {} {} -> {}", request.method, request.path, request.status));
     }
-    say("\nThat is all. README.md says how to do it with Microsoft and your mail program.");
+    say("\nDone. README.md explains the setup with Microsoft and your mail program.");
     Ok(())
 }
 
@@ -63,7 +63,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// A command in the temporary home, and in no desktop: its keychain would be yours.
+    /// Returns a command for the temporary home. Without a desktop session, it does not use your keychain.
     fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command.args(arguments).env_remove("M365AUTH_CONFIG").env("HOME", &self.home);
@@ -90,19 +90,19 @@ impl Demo {
         say(&format!("   $ {}", [&[name], arguments].concat().join(" ")));
     }
 
-    /// Runs `get-token`, shows its words, and plays the browser where the person does not.
+    /// Runs `get-token`, prints its output, and signs in unless the user does.
     fn sign_in(&self, by_hand: bool) -> Result<()> {
         let mut command = self.command("get-token", &["--browser", if by_hand { "always" } else { "never" }]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
         if by_hand {
-            say("   (Your browser does not know the stand-in's certificate either: go on past both warnings.)");
+            say("   (Your browser warns of two certificates, the stand-in's and get-token's. Accept both.)");
         }
         for line in lines {
             let line = line?;
             say(&format!("   {line}"));
             if line.starts_with("https://") && !by_hand {
-                say("\n   (The demo opens it, chooses Ada's account, and comes back.)");
+                say("\n   (The demo opens this URL and signs in as Ada.)");
                 Browser::approve(&line, ADA, None)?;
             }
         }
@@ -111,8 +111,8 @@ impl Demo {
         Ok(())
     }
 
-    /// Runs a command and shows the token that it printed, shortened.
-    fn ask(&self, name: &str, arguments: &[&str]) -> Result<String> {
+    /// Runs a command, prints its token shortened, and returns it.
+    fn run(&self, name: &str, arguments: &[&str]) -> Result<String> {
         self.type_command(name, arguments);
         let child = self.command(name, arguments).stdout(Stdio::piped()).spawn()?;
         let token = printed(child)?;
@@ -121,7 +121,7 @@ impl Demo {
     }
 }
 
-/// What the child prints, if it ends well.
+/// Returns what the child prints on stdout, if it succeeds.
 fn printed(mut child: Child) -> Result<String> {
     let mut text = String::new();
     child.stdout.take().context("stdout is piped")?.read_to_string(&mut text)?;
@@ -129,8 +129,8 @@ fn printed(mut child: Child) -> Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Cargo builds an example and the library, but not the commands. Naming the example too keeps the libraries that are
-/// built already.
+/// Builds the commands and returns their folder. Cargo builds an example and the library, but not the commands. The
+/// example is named as well, so that Cargo reuses the libraries that it built for it.
 fn build_commands() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     say("Building the three commands...");
@@ -138,9 +138,10 @@ fn build_commands() -> Result<PathBuf> {
         .args(["build", "--quiet", "--bins", "--example", "demo"])
         .current_dir(root)
         .status()?;
-    ensure!(built.success(), "cargo could not build the commands");
+    ensure!(built.success(), "cargo build failed");
     let example = std::env::current_exe()?;
-    let folder = example.parent().and_then(Path::parent).context("an example lies in a folder of the commands'")?;
+    let folder =
+        example.parent().and_then(Path::parent).context("the example has no parent folder with the commands")?;
     Ok(folder.to_owned())
 }
 
@@ -166,7 +167,7 @@ fn indent(text: &str) -> String {
     text.lines().map(|line| format!("   {line}\n")).collect()
 }
 
-/// Nobody needs to see all of 2,000 characters.
+/// Returns the start of a token and its length.
 fn shortened(token: &str) -> String {
     let start: String = token.chars().take(24).collect();
     format!("{start}... ({} characters)", token.len())

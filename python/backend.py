@@ -1,5 +1,7 @@
-"""maturin, with the three commands in the wheel. They are programs, not scripts that call the module: mail programs run
-them at each connection, and Python alone takes longer to start than they do to answer."""
+"""A build backend that adds the three commands to maturin's wheel.
+
+The commands are native programs and not scripts that call the module, because mail programs run them at each connection
+and Python alone takes longer to start than they take to print a token."""
 
 import shutil
 import subprocess
@@ -8,13 +10,13 @@ from pathlib import Path
 
 import maturin
 
-# What pip puts on the PATH (PyPA: "Binary distribution format", the .data directory).
+# pip installs these files on the PATH (PyPA: "Binary distribution format", the .data directory).
 SCRIPTS = Path("target/m365auth.data/scripts")
 
 
 def get_requires_for_build_wheel(config_settings=None):
     if not shutil.which("cargo"):
-        sys.exit("error: there is no cargo\nhint: install Rust from https://rustup.rs, then try again")
+        sys.exit("error: cargo is not installed\nhint: install Rust from https://rustup.rs, then try again")
     return []
 
 
@@ -29,7 +31,10 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 
 def build_sdist(sdist_directory, config_settings=None):
-    sys.exit("error: the module is built in a copy of the repository, and has no source archive of its own")
+    sys.exit(
+        "error: source archives are not supported, because the module needs the complete repository\n"
+        "hint: run `pip install ./python` in a copy of the repository"
+    )
 
 
 def build_commands():

@@ -1,5 +1,5 @@
-//! What `get-token --check` looks at: everything between the configuration and the mail servers, in the order in which
-//! a token passes it. Sends no mail, and changes nothing but the refresh token, which each refresh renews.
+//! The checks of `get-token --check`: everything between the configuration and the mail servers, in the order in which a
+//! token is fetched and used. Sends no mail. The only change is a new refresh token, as with every refresh.
 
 mod mail_server;
 
@@ -13,29 +13,32 @@ use crate::config::{Config, ProfileName, StoreChoice};
 use crate::entra::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
-use crate::sanitize::for_terminal;
+use crate::sanitize::{for_shell, for_terminal};
 use crate::session::{DAY, Session};
 use crate::sign_in;
+use crate::store::Location;
 use crate::unix_time::now;
 use mail_server::Login;
 
-/// Microsoft takes no more than five minutes' difference where a clock matters.
+/// How far the clock may be off before Microsoft rejects what depends on the time, in seconds.
 const CLOCK_TOLERANCE: u64 = 5 * 60;
-/// The longest token that msmtp can send. Its SMTP commands end at 4,094 characters (measured with msmtp 1.8.23), which in
-/// base64 leaves this much beside a long address.
+/// The longest token that msmtp can send. Its SMTP commands are limited to 4,094 characters (measured with msmtp 1.8.23):
+/// this many in base64, next to a long address.
 const LONGEST_FOR_MSMTP: usize = 2_900;
-/// The longest token that mbsync and OfflineIMAP can send, with room for a long address (7,264 characters failed, measured
-/// with isync 1.4.4).
+/// The longest token that mbsync and OfflineIMAP can send, next to a long address (7,264 characters failed, measured with
+/// isync 1.4.4).
 const LONGEST_FOR_IMAP: usize = 7_000;
+/// The limit for a dialogue with a mail server, and for each of its responses.
+const MAIL_SERVER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What was seen at one place.
+/// The result of one check.
 pub(crate) enum CheckResult {
     Passed(String),
     Skipped(String),
     Failed(Error),
 }
 
-/// Looks, and reports each finding as soon as it is there.
+/// Runs the checks, and reports each result as soon as it is known.
 pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut(&str, CheckResult)) {
     let session = match Session::open(config, profile) {
         Ok(session) => session,
@@ -55,22 +58,22 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
     };
     report("stored token", stored);
     match refreshed {
-        Some(Ok(tokens)) => with_token(&session, &tokens, report),
+        Some(Ok(access)) => with_token(&session, &access, report),
         Some(Err(error)) => without_token(CheckResult::Failed(error), report),
-        None => without_token(CheckResult::Skipped("there is no token to begin with".to_owned()), report),
+        None => without_token(CheckResult::Skipped("no stored token to refresh".to_owned()), report),
     }
 }
 
 fn without_token(refresh: CheckResult, report: &mut dyn FnMut(&str, CheckResult)) {
     report("refresh", refresh);
     report("mbsync's plugin", sasl_plugin());
-    report("mail and calendar", CheckResult::Skipped("there is no token to try them with".to_owned()));
+    report("mail and calendar", CheckResult::Skipped("no access token to test with".to_owned()));
 }
 
 fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, CheckResult)) {
-    let minutes = |expires: u64| format!("for {} minutes", expires.saturating_sub(now()).div_ceil(60));
-    let minutes = access.expires.map_or_else(String::new, minutes);
-    report("refresh", CheckResult::Passed(format!("Microsoft issued an access token {minutes}")));
+    let minutes = |expires: u64| format!(", valid for {} minutes", expires.saturating_sub(now()).div_ceil(60));
+    let validity = access.expires.map_or_else(String::new, minutes);
+    report("refresh", CheckResult::Passed(format!("Microsoft issued an access token{validity}")));
     let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     report("scopes", CheckResult::Passed(for_terminal(&scopes.join(" "))));
     let account = access.account.as_ref().map(|account| account.name.clone());
@@ -78,7 +81,7 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
         "account",
         match &account {
             Some(name) => CheckResult::Passed(name.clone()),
-            None => CheckResult::Skipped("Microsoft did not say".to_owned()),
+            None => CheckResult::Skipped("not in Microsoft's response".to_owned()),
         },
     );
     report("length", length(access));
@@ -88,56 +91,65 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     let user = profile.username.clone().or(account).unwrap_or_default();
     let login = Login { profile, user: &user, token: &access.token };
     let may = |permission: &str| scopes.iter().any(|scope| scope.contains(permission));
-    let not_asked = || CheckResult::Skipped("the profile does not ask for it".to_owned());
-    report("IMAP", if may("/IMAP.") { finding(mail_server::imap(&login)) } else { not_asked() });
-    report("SMTP", if may("/SMTP.") { finding(mail_server::smtp(&login)) } else { not_asked() });
+    let skipped = |service: &str| CheckResult::Skipped(format!("the profile has no {service} scope"));
+    report("IMAP", if may("/IMAP.") { mail_server::imap(&login).into() } else { skipped("IMAP") });
+    report("SMTP", if may("/SMTP.") { mail_server::smtp(&login).into() } else { skipped("SMTP") });
     let graph = scopes.iter().any(|scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph."));
-    report("Graph", if graph { finding(session.entra().graph_me(&access.token)) } else { not_asked() });
+    report("Graph", if graph { session.entra().graph_me(&access.token).into() } else { skipped("Graph") });
 }
 
-fn finding(result: Result<String>) -> CheckResult {
-    result.map_or_else(CheckResult::Failed, CheckResult::Passed)
+impl From<Result<String>> for CheckResult {
+    fn from(result: Result<String>) -> Self {
+        result.map_or_else(Self::Failed, Self::Passed)
+    }
 }
 
 fn folders(session: &Session, configuration: &Path) -> CheckResult {
     let cache = session.paths().cache();
-    let unwritable = |error: std::io::Error| {
-        CheckResult::Failed(
-            Error::new(ErrorKind::Storage, format!("cannot write into {}: {error}", cache.display()))
-                .hint("see who owns the folder, and whether the disk is full"),
-        )
-    };
     if let Err(error) = private_fs::create_folder(cache).and_then(|()| tempfile::tempfile_in(cache).map(drop)) {
-        return unwritable(error);
+        let word = for_shell(&cache.to_string_lossy());
+        return CheckResult::Failed(
+            Error::new(ErrorKind::Storage, format!("cannot write to {}: {error}", cache.display()))
+                .hint(format!("check the owner with `ls -ld {word}` and the free space with `df {word}`")),
+        );
     }
     #[cfg(unix)]
-    let secret = session.profile().client_secret.is_some();
-    #[cfg(unix)]
-    let of_configuration =
-        if secret { (configuration, 0o077, "chmod 600") } else { (configuration, 0o022, "chmod go-w") };
-    #[cfg(unix)]
-    for (path, forbidden, command) in [of_configuration, (cache, 0o077, "chmod 700")] {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
-        if mode & forbidden != 0 {
-            let message = format!("others have rights on {} (mode {:o})", path.display(), mode & 0o777);
-            return CheckResult::Failed(
-                Error::new(ErrorKind::Storage, message).hint(format!("run `{command} {}`", path.display())),
-            );
-        }
+    if let Err(error) = ensure_private(session, configuration) {
+        return CheckResult::Failed(error);
     }
     #[cfg(not(unix))]
     let _ = configuration;
     CheckResult::Passed(cache.display().to_string())
 }
 
+/// Fails if other users can read the cache folder or a client secret, or can write to the configuration.
+#[cfg(unix)]
+fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let has_secret = session.profile().client_secret.is_some();
+    let configuration =
+        if has_secret { (configuration, 0o077, "chmod 600") } else { (configuration, 0o022, "chmod go-w") };
+    for (path, forbidden, command) in [configuration, (session.paths().cache(), 0o077, "chmod 700")] {
+        let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+        if mode & forbidden != 0 {
+            let message = format!("other users can access {} (mode {:o})", path.display(), mode & 0o777);
+            return Err(Error::new(ErrorKind::Storage, message)
+                .hint(format!("run `{command} {}`", for_shell(&path.to_string_lossy()))));
+        }
+    }
+    Ok(())
+}
+
 fn keychain(session: &Session) -> CheckResult {
     match session.stores().probe_keychain() {
         None if matches!(session.profile().store, StoreChoice::Commands(_)) => {
-            CheckResult::Skipped("none; programs of your own keep the token".to_owned())
+            CheckResult::Skipped("not used; the commands in `store` keep the token".to_owned())
         }
-        None => CheckResult::Skipped("none; the token is kept in a file, not encrypted".to_owned()),
-        Some(Ok(())) => CheckResult::Passed("open, and takes tokens".to_owned()),
+        None => {
+            let file = session.stores().describe(Location::File);
+            CheckResult::Skipped(format!("not used; the token is stored unencrypted in {file}"))
+        }
+        Some(Ok(())) => CheckResult::Passed("unlocked and writable".to_owned()),
         Some(Err(error)) => CheckResult::Failed(error),
     }
 }
@@ -145,38 +157,42 @@ fn keychain(session: &Session) -> CheckResult {
 fn callback(session: &Session) -> CheckResult {
     let redirect_uri = &session.profile().redirect_uri;
     match sign_in::can_listen(redirect_uri) {
-        Ok(()) => CheckResult::Passed(format!("{} is free", redirect_uri.as_str())),
+        Ok(()) => CheckResult::Passed(format!("can listen at {}", redirect_uri.as_str())),
         Err(error) => CheckResult::Failed(error),
     }
 }
 
-/// The login host answers over TLS that we trust; and what its clock says.
+/// Checks that the login host responds over TLS, and compares its clock with ours.
 fn network(session: &Session) -> (CheckResult, CheckResult) {
-    let through = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let proxy = through.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let authority = &session.profile().authority;
+    let variables = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    let proxy = variables.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     match session.entra().discover() {
         Ok(date) => {
-            let by = if proxy { ", by a proxy" } else { "" };
-            let good = CheckResult::Passed(format!("{} answers{by}", session.profile().authority));
-            (good, clock(date.as_deref()))
+            let proxy = proxy.map_or_else(String::new, |name| format!(" through the proxy in {name}"));
+            let url = authority.endpoint("");
+            let host = url.host_str().unwrap_or_default();
+            (CheckResult::Passed(format!("{authority} responds{proxy}")), clock(host, date.as_deref()))
         }
-        Err(error) => (CheckResult::Failed(error), CheckResult::Skipped("nobody to compare it with".to_owned())),
+        Err(error) => (CheckResult::Failed(error), CheckResult::Skipped("no response to compare it with".to_owned())),
     }
 }
 
-fn clock(date: Option<&str>) -> CheckResult {
+fn clock(host: &str, date: Option<&str>) -> CheckResult {
     let theirs = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
     let Some(theirs) = theirs.and_then(|time| u64::try_from(time.unix_timestamp()).ok()) else {
-        return CheckResult::Skipped("the server did not say the time".to_owned());
+        return CheckResult::Skipped(format!("{host} did not send its time"));
     };
-    let difference = now().abs_diff(theirs);
-    if difference > CLOCK_TOLERANCE {
+    let ours = now();
+    let (seconds, direction) = (ours.abs_diff(theirs), if ours > theirs { "ahead of" } else { "behind" });
+    if seconds > CLOCK_TOLERANCE {
+        let message = format!("this machine's clock is {seconds} seconds {direction} {host}");
         return CheckResult::Failed(
-            Error::new(ErrorKind::Configuration, format!("this machine's clock is {difference} seconds off"))
-                .hint("set the clock, such as with `timedatectl set-ntp true`"),
+            Error::new(ErrorKind::Configuration, message)
+                .hint("set the clock, for example with `sudo timedatectl set-ntp true`"),
         );
     }
-    CheckResult::Passed("right".to_owned())
+    CheckResult::Passed(format!("less than {} minutes off", CLOCK_TOLERANCE / 60))
 }
 
 fn stored_token(session: &Session) -> CheckResult {
@@ -186,6 +202,7 @@ fn stored_token(session: &Session) -> CheckResult {
             let age = stored.record.map(|record| now().saturating_sub(record.issued) / DAY);
             CheckResult::Passed(match age {
                 Some(0) => format!("in {location}, issued today"),
+                Some(1) => format!("in {location}, issued 1 day ago"),
                 Some(days) => format!("in {location}, issued {days} days ago"),
                 None => format!("in {location}"),
             })
@@ -197,25 +214,22 @@ fn stored_token(session: &Session) -> CheckResult {
 
 fn length(access: &Access) -> CheckResult {
     let length = access.token.secret().len();
-    let too_long = |program: &str| {
+    let too_long = |programs: &str, limit: usize| {
+        let message = format!("the access token has {length} characters, too many for {programs} (at most {limit})");
         CheckResult::Failed(
-            Error::new(
-                ErrorKind::Configuration,
-                format!("the access token has {length} characters, too many for {program}"),
-            )
-            .hint(
-                "an account in very many groups has such tokens: ask the IT department, or use a client ID of your own",
+            Error::new(ErrorKind::Configuration, message).hint(
+                "use a client ID of your own, or ask your IT department: an account in many groups gets long tokens",
             ),
         )
     };
     match length {
-        _ if length > LONGEST_FOR_IMAP => too_long("mbsync, msmtp and OfflineIMAP"),
-        _ if length > LONGEST_FOR_MSMTP => too_long("msmtp"),
-        _ => CheckResult::Passed(format!("{length} characters; every mail program takes it")),
+        _ if length > LONGEST_FOR_IMAP => too_long("mbsync, msmtp and OfflineIMAP", LONGEST_FOR_IMAP),
+        _ if length > LONGEST_FOR_MSMTP => too_long("msmtp", LONGEST_FOR_MSMTP),
+        _ => CheckResult::Passed(format!("{length} characters, short enough for every mail program")),
     }
 }
 
-/// mbsync knows XOAUTH2 by a plugin of Cyrus SASL, which few systems install by themselves.
+/// Checks that mbsync has a plugin of Cyrus SASL for XOAUTH2. Few systems install one with mbsync.
 fn sasl_plugin() -> CheckResult {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if !std::env::split_paths(&path).any(|folder| folder.join("mbsync").is_file()) {
@@ -231,10 +245,7 @@ fn sasl_plugin() -> CheckResult {
         Some(name) => CheckResult::Passed(for_terminal(&name.to_string_lossy())),
         None => CheckResult::Failed(
             Error::new(ErrorKind::Configuration, "mbsync has no SASL plugin for XOAUTH2")
-                .hint("install one; on Debian and Ubuntu: `apt install libsasl2-modules-kdexoauth2`"),
+                .hint("install one; on Debian and Ubuntu: `sudo apt install libsasl2-modules-kdexoauth2`"),
         ),
     }
 }
-
-/// For one talk with a mail server, and for each of its answers.
-const MAIL_SERVER_TIMEOUT: Duration = Duration::from_secs(15);

@@ -1,54 +1,62 @@
-//! The commands: arguments, words, exit codes. The only room that prints.
+//! The three commands: arguments, output and exit codes. Nothing outside this module prints.
 
 mod check;
 mod first_run;
 mod generate;
 pub mod get_refresh_token;
 pub mod get_token;
+mod help;
 pub(crate) mod python_config;
 pub mod refresh_token;
 mod sign_in_hook;
 mod sign_out;
 mod status;
-pub(crate) mod stderr;
+mod stderr;
 mod stdout;
+pub(crate) mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Args, Parser};
 
 use crate::config::{Config, ProfileName};
+use crate::entra::Account;
 use crate::error::{ErrorKind, Result};
 use crate::paths::{Paths, ensure_expanded};
 use crate::private_fs;
+use crate::sanitize::for_shell;
 use crate::signals;
 use stdout::Stdout;
 
-/// What all three commands take.
+/// The flags of all three commands.
 #[derive(Args)]
 struct Common {
-    /// Read this configuration file (else the one that M365AUTH_CONFIG names)
+    /// Configuration file to use
+    ///
+    /// The default is the file in the environment variable M365AUTH_CONFIG, or else config.toml in your configuration
+    /// folder.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Say what is done, never a secret
+    /// Verbose output; never shows secrets
     #[arg(short, long)]
     verbose: bool,
-    /// Print a man page (man, man-config), or completions (complete-bash, -elvish, -fish, -powershell, -zsh)
+    /// Print a man page or shell completions
+    ///
+    /// KIND is man, man-config, complete-bash, complete-elvish, complete-fish, complete-powershell or complete-zsh.
     #[arg(long, value_name = "KIND", hide_possible_values = true)]
     generate: Option<generate::GenerateMode>,
 }
 
-/// For a command that serves one profile.
+/// The flag of a command that serves one profile.
 #[derive(Args)]
 struct ProfileArgument {
-    /// What the token is for: a profile of the configuration
+    /// Profile to use
     #[arg(short, long, value_name = "NAME", default_value = "mail")]
     profile: ProfileName,
 }
 
-/// `main` of every command: reads the arguments, runs, and says what went wrong.
+/// Runs a command: reads its arguments, calls `run`, and prints the error.
 fn main<Arguments: Parser>(
     generated: &generate::Generated,
     common: impl FnOnce(&Arguments) -> &Common,
@@ -58,7 +66,11 @@ fn main<Arguments: Parser>(
     forbid_memory_access();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(answer) => {
+            help::print(&answer);
+            // Help and version are errors to clap, with the exit code 0.
+            return if answer.exit_code() == 0 { ExitCode::SUCCESS } else { ErrorKind::Usage.exit_code().into() };
+        }
     };
     let common = common(&arguments);
     stderr::log(common.verbose);
@@ -78,19 +90,15 @@ fn main<Arguments: Parser>(
     }
 }
 
-/// No core dump holds our tokens, and no other program of this user can look into our memory (PR_SET_DUMPABLE(2const)).
+/// Forbids core dumps, and other programs of this user to read our memory (PR_SET_DUMPABLE(2const)).
 fn forbid_memory_access() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-/// Help and version are answers; everything else is a wrong call.
-fn usage(error: &clap::Error) -> ExitCode {
-    _ = error.print();
-    match error.kind() {
-        ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => ExitCode::SUCCESS,
-        _ => ExitCode::from(ErrorKind::Usage.exit_code()),
-    }
+/// Returns the account as a person knows it. Microsoft does not always send its name.
+fn account_name(account: Option<&Account>) -> &str {
+    account.map(|account| account.name.as_str()).filter(|name| !name.is_empty()).unwrap_or("an unknown account")
 }
 
 impl Common {
@@ -106,7 +114,7 @@ impl Common {
     fn load_config(&self) -> Result<Config> {
         let config = Config::load(&self.configuration_file()?).map_err(|error| match &self.config {
             Some(file) if !private_fs::exists(file) => {
-                error.hint(format!("run `get-token --config '{}'`: it writes one to fill in", file.display()))
+                error.hint(format!("run `get-token --config {}` to create it", for_shell(&file.to_string_lossy())))
             }
             _ => error,
         })?;

@@ -183,6 +183,26 @@ impl Config {
         own.or(self.table.on_sign_in_needed.as_deref()).filter(|command| !command.is_empty())
     }
 
+    /// Returns the configured `username` of a profile.
+    pub(crate) fn username(&self, name: &ProfileName) -> Option<String> {
+        let own = self.table.profiles.get(name.as_str()).and_then(|own| own.get_ref().username.clone());
+        own.or_else(|| self.table.username.clone()).filter(|username| !username.is_empty())
+    }
+
+    /// Returns the other profiles whose store programs are the same and do not depend on the profile: they share one token.
+    pub(crate) fn profiles_with_the_same_programs(&self, name: &ProfileName) -> Vec<ProfileName> {
+        let Ok(StoreChoice::Commands(programs)) = self.store_choice(name) else { return Vec::new() };
+        let depends = |argument: &String| argument.contains("{profile}") || argument.contains("M365AUTH_PROFILE");
+        if programs.save.iter().any(depends) {
+            return Vec::new();
+        }
+        let others = self.profile_names().into_iter().filter(|other| *other != name.as_str());
+        let others = others.filter_map(|other| other.parse().ok());
+        others
+            .filter(|other| matches!(self.store_choice(other), Ok(StoreChoice::Commands(same)) if same == programs))
+            .collect()
+    }
+
     /// Returns the names of the built-in profiles and of the file's, sorted.
     pub(crate) fn profile_names(&self) -> Vec<&str> {
         let own = self.table.profiles.keys().map(String::as_str);

@@ -13,6 +13,17 @@ pub(crate) fn is_well_formed_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
 }
 
+/// Returns the text as one word of a POSIX shell, quoted where that is needed, for a command that a person pastes.
+pub(crate) fn for_shell(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.:/@+".contains(c) || (cfg!(windows) && c == '\\');
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        // No shell of Windows knows the quote within quotes, and no path there contains a double quote.
+        false if cfg!(windows) => format!("\"{text}\""),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// Escapes the text for HTML.
 pub(crate) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -46,6 +57,17 @@ mod tests {
     #[test]
     fn terminal_controls_are_removed() {
         assert_eq!(for_terminal("\u{61c}red \u{1b}[31malarm\r\nTrace\u{202e}ID\u{9b}0m"), "red [31malarm TraceID 0m");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_shell_reads_the_word_as_it_was() {
+        for plain in ["/home/ada/.config/m365auth/config.toml", "mail", "ada@example.com", "grüße"] {
+            assert_eq!(for_shell(plain), plain);
+        }
+        for (text, word) in [("a b", "'a b'"), ("it's", r"'it'\''s'"), ("$(x)", "'$(x)'"), ("~", "'~'"), ("", "''")] {
+            assert_eq!(for_shell(text), word);
+        }
     }
 
     #[test]

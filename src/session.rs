@@ -196,6 +196,7 @@ impl Session {
             }
         }
         entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
+        self.forget_notification();
         self.cache(&access, refresh_token.as_ref().unwrap_or(&stored.token));
         Ok(access)
     }
@@ -256,6 +257,11 @@ impl Session {
         }
     }
 
+    /// After a success the next refusal is news again, however soon it comes.
+    fn forget_notification(&self) {
+        _ = std::fs::remove_file(self.paths.notified(&self.profile.name));
+    }
+
     /// Says that a token went into a file, unless it was there before.
     fn warn_of_file(&self, before: Location, saved: &Saved) {
         if saved.location != Location::File || before == Location::File {
@@ -306,6 +312,7 @@ impl Session {
         if saved.keychain_failure.is_some() {
             self.warn_of_file(Location::Keychain, &saved);
         }
+        self.forget_notification();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
         self.cache(&access, &refresh_token);
         let in_file = saved.location == Location::File;

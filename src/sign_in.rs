@@ -32,8 +32,8 @@ use redirect::Redirect;
 pub(crate) struct SignIn<'a> {
     /// The first session requests the tokens. The other profiles redeem its refresh token.
     pub(crate) sessions: &'a [Session],
-    /// Asks the user a yes-or-no question. Without a terminal the answer is no.
-    pub(crate) confirm: &'a dyn Fn(&str) -> bool,
+    /// Explains something to the user and asks a yes-or-no question. Without a terminal the answer is no.
+    pub(crate) confirm: &'a dyn Fn(&str, &str) -> bool,
     /// Asks whether a failed save is tried again. Without a terminal the answer is no.
     pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
@@ -108,7 +108,7 @@ impl SignIn<'_> {
     fn ensure_same_account(&self, account: &Account) -> Result<()> {
         for session in self.sessions {
             let Some(mismatch) = Mismatch::of(session, account) else { continue };
-            if !(self.confirm)(&mismatch.question) {
+            if !(self.confirm)(&mismatch.explanation, mismatch.question) {
                 return Err(Error::new(ErrorKind::SignIn, mismatch.message).hint(mismatch.hint));
             }
         }
@@ -118,7 +118,8 @@ impl SignIn<'_> {
 
 /// An account that differs from what the profile expects.
 struct Mismatch {
-    question: String,
+    explanation: String,
+    question: &'static str,
     message: String,
     hint: String,
 }
@@ -130,38 +131,35 @@ impl Mismatch {
         let (profile, name) = (session.profile(), &account.name);
         let username = profile.username.as_deref();
         match session.owner() {
-            Some(owner) if !owner.account.is_same_as(account) => Some(Self {
-                question: format!(
-                    "You signed in as {}, but the profile \"{}\" belongs to {}. Replace it?",
-                    describe(account, &owner.account),
-                    profile.name,
-                    describe(&owner.account, account)
-                ),
-                message: format!(
-                    "you signed in as {}, but the profile \"{}\" belongs to {}; nothing was stored",
-                    describe(account, &owner.account),
-                    profile.name,
-                    describe(&owner.account, account)
-                ),
-                hint: format!(
-                    "run `get-token --profile {0:#}` again and choose {1}, or run `get-token --sign-out --profile {0:#}` \
-                     first to switch accounts",
-                    profile.name,
-                    if owner.account.name.is_empty() { "that account" } else { &owner.account.name }
-                ),
-            }),
+            Some(owner) if !owner.account.is_same_as(account) => {
+                let (new, old) = (describe(account, &owner.account), describe(&owner.account, account));
+                let statement =
+                    |you| format!("{you} signed in as {new}, but the profile \"{}\" belongs to {old}", profile.name);
+                Some(Self {
+                    explanation: format!("{}.", statement("You")),
+                    question: "Replace it?",
+                    message: format!("{}; nothing was stored", statement("you")),
+                    hint: format!(
+                        "run `get-token --profile {0:#}` again and choose {1}, or run `get-token --sign-out --profile \
+                         {0:#}` first to switch accounts",
+                        profile.name,
+                        if owner.account.name.is_empty() { "that account" } else { &owner.account.name }
+                    ),
+                })
+            }
             Some(owner) if owner.is_confirmed_for(username) => None,
             _ => {
                 let username = username.filter(|username| username.to_lowercase() != name.to_lowercase())?;
+                let statement = |you| {
+                    format!(
+                        "{you} signed in as {name}, but the username of the profile \"{}\" is {username}",
+                        profile.name
+                    )
+                };
                 Some(Self {
-                    question: format!(
-                        "You signed in as {name}, but the username of the profile \"{}\" is {username}. Is this the right account?",
-                        profile.name
-                    ),
-                    message: format!(
-                        "you signed in as {name}, but the username of the profile \"{}\" is {username}; nothing was stored",
-                        profile.name
-                    ),
+                    explanation: format!("{}.", statement("You")),
+                    question: "Is this the right account?",
+                    message: format!("{}; nothing was stored", statement("you")),
                     hint: format!(
                         "run `get-token --profile {:#}` again: choose {username}, or confirm {name} in a terminal",
                         profile.name

@@ -4,11 +4,11 @@
 
     token = get_access_token("calendar")
 
-Sign in once with the command `get-token --profile calendar`, which was installed together with this module. Module and
-commands share the configuration and the stored tokens.
+Sign in once with the command `get-token --profile calendar`, which is installed together with this module. The module
+and the commands share the configuration and the stored tokens.
 
-What goes wrong is an `Error`, and tells by its class what to do next. What happens meanwhile goes to the logger
-`m365auth`; no token ever does.
+Every failure raises an `Error`, whose class says what to do next. The logger `m365auth` receives progress and warnings,
+but never a token.
 """
 
 __all__ = ["ConfigurationError", "Error", "SignInNeeded", "TryLater", "get_access_token", "get_refresh_token"]
@@ -17,17 +17,17 @@ from ._native import get_access_token, get_refresh_token
 
 
 class Error(ValueError):
-    """There is no token to be had. As text: what happened, the hint, and Microsoft's reference."""
+    """No token is available. `str()` returns the message, the hint and Microsoft's reference."""
 
     message: str
-    """What happened."""
+    """What failed."""
     hint: str | None
-    """The next command to type, or the next thing to look at."""
+    """What to do next, usually a command to run."""
     reference: str | None
-    """If Microsoft refused: what its support asks for, beginning with the AADSTS code if there is one."""
+    """The AADSTS code and the IDs that Microsoft's support asks for, if Microsoft refused the request."""
 
     def __init__(self, message: str, hint: str | None = None, reference: str | None = None) -> None:
-        super().__init__(message, hint, reference)  # so that it can be pickled, and cross processes
+        super().__init__(message, hint, reference)  # pickle passes these arguments to the class
         self.message = message
         self.hint = hint
         self.reference = reference
@@ -42,12 +42,13 @@ class Error(ValueError):
 
 
 class SignInNeeded(Error):
-    """A person must act: sign in again, consent, or talk to an administrator."""
+    """The user must act: sign in again, consent, or contact an administrator."""
 
 
 class TryLater(Error):
-    """Network, throttling, the service is down, time ran out. The stored token is still good."""
+    """The network or Microsoft is not available, Microsoft throttles requests, or a timeout expired. The stored refresh
+    token still works."""
 
 
 class ConfigurationError(Error):
-    """The configuration, the profile or the app registration must be mended."""
+    """The configuration, the profile or the app registration is wrong."""

@@ -1,4 +1,4 @@
-//! The library's two functions for Python. The exceptions that they raise are Python's own: `m365auth/__init__.py`.
+//! The library's two functions for Python. `m365auth/__init__.py` defines the exceptions that they raise.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,14 +10,14 @@ use log::LevelFilter;
 use m365auth::{Error, ErrorKind, Result};
 use pyo3::prelude::*;
 
-/// How often a waiting call looks for Ctrl-C.
-const LOOK: Duration = Duration::from_millis(50);
-/// How long an answer is still awaited after Ctrl-C, as the commands do: whoever ends between Microsoft's answer and
-/// the save may lose the only token that works.
+/// How often a waiting call checks for Ctrl-C.
+const SIGNAL_CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a call waits for the response after Ctrl-C, as the commands do. Ending between Microsoft's response and the
+/// save could lose the only refresh token that works.
 const GRACE: Duration = Duration::from_secs(2);
 
 thread_local! {
-    /// Where this thread panicked. The panic's own words may hold a secret, its place does not.
+    /// The location of this thread's panic. The panic's message may contain a secret; its location does not.
     static PANIC: Cell<String> = const { Cell::new(String::new()) };
 }
 
@@ -31,19 +31,19 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         panic::set_hook(Box::new(|panic| PANIC.set(panic.location().map(ToString::to_string).unwrap_or_default())));
-        // What other libraries say stays unsaid, for nobody here knows whether it holds a secret.
+        // Other libraries' messages are dropped, because they might contain a secret.
         let logger = pyo3_log::Logger::new(module.py(), pyo3_log::Caching::Nothing)?
             .filter(LevelFilter::Off)
             .filter_target("m365auth".to_owned(), LevelFilter::Info);
-        _ = logger.install(); // fails where there is one already: the module is imported again
+        _ = logger.install(); // fails if the module was imported before and the logger is installed already
         Ok(())
     }
 }
 
-/// An access token for a profile, good for ten minutes or more, as `refresh-token` prints it.
+/// Returns an access token for a profile, as `refresh-token` prints it. It is valid for ten minutes or more.
 ///
-/// Where none is kept in memory, it talks to Microsoft, and stores the renewed refresh token before it returns. Threads
-/// and processes may call it at the same time. Raises m365auth.Error, a ValueError, where there is no token to be had.
+/// Without a cached token, it requests one from Microsoft and stores the new refresh token before it returns. Threads
+/// and processes may call it at the same time. Raises m365auth.Error, a ValueError, if no token is available.
 #[pyfunction]
 #[pyo3(signature = (profile = "mail"))]
 fn get_access_token(py: Python<'_>, profile: &str) -> PyResult<String> {
@@ -51,9 +51,9 @@ fn get_access_token(py: Python<'_>, profile: &str) -> PyResult<String> {
     wait_for(py, move || Ok(m365auth::get_access_token(&profile)?.into_secret()))
 }
 
-/// The stored refresh token of a profile, as `get-refresh-token` prints it.
+/// Returns the stored refresh token of a profile, as `get-refresh-token` prints it.
 ///
-/// Uses no network, and needs no configuration. Raises m365auth.Error, a ValueError, where there is none.
+/// Uses no network and needs no configuration. Raises m365auth.Error, a ValueError, if no token is stored.
 #[pyfunction]
 #[pyo3(signature = (profile = "mail"))]
 fn get_refresh_token(py: Python<'_>, profile: &str) -> PyResult<String> {
@@ -61,7 +61,7 @@ fn get_refresh_token(py: Python<'_>, profile: &str) -> PyResult<String> {
     wait_for(py, move || Ok(m365auth::get_refresh_token(&profile)?.into_secret()))
 }
 
-/// Does the work in a thread of its own, while other Python threads run, and Ctrl-C is heard.
+/// Runs the work in its own thread, so that other Python threads run meanwhile and Ctrl-C interrupts the call.
 fn wait_for<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send + 'static) -> PyResult<T> {
     let (sender, receiver) = mpsc::channel();
     py.detach(move || {
@@ -71,9 +71,9 @@ fn wait_for<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> Result<T> 
         };
         thread::Builder::new().spawn(in_thread).map_err(|error| no_thread(&error))?;
         loop {
-            match receiver.recv_timeout(LOOK) {
+            match receiver.recv_timeout(SIGNAL_CHECK_INTERVAL) {
                 Ok(Ok(result)) => return result.map_err(|error| exception(&error)),
-                Ok(Err(place)) => return Err(defect(&place)),
+                Ok(Err(location)) => return Err(defect(&location)),
                 Err(_) => Python::attach(|py| py.check_signals()).inspect_err(|_| _ = receiver.recv_timeout(GRACE))?,
             }
         }
@@ -93,18 +93,19 @@ fn exception(error: &Error) -> PyErr {
 
 fn no_thread(error: &std::io::Error) -> PyErr {
     let hint = "close some programs, or raise the limits of processes and memory (`ulimit -u`, `ulimit -v`)";
-    new("TryLater", &format!("no thread can be started: {error}"), Some(hint), None)
+    new("TryLater", &format!("cannot start a thread: {error}"), Some(hint), None)
 }
 
-fn defect(place: &str) -> PyErr {
+fn defect(location: &str) -> PyErr {
     let version = env!("CARGO_PKG_VERSION");
-    new("Error", &format!("a defect in m365auth {version} at {place}"), Some("please report it"), None)
+    let message = format!("internal error in m365auth {version} at {location}");
+    new("Error", &message, Some("report this message as a bug"), None)
 }
 
 fn new(class: &str, message: &str, hint: Option<&str>, reference: Option<&str>) -> PyErr {
     Python::attach(|py| {
         let arguments = (message, hint, reference);
-        let made = py.import("m365auth").and_then(|module| module.getattr(class)?.call1(arguments));
-        made.map_or_else(|error| error, PyErr::from_value)
+        let exception = py.import("m365auth").and_then(|module| module.getattr(class)?.call1(arguments));
+        exception.map_or_else(|error| error, PyErr::from_value)
     })
 }

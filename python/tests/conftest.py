@@ -1,4 +1,4 @@
-"""A person's home, and the stand-in for Microsoft."""
+"""Fixtures: a user's home folder and the stand-in for Microsoft."""
 
 import os
 import re
@@ -16,18 +16,19 @@ ADA = "ada@example.com"
 
 
 class Standin:
-    """The program of tests/standin, which is ordered about over HTTP."""
+    """The program of tests/standin, controlled over HTTP."""
 
     def __init__(self, folder):
         program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/standin"
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen([program, "--directory", folder], text=True, **pipes)
         lines = [self.process.stdout.readline().strip() for _ in range(4)]
-        said = dict(line.split("=", 1) for line in lines[:3])
-        self.authority, self.ca_file, self.client_id = said["authority"], said["ca_file"], said["client_id"]
+        settings = dict(line.split("=", 1) for line in lines[:3])
+        self.authority, self.ca_file = settings["authority"], settings["ca_file"]
+        self.client_id = settings["client_id"]
         self.origin = self.authority.removesuffix("/common/")
         self.session = requests.Session()
-        self.session.trust_env = False  # whatever the machine names: the stand-in alone
+        self.session.trust_env = False  # ignore the machine's proxies and certificate authorities
         self.session.verify = self.ca_file
 
     def stop(self):
@@ -35,33 +36,33 @@ class Standin:
         self.process.wait()
 
     def control(self, method, path, **arguments):
-        answer = self.session.request(method, f"{self.origin}/standin/{path}", **arguments)
-        answer.raise_for_status()
-        return answer.json()
+        response = self.session.request(method, f"{self.origin}/standin/{path}", **arguments)
+        response.raise_for_status()
+        return response.json()
 
-    def order(self, fault):
+    def inject(self, fault):
         self.control("POST", "faults", json=fault)
 
-    def asked(self):
-        """How often a token was asked for, answered or not."""
+    def token_requests(self):
+        """Returns the number of token requests, with or without a response."""
         return self.control("GET", "counts")["token_requests"]
 
-    def knows(self, **token):
-        """Whether an `access_token` or a `refresh_token` is valid."""
+    def is_valid(self, **token):
+        """Returns whether an `access_token` or a `refresh_token` is valid."""
         return self.control("GET", "valid", params=token)["valid"]
 
-    def sign_in(self, address):
-        """What the person does in the browser; returns the address that it is sent to."""
-        page = self.session.get(address).text
+    def sign_in(self, url):
+        """Signs in as Ada in place of a browser. Returns the URL of the redirect."""
+        page = self.session.get(url).text
         form = next(form for form in page.split("<form") if ADA in form)
         action = re.search(r'action="([^"]*)"', form)[1]
         fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', form))
-        answer = self.session.post(urljoin(address, action), data=fields, allow_redirects=False)
-        return answer.headers["Location"]
+        response = self.session.post(urljoin(url, action), data=fields, allow_redirects=False)
+        return response.headers["Location"]
 
 
 class Home:
-    """A home folder; this process lives in it, and whatever it starts."""
+    """A home folder, used by this process and its child processes."""
 
     def __init__(self, folder, standin):
         self.folder, self.standin = folder, standin
@@ -70,7 +71,7 @@ class Home:
         self.configure()
 
     def configure(self, more="cache = 'none'"):
-        """No access token is kept, unless a test wants it: most are about what Microsoft is asked."""
+        """Writes the configuration, by default without the cache: most tests are about requests to Microsoft."""
         standin = self.standin
         self.config_file.parent.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(
@@ -78,7 +79,7 @@ class Home:
         )
 
     def store_token(self, profile="mail"):
-        """As after a sign-in without a keychain."""
+        """Stores a new refresh token in the file, as a sign-in without a keychain does."""
         token = self.standin.control("POST", "refresh-token")["refresh_token"]
         self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self.cache / f"refresh_token_{profile}"
@@ -95,7 +96,7 @@ class Home:
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment)
 
     def python(self, script, **variables):
-        """Starts a script, written into a file as a person has it."""
+        """Starts a script from a file."""
         file = self.folder / "script.py"
         file.write_text(script)
         return self.start(sys.executable, file, **variables)
@@ -116,14 +117,14 @@ def home(tmp_path, monkeypatch, standin):
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")  # no keychain, above all not yours
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")  # never use the developer's keychain
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     return Home(folder, standin)
 
 
-def output(process, said=None):
-    """What a process prints, where it succeeds."""
-    stdout, stderr = process.communicate(said, timeout=60)
+def output(process, stdin=None):
+    """Returns the stdout of a process, which must succeed."""
+    stdout, stderr = process.communicate(stdin, timeout=60)
     assert process.returncode == 0, stderr
     return stdout
 
@@ -133,4 +134,4 @@ def eventually(condition):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("it never came to that")
+    raise AssertionError("timed out")

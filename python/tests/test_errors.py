@@ -1,4 +1,4 @@
-"""What is raised, and what is logged."""
+"""Exceptions and log messages."""
 
 import logging
 import pickle
@@ -23,7 +23,7 @@ def test_sign_in_needed(home, standin):
 
 def test_try_later(home, standin):
     token = home.store_token()
-    standin.order({"status": {"status": 503, "retry_after": "3600"}})
+    standin.inject({"status": {"status": 503, "retry_after": "3600"}})
     with pytest.raises(m365auth.TryLater):
         m365auth.get_access_token()
     assert home.stored_token() == token
@@ -38,24 +38,24 @@ def test_configuration_error(home):
         m365auth.get_access_token()
 
 
-def test_whatever_else_goes_wrong_is_an_error(home, standin):
+def test_any_other_failure_is_an_error(home, standin):
     home.store_token()
-    standin.order("html")
+    standin.inject("html")
     with pytest.raises(m365auth.Error) as raised:
         m365auth.get_access_token()
     assert type(raised.value) is m365auth.Error
 
 
-def test_an_error_is_a_value_error_as_the_originals(home):
+def test_an_error_is_a_value_error_as_in_the_original(home):
     with pytest.raises(ValueError):
         m365auth.get_access_token()
     with pytest.raises(TypeError):
         m365auth.get_access_token(7)
 
 
-def test_an_error_says_all_that_the_command_says(home, standin):
+def test_str_has_message_hint_and_reference(home, standin):
     home.store_token()
-    standin.order({"aadsts": {"code": 53003}})
+    standin.inject({"aadsts": {"code": 53003}})
     with pytest.raises(m365auth.SignInNeeded) as raised:
         m365auth.get_access_token()
     error = raised.value
@@ -63,14 +63,14 @@ def test_an_error_says_all_that_the_command_says(home, standin):
     assert str(error).splitlines() == lines
 
 
-def test_an_error_crosses_processes(home):
+def test_an_error_can_be_pickled(home):
     with pytest.raises(m365auth.SignInNeeded) as raised:
         m365auth.get_access_token()
     error = pickle.loads(pickle.dumps(raised.value))
     assert (type(error), error.hint, str(error)) == (type(raised.value), raised.value.hint, str(raised.value))
 
 
-def test_without_descriptors_every_call_says_why_and_the_next_one_works(home):
+def test_without_file_descriptors_a_call_fails_with_the_reason_and_the_next_one_works(home):
     home.store_token()
     script = """\
 import resource, m365auth
@@ -85,11 +85,11 @@ for free in range(20):
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 m365auth.get_access_token()
 """
-    said = output(home.python(script))
-    assert "Too many open files" in said and "defect" not in said
+    messages = output(home.python(script))
+    assert "Too many open files" in messages and "internal error" not in messages
 
 
-def test_without_a_thread_the_call_says_so(home):
+def test_a_call_that_cannot_start_a_thread_is_try_later(home):
     script = """\
 import resource, m365auth
 
@@ -101,10 +101,10 @@ try:
 except m365auth.TryLater as error:
     print(error.message)
 """
-    assert "no thread can be started" in output(home.python(script))
+    assert "cannot start a thread" in output(home.python(script))
 
 
-def test_warnings_are_logged_and_secrets_are_not(home, standin, caplog):
+def test_the_log_has_warnings_and_no_secret(home, standin, caplog):
     home.store_token()
     (home.cache / "lock_mail").mkdir()
     with caplog.at_level(logging.DEBUG):

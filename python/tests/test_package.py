@@ -1,4 +1,4 @@
-"""What pip installs."""
+"""The installed package."""
 
 import importlib.metadata
 import inspect
@@ -17,18 +17,18 @@ from conftest import ROOT, output
 def test_the_commands_are_programs_on_the_path(home, command):
     program = Path(shutil.which(command))
     assert program.parent == Path(sys.executable).parent
-    assert not program.read_bytes().startswith(b"#!"), "a script takes longer to start than the command to answer"
+    assert not program.read_bytes().startswith(b"#!"), "the command is a script, which starts too slowly"
     version = importlib.metadata.version("m365auth")
     assert output(home.start(command, "--version")) == f"{command} {version}\n"
 
 
-def test_help_has_something_to_say():
+def test_everything_public_has_a_docstring():
     for name in m365auth.__all__:
         assert inspect.getdoc(getattr(m365auth, name)), name
     assert str(inspect.signature(m365auth.get_access_token)) == "(profile='mail')"
 
 
-def test_the_types_are_known(tmp_path):
+def test_type_checkers_find_the_types(tmp_path):
     file = tmp_path / "typed.py"
     file.write_text("""\
 from m365auth import SignInNeeded, get_access_token, get_refresh_token
@@ -48,8 +48,8 @@ get_access_token(7)  # type: ignore[arg-type]
     assert checked.returncode == 0, checked.stdout
 
 
-def test_module_and_commands_are_made_of_the_same_libraries():
-    """What Cargo.toml says about the two lock files."""
+def test_module_and_commands_use_the_same_library_versions():
+    """Compares the two lock files; python/Cargo.toml says how to update this one."""
     ours, commands = (packages(ROOT / folder / "Cargo.lock") for folder in ("python", "."))
     differing = {name for name in ours.keys() & commands.keys() if not ours[name] <= commands[name]}
     assert not differing

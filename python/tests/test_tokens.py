@@ -1,4 +1,4 @@
-"""Tokens for scripts, threads and processes."""
+"""Tokens in scripts, threads and processes."""
 
 import multiprocessing
 import re
@@ -11,8 +11,8 @@ import m365auth
 import pytest
 from conftest import ADA, ROOT, eventually, output
 
-# The README of the Python original, word for word, but for the line that it leaves to the reader.
-ORIGINALS = """\
+# The example in the README of the Python original, with the import that it leaves out.
+ORIGINAL_EXAMPLE = """\
 import requests
 from m365auth import get_access_token
 
@@ -28,27 +28,27 @@ response = requests.get('https://graph.microsoft.com/v1.0/me/calendar', headers=
 """
 
 
-def test_a_new_home_gets_to_a_token(home, standin):
+def test_a_sign_in_in_a_new_home_gives_a_token(home, standin):
     get_token = home.start("get-token", SSH_CONNECTION="192.0.2.1 50000 192.0.2.2 22")
-    address = next(line.strip() for line in get_token.stderr if line.startswith("https://"))
-    output(get_token, standin.sign_in(address) + "\n")
+    url = next(line.strip() for line in get_token.stderr if line.startswith("https://"))
+    output(get_token, standin.sign_in(url) + "\n")
 
     token = output(home.python("import m365auth; print(m365auth.get_access_token())")).strip()
-    assert standin.knows(access_token=token)
+    assert standin.is_valid(access_token=token)
 
 
 def test_a_script_for_the_original_runs_unchanged(home, standin):
-    assert calendar_of(ORIGINALS, home, standin) == ADA
+    assert calendar_owner(ORIGINAL_EXAMPLE, home, standin) == ADA
 
 
 def test_the_readmes_example_runs(home, standin):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     [example] = [block for block in blocks if "from m365auth import" in block]
-    assert calendar_of(example, home, standin) == ADA
+    assert calendar_owner(example, home, standin) == ADA
 
 
-def calendar_of(script, home, standin):
-    """Whose calendar a script gets from Microsoft Graph."""
+def calendar_owner(script, home, standin):
+    """Runs a script and returns the owner of the calendar that it requests from Microsoft Graph."""
     home.store_token("mail")
     home.store_token("calendar")
     graph = "https://graph.microsoft.com"
@@ -57,42 +57,42 @@ def calendar_of(script, home, standin):
     return output(home.python(script, REQUESTS_CA_BUNDLE=standin.ca_file)).strip()
 
 
-def test_the_profile_is_mail_or_named(home, standin):
+def test_the_default_profile_is_mail(home, standin):
     mail, calendar = home.store_token("mail"), home.store_token("calendar")
     assert m365auth.get_refresh_token() == m365auth.get_refresh_token("mail") == mail
     assert m365auth.get_refresh_token(profile="calendar") == calendar
-    assert standin.asked() == 0
+    assert standin.token_requests() == 0
     m365auth.get_access_token(profile="calendar")
-    assert (home.stored_token("mail"), standin.asked()) == (mail, 1)
-    assert standin.knows(refresh_token=home.stored_token("calendar"))
+    assert (home.stored_token("mail"), standin.token_requests()) == (mail, 1)
+    assert standin.is_valid(refresh_token=home.stored_token("calendar"))
 
 
-def test_module_and_commands_share_the_memory(home, standin):
+def test_module_and_commands_share_the_cache(home, standin):
     home.configure("cache = 'memory'")
     home.store_token()
     token = m365auth.get_access_token()
     assert output(home.start("refresh-token")) == f"{token}\n"
-    assert (m365auth.get_access_token(), standin.asked()) == (token, 1)
-    output(home.start("get-token", "--sign-out"))  # forgets it there too
+    assert (m365auth.get_access_token(), standin.token_requests()) == (token, 1)
+    output(home.start("get-token", "--sign-out"))  # removes it from the cache too
 
 
-def test_threads_and_processes_at_once_all_get_tokens(home, standin):
-    home.configure("cache = 'none'\nnetwork_timeout = 300")  # all wait for one lock, on a slow machine too
+def test_concurrent_threads_and_processes_all_get_tokens(home, standin):
+    home.configure("cache = 'none'\nnetwork_timeout = 300")  # calls wait long for the lock on a slow machine
     home.store_token()
-    standin.control("POST", "single-use")  # whoever refreshes with a token that another one rotated is refused
+    standin.control("POST", "single-use")  # a rotated token is refused
     with multiprocessing.get_context("fork").Pool(4) as processes, ThreadPoolExecutor(8) as threads:
         from_processes = processes.map_async(m365auth.get_access_token, ["mail"] * 8, chunksize=1)
         commands = [home.start("refresh-token") for _ in range(2)]
         tokens = list(threads.map(m365auth.get_access_token, ["mail"] * 16))
         tokens += from_processes.get() + [output(command).strip() for command in commands]
     assert len(set(tokens)) == 26
-    assert all(standin.knows(access_token=token) for token in tokens)
-    assert standin.knows(refresh_token=home.stored_token())
+    assert all(standin.is_valid(access_token=token) for token in tokens)
+    assert standin.is_valid(refresh_token=home.stored_token())
 
 
 @pytest.mark.skipif(not shutil.which("gnome-keyring-daemon"), reason="tests/run installs gnome-keyring")
-def test_a_process_that_forks_reaches_the_keychain(home, standin):
-    """A child has the memory of its parent, not its threads."""
+def test_the_keychain_works_after_a_fork(home, standin):
+    """A child process has the memory of its parent, but not its threads."""
     token = home.store_token()
     runtime = home.folder / "run"
     runtime.mkdir(mode=0o700)
@@ -108,16 +108,16 @@ print(get_refresh_token())
 raise SystemExit(status)
 """)
     login = f"printf pw | gnome-keyring-daemon --unlock --components=secrets >/dev/null; exec {sys.executable} {file}"
-    said = output(home.start("dbus-run-session", "--", "sh", "-c", login, XDG_RUNTIME_DIR=str(runtime)))
-    tokens = [token, *said.split()]
-    assert all(standin.knows(refresh_token=token) for token in tokens) and len(set(tokens)) == 3
+    printed = output(home.start("dbus-run-session", "--", "sh", "-c", login, XDG_RUNTIME_DIR=str(runtime)))
+    tokens = [token, *printed.split()]
+    assert all(standin.is_valid(refresh_token=token) for token in tokens) and len(set(tokens)) == 3
     assert not (home.cache / "refresh_token_mail").exists()
 
 
-def test_other_threads_run_while_one_waits(home, standin):
+def test_other_threads_run_during_a_call(home, standin):
     home.configure("cache = 'none'\nnetwork_timeout = 5")
     home.store_token()
-    standin.order("hang")
+    standin.inject("hang")
     raised = []
 
     def wait():
@@ -128,8 +128,8 @@ def test_other_threads_run_while_one_waits(home, standin):
 
     waiting = threading.Thread(target=wait)
     waiting.start()
-    eventually(lambda: standin.asked() == 1)
-    assert waiting.is_alive(), "this thread ran only when the call was over"
+    eventually(lambda: standin.token_requests() == 1)
+    assert waiting.is_alive(), "this thread ran only after the call"
     standin.stop()
     waiting.join()
     assert [type(error) for error in raised] == [m365auth.TryLater]

@@ -1,4 +1,4 @@
-//! Print the stored refresh token.
+//! Prints the stored refresh token.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Sign in to Microsoft 365, and store the refresh token.
+//! Signs a person in to Microsoft 365 and stores the refresh token.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Print a fresh access token.
+//! Prints an access token.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! Logs in to the mail servers as a mail program does, and out again. A server that lets the token in may still refuse the
-//! mailbox at the next command, so that IMAP selects one.
+//! Signs in to the mail servers as a mail program does, and out again. IMAP selects a mailbox too, because a server that
+//! accepts the token may still refuse the mailbox at the next command.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -17,12 +17,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
 use crate::xoauth2::initial_response;
 
-/// SMTP over TLS from the first byte (RFC 8314); on every other port STARTTLS is demanded.
+/// The port of SMTP over implicit TLS (RFC 8314). On every other port, STARTTLS is required.
 const SMTPS: u16 = 465;
-/// No line of a login is longer.
+/// The longest line that is read.
 const MAX_LINE: usize = 16 * 1024;
 
-/// Who logs in with what.
+/// Who signs in, and with which token.
 pub(super) struct Login<'a> {
     pub(super) profile: &'a Profile,
     pub(super) user: &'a str,
@@ -35,29 +35,29 @@ pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     let mut connection = MailConnection {
         stream: start_tls(server, connect(server)?, login.profile)?,
         server,
-        end: Instant::now() + MAIL_SERVER_TIMEOUT,
+        deadline: Instant::now() + MAIL_SERVER_TIMEOUT,
     };
     connection.read_line()?; // greeting
     connection.send_line("a1 AUTHENTICATE XOAUTH2")?;
     if !connection.read_tagged("a1")?.starts_with('+') {
-        return Err(refused(server, "it does not know XOAUTH2"));
+        return Err(refused(server, "it does not support XOAUTH2"));
     }
     connection.send_line(&initial_response(login.user, login.token))?;
     let mut answer = connection.read_tagged("a1")?;
     if answer.starts_with('+') {
-        // The reason, in JSON; the client owes an empty line, and then comes the NO.
+        // The server sends the reason as JSON and expects an empty line before the NO.
         connection.send_line("")?;
         answer = connection.read_tagged("a1")?;
     }
     if !answer.starts_with("a1 OK") {
-        return Err(explained(server, &answer));
+        return Err(refusal(login, server, &answer));
     }
     connection.send_line("a2 SELECT INBOX")?;
     let selected = connection.read_tagged("a2")?;
     _ = connection.send_line("a3 LOGOUT");
     match selected.starts_with("a2 OK") {
-        true => Ok(format!("{server} lets {} in, and opens the inbox", login.user)),
-        false => Err(explained(server, &selected)),
+        true => Ok(format!("signed in to {server} as {} and opened the inbox", login.user)),
+        false => Err(refusal(login, server, &selected)),
     }
 }
 
@@ -68,26 +68,26 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     let stream = if server.port == SMTPS {
         start_tls(server, plain, login.profile)?
     } else {
-        let mut connection = MailConnection { stream: plain, server, end: Instant::now() + MAIL_SERVER_TIMEOUT };
+        let mut connection = MailConnection { stream: plain, server, deadline: Instant::now() + MAIL_SERVER_TIMEOUT };
         connection.read_reply()?; // greeting
         connection.send_line("EHLO localhost")?;
         if !connection.read_reply()?.to_uppercase().contains("STARTTLS") {
-            return Err(refused(server, "it offers no STARTTLS, and a token must not go out in the clear"));
+            return Err(refused(server, "it does not offer STARTTLS, and a token is never sent unencrypted"));
         }
         connection.send_line("STARTTLS")?;
         let ready = connection.read_reply()?;
         if !ready.starts_with("220") {
-            return Err(explained(server, &ready));
+            return Err(refusal(login, server, &ready));
         }
         start_tls(server, connection.stream, login.profile)?
     };
-    let mut connection = MailConnection { stream, server, end: Instant::now() + MAIL_SERVER_TIMEOUT };
+    let mut connection = MailConnection { stream, server, deadline: Instant::now() + MAIL_SERVER_TIMEOUT };
     if server.port == SMTPS {
         connection.read_reply()?; // greeting
     }
     connection.send_line("EHLO localhost")?;
     connection.read_reply()?;
-    // A command ends at 512 characters (RFC 4954, 4), and a token is longer: it goes out when it is asked for.
+    // A command is limited to 512 characters (RFC 4954, 4). A token is longer, so it follows on a line of its own.
     connection.send_line("AUTH XOAUTH2")?;
     let mut answer = connection.read_reply()?;
     if answer.starts_with("334") {
@@ -100,15 +100,15 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     }
     _ = connection.send_line("QUIT");
     match answer.starts_with("235") {
-        true => Ok(format!("{server} lets {} in", login.user)),
-        false => Err(explained(server, &answer)),
+        true => Ok(format!("signed in to {server} as {}", login.user)),
+        false => Err(refusal(login, server, &answer)),
     }
 }
 
 fn connect(server: &Server) -> Result<TcpStream> {
     let addresses =
         (server.host.as_str(), server.port).to_socket_addrs().map_err(|error| unreachable(server, &error))?;
-    let mut last = std::io::Error::other("the name has no address");
+    let mut last = std::io::Error::other("the host name has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, MAIL_SERVER_TIMEOUT) {
             Ok(stream) => {
@@ -123,10 +123,10 @@ fn connect(server: &Server) -> Result<TcpStream> {
     Err(unreachable(server, &last))
 }
 
-/// Verified TLS, with the trust that the token endpoint gets.
+/// Starts TLS with the same certificate authorities as for the token endpoint.
 fn start_tls(server: &Server, plain: TcpStream, profile: &Profile) -> Result<StreamOwned<ClientConnection, TcpStream>> {
     let name = ServerName::try_from(server.host.clone())
-        .map_err(|error| Error::new(ErrorKind::Configuration, format!("{server} is no server: {error}")))?;
+        .map_err(|error| Error::new(ErrorKind::Configuration, format!("{server} is not a valid host name: {error}")))?;
     let connection = ClientConnection::new(Arc::new(tls_configuration(profile)?), name)
         .map_err(|error| unreachable(server, &std::io::Error::other(error)))?;
     let mut stream = StreamOwned::new(connection, plain);
@@ -136,12 +136,12 @@ fn start_tls(server: &Server, plain: TcpStream, profile: &Profile) -> Result<Str
     Ok(stream)
 }
 
-/// A dialogue in lines.
+/// A dialogue in lines with a mail server.
 struct MailConnection<'a, Stream> {
     stream: Stream,
     server: &'a Server,
-    /// A server that sends a byte now and then must not hold the check for ever.
-    end: Instant,
+    /// When to give up. A server that sends a byte now and then must not delay the check forever.
+    deadline: Instant,
 }
 
 impl<Stream: Read + Write> MailConnection<'_, Stream> {
@@ -154,7 +154,7 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
         let mut line = Vec::new();
         let mut byte = [0];
         while line.last() != Some(&b'\n') && line.len() < MAX_LINE {
-            if Instant::now() > self.end {
+            if Instant::now() > self.deadline {
                 return Err(unreachable(self.server, &std::io::ErrorKind::TimedOut.into()));
             }
             self.stream.read_exact(&mut byte).map_err(|error| unreachable(self.server, &error))?;
@@ -163,7 +163,7 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
         Ok(for_terminal(&String::from_utf8_lossy(&line)))
     }
 
-    /// IMAP's answer to a command: the first line that is tagged, or that asks for more.
+    /// Reads IMAP's response to a command: the first line that is tagged or asks for more.
     fn read_tagged(&mut self, tag: &str) -> Result<String> {
         loop {
             let line = self.read_line()?;
@@ -173,7 +173,7 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
         }
     }
 
-    /// SMTP's answer, all its lines in one.
+    /// Reads SMTP's response and joins its lines.
     fn read_reply(&mut self) -> Result<String> {
         let mut reply = self.read_line()?;
         let mut last = reply.clone();
@@ -186,32 +186,40 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
 }
 
 fn unreachable(server: &Server, error: &std::io::Error) -> Error {
-    let port = if server.port == SUBMISSION { "; some networks block port 587" } else { "" };
-    Error::new(ErrorKind::TryLater, format!("{server} cannot be reached: {}", for_terminal(&error.to_string())))
-        .hint(format!("see whether the network lets you there{port}"))
+    // A read or write that runs into its time limit fails with WouldBlock on Unix (socket(7), SO_RCVTIMEO).
+    let timed_out = matches!(error.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock);
+    let message = match timed_out {
+        true => format!("{server} does not answer within {} seconds", MAIL_SERVER_TIMEOUT.as_secs()),
+        false => format!("{server} cannot be reached: {}", for_terminal(&error.to_string())),
+    };
+    let port = if server.port == SUBMISSION { " (some networks block port 587)" } else { "" };
+    Error::new(ErrorKind::TryLater, message)
+        .hint(format!("check whether your network allows connections to {server}{port}"))
 }
 
 fn refused(server: &Server, why: &str) -> Error {
-    Error::new(ErrorKind::SignIn, format!("{server} refuses: {why}"))
+    Error::new(ErrorKind::SignIn, format!("{server} cannot be used: {why}"))
         .hint("see docs/troubleshooting.md, \"The mail server refuses the token\"")
 }
 
-/// What the refusals of Exchange Online mean (Microsoft: "Fix issues with SMTP AUTH", users' reports).
-fn explained(server: &Server, answer: &str) -> Error {
+/// Explains a refusal by Exchange Online (Microsoft: "Fix issues with SMTP AUTH", users' reports).
+fn refusal(login: &Login<'_>, server: &Server, answer: &str) -> Error {
     let hint = match answer {
         _ if answer.contains("5.7.139") => {
-            "sending by SMTP AUTH is switched off for the organisation or the mailbox: an administrator can switch it on"
+            "ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for this mailbox"
         }
         _ if answer.contains("5.7.3") => {
-            "the token is of another mailbox, or lacks SMTP.Send: compare username and the profile's scopes"
+            "compare username with your mail address, and the profile's scopes with SMTP.Send: the token is for another \
+             mailbox or lacks this scope"
         }
         _ if answer.contains("not connected") => {
-            "the token is good, and this mailbox is not open to it: another or a shared mailbox, or IMAP is switched off"
+            "compare username with your mail address, or ask an administrator to enable IMAP: the token is valid, but not \
+             for this mailbox"
         }
         _ => {
-            "the token is of another mailbox, lacks the scope, or the service is switched off for the mailbox: \
-             compare username with your mail address"
+            "compare username with your mail address: the token is for another mailbox or lacks the scope, or the \
+             service is disabled for this mailbox"
         }
     };
-    Error::new(ErrorKind::SignIn, format!("{server} refuses: {answer}")).hint(hint)
+    Error::new(ErrorKind::SignIn, format!("{server} refused {}: {answer}", login.user)).hint(hint)
 }

@@ -1,34 +1,32 @@
-//! `get-token --check`: one line for each thing that was looked at.
+//! `get-token --check`: prints one line per check.
 
-use super::stderr::print;
+use super::stderr::{print, print_text};
+use super::text::{Label, Text};
 use crate::check::{self, CheckResult};
 use crate::config::{Config, ProfileName};
 use crate::error::{Error, Result};
 
-/// Fails with the exit code of the first thing that failed.
+/// Fails with the exit code of the first check that failed.
 pub(super) fn run(config: &Config, profile: &ProfileName) -> Result<()> {
-    let (mut looked, mut failed) = (0, Vec::new());
+    let (mut total, mut failed) = (0, Vec::new());
     print(&format!("Profile \"{profile}\":"));
-    check::run(config, profile, &mut |what, finding| {
-        looked += 1;
-        match finding {
-            CheckResult::Passed(text) => print(&format!("✓ {what}: {text}")),
-            CheckResult::Skipped(why) => print(&format!("– {what}: {why}")),
+    check::run(config, profile, &mut |name, result| {
+        total += 1;
+        match result {
+            CheckResult::Passed(text) => print_text(&Text::with_label(Label::Passed, &format!("{name}: {text}"))),
+            CheckResult::Skipped(why) => print_text(&Text::with_label(Label::Skipped, &format!("{name}: {why}"))),
             CheckResult::Failed(error) => {
-                print(&format!("✗ {what}: {error}"));
-                if let Some(hint) = error.next_step() {
-                    print(&format!("  hint: {hint}"));
-                }
-                if let Some(ids) = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
-                    print(&format!("  Microsoft's reference: {ids}"));
-                }
+                print_text(&Text::failure(Label::Failed, &format!("{name}: "), &error));
                 failed.push(error);
             }
         }
     });
     match failed.first() {
         None => Ok(()),
-        Some(first) => Err(Error::new(first.kind(), format!("{} of {looked} checks failed", failed.len()))
-            .hint("begin with the first ✗")),
+        Some(first) => Err(Error::new(
+            first.kind(),
+            format!("{} of {total} checks failed for the profile \"{profile}\"", failed.len()),
+        )
+        .hint(format!("fix the first ✗, then run `get-token --check --profile {profile:#}` again"))),
     }
 }

@@ -1,7 +1,7 @@
-//! `--generate`: man pages and completions, for whoever installs the commands.
+//! `--generate`: man pages and shell completions, for packages and for a person who installs the commands.
 //!
-//! They lie in `packaging/share`, written by a test from the commands' own arguments and the README: the generators
-//! themselves (`clap_complete`, `clap_mangen`) made `refresh-token` 166 KiB larger, what they write makes it 20.
+//! A test writes them to `packaging/share` from the commands' arguments and the README. Generating them at run time would
+//! make `refresh-token` 166 KiB larger (`clap_complete`, `clap_mangen`); the generated files add 20 KiB.
 
 #[cfg(test)]
 mod files;
@@ -10,7 +10,7 @@ mod markdown;
 
 use clap::ValueEnum;
 
-/// What to print.
+/// Which file to print.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum GenerateMode {
     Man,
@@ -22,7 +22,7 @@ pub(super) enum GenerateMode {
     CompleteZsh,
 }
 
-/// What one command prints.
+/// The generated files of one command.
 pub(super) struct Generated {
     pub(super) man: &'static str,
     pub(super) bash: &'static str,
@@ -46,7 +46,7 @@ impl Generated {
     }
 }
 
-/// The texts of the command of this name.
+/// Includes the generated files of the command with this name.
 macro_rules! generated {
     ($name:literal) => {
         $crate::cli::generate::Generated {

@@ -1,4 +1,4 @@
-//! `get-refresh-token`: print the stored refresh token.
+//! `get-refresh-token`: prints the stored refresh token.
 
 use std::process::ExitCode;
 
@@ -16,14 +16,14 @@ use crate::session;
 const EXAMPLES: &str = "\
 Examples:
   get-refresh-token --profile mail
-      What OfflineIMAP's oauth2_refresh_token_eval runs
+      Print the token for OfflineIMAP's oauth2_refresh_token_eval
   get-refresh-token | pass insert --multiline m365/mail
-      Hand the token to another store";
+      Copy the token to another store";
 
-/// Print the stored refresh token, without network
+/// Prints the stored refresh token without using the network
 ///
-/// For programs that refresh by themselves, such as OfflineIMAP. They mostly throw the renewed token away: run
-/// `refresh-token` now and then, or the stored one dies after 90 days.
+/// For programs that request access tokens themselves, such as OfflineIMAP. Such programs usually discard the new refresh
+/// token that Microsoft returns. Run `refresh-token` at least once a month, or the stored token expires after 90 days.
 #[derive(Parser)]
 #[command(name = "get-refresh-token", version, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let profile = profile.profile;
-    // The Python original needs no configuration here, and its users may have none.
+    // Works without a configuration, as the Python tool does.
     let config = match &common.config {
         Some(_) => Some(common.load_config()?),
         None => Paths::from_environment()?.load_configuration()?,
@@ -48,8 +48,11 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     let stored = session::stored_refresh_token(&profile, &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
-        let reason = format!("The stored sign-in is {days} days old and expires after {REFRESH_TOKEN_DAYS} days");
-        sign_in_hook::run(config, &profile, stored.account.as_ref(), &reason);
+        let reason = format!(
+            "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"
+        );
+        let account = stored.account.map(|account| account.name).or_else(|| config.username(&profile));
+        sign_in_hook::run(config, &profile, &account.unwrap_or_default(), &reason);
     }
     Stdout::default().print(stored.token.secret())
 }

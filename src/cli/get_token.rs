@@ -1,4 +1,4 @@
-//! `get-token`: sign in.
+//! `get-token`: signs a person in.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use super::generate::generated;
-use super::stderr::{confirm, confirm_by_default, print, progress, with_hint};
+use super::stderr::{confirm, confirm_by_default, print, print_text, progress};
 use super::stdout::Stdout;
-use super::{Common, check, first_run, sign_out, status};
-use crate::config::{Config, ProfileName};
+use super::text::{Label, Text};
+use super::{Common, account_name, check, first_run, sign_out, status};
+use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
-use crate::session::Session;
+use crate::session::{Session, SignedIn};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
@@ -21,48 +22,66 @@ use crate::sign_in::{SignIn, SignInOutcome};
 const EXAMPLES: &str = "\
 Examples:
   get-token --profile mail --profile calendar
-      Sign in once, for mail and calendar
+      Sign in once for mail and calendar
   get-token --server
-      Sign in on a machine that you reach by `ssh -L 7598:localhost:7598`
+      Sign in on a server that you reach with `ssh -L 7598:localhost:7598 HOST`
   get-token --check
-      Look whether mail programs can work
+      Find out why a mail program does not get mail
   get-token --status --json
-      Tell a program what is stored";
+      Show what is stored, for a script";
 
-/// Sign in to Microsoft 365, and store the refresh token
+/// Signs you in to Microsoft 365 through your browser and stores a refresh token
 ///
-/// Opens the browser at Microsoft's sign-in and waits for its return; over SSH, shows the address and takes the one that
-/// the browser comes to. The refresh token goes to the keychain; the access token is printed, and `refresh-token` prints
-/// fresh ones from then on.
+/// Opens Microsoft's sign-in page in your browser and waits until the browser is redirected to this machine. Over SSH,
+/// prints the URL of the sign-in page and asks you to paste the URL that your browser was redirected to.
+///
+/// Stores the refresh token in the system's keychain and prints an access token on stdout. From then on, `refresh-token`
+/// prints new access tokens without a sign-in.
 #[derive(Parser)]
 #[command(name = "get-token", version, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// What the token is for: a profile of the configuration, "mail" if none is named; several for one sign-in that
-    /// serves them all
+    /// Profile to use [default: mail]
+    ///
+    /// May be repeated: profiles with the same client ID and authority share one sign-in.
     #[arg(short, long = "profile", value_name = "NAME")]
     profiles: Vec<ProfileName>,
-    /// Wait for the browser even over SSH, as with `ssh -L 7598:localhost:7598`
+    /// Wait for the browser even over SSH
+    ///
+    /// With `ssh -L 7598:localhost:7598 HOST`, the browser on your own machine can be redirected to the server.
     #[arg(long, conflicts_with = "device")]
     server: bool,
-    /// Sign in with a code, in a browser on any device
+    /// Sign in with a code on any device
+    ///
+    /// Prints a URL to open in a browser and a code to enter there.
     #[arg(long)]
     device: bool,
-    /// Whether to open the browser (auto: not over SSH, unless a display is forwarded); over SSH with --server only
+    /// Whether to open a browser
+    ///
+    /// auto opens one, except over SSH without a forwarded display. Over SSH without --server, no browser is opened.
     #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
-    /// How long to wait for the browser's return
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// Time limit in seconds
+    ///
+    /// A device code has its own time limit.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     timeout: u64,
-    /// Look whether everything works, from the configuration to the mail servers, instead of signing in
+    /// Test the whole setup instead of signing in
+    ///
+    /// Tests everything from the configuration to the mail servers, without sending mail. The exit code is that of the
+    /// first check that fails.
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     check: bool,
-    /// Show what is stored and for how long it is good, of all profiles if none is named; no network
+    /// Show what is stored and when it expires
+    ///
+    /// Shows all profiles unless --profile is given. Does not use the network.
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     status: bool,
-    /// With --status: as JSON
+    /// Print --status as JSON
     #[arg(long, requires = "status")]
     json: bool,
-    /// Forget the stored token
+    /// Remove the stored token
+    ///
+    /// Microsoft is not notified: your sessions there stay open.
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     sign_out: bool,
     #[command(flatten)]
@@ -76,13 +95,21 @@ enum OpenBrowser {
     Never,
 }
 
+/// Parses the value of `--timeout`.
+fn seconds(text: &str) -> Result<u64, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (1..=86_400).contains(seconds))
+        .ok_or("must be a number of seconds from 1 to 86400")
+}
+
 /// Runs the command.
 pub fn main() -> ExitCode {
     super::main(&generated!("get-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    let stdout = Stdout::keep_from_children()?;
+    let stdout = Stdout::reserve()?;
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
     if signs_in && !private_fs::exists(&file) {
@@ -90,7 +117,7 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let config = arguments.common.load_config()?;
     if arguments.status {
-        return stdout.print(&status::text(&config, &arguments.profiles, arguments.json)?);
+        return status::print(stdout, &config, &arguments.profiles, arguments.json);
     }
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
@@ -101,28 +128,34 @@ fn run(arguments: Arguments) -> Result<()> {
         return profiles.iter().map(|profile| sign_out::run(&config, profile)).fold(Ok(()), Result::and);
     }
     let sessions = sessions(&config, profiles)?;
-    // Nobody signs in for nothing.
+    // Before the person signs in: a token that cannot be stored would be lost.
     sessions.iter().try_for_each(Session::ensure_storable)?;
+    sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in)?;
     print_summary(&sessions[0], &outcome);
     stdout.print(outcome.first.access.token.secret())
 }
 
-/// The profiles, each once. One sign-in serves those of one client and one authority.
+/// Warns of another profile in use that stores its token with the same programs in the same place.
+fn warn_of_shared_programs(config: &Config, session: &Session, named: &[ProfileName]) {
+    let name = &session.profile().name;
+    let is_used = |other: &ProfileName| named.contains(other) || session.paths().records(other).exists();
+    if let Some(other) = config.profiles_with_the_same_programs(name).into_iter().find(is_used) {
+        log::warn!(
+            "the profiles \"{name}\" and \"{other}\" have the same store programs, so they share one token; \
+             put {{profile}} into the arguments of load, save and delete"
+        );
+    }
+}
+
+/// Opens each profile once. One sign-in can serve profiles that have the same client ID and the same authority.
 fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
     let mut sessions: Vec<Session> = Vec::new();
     for name in profiles {
         let session = Session::open(config, name)?;
-        if let Some(first) = sessions.first().map(Session::profile) {
-            let own = session.profile();
-            if (&first.client_id, &first.authority) != (&own.client_id, &own.authority) {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    format!("\"{}\" and \"{name}\" have different clients or authorities", first.name),
-                )
-                .hint("sign in for each: `get-token --profile` with one name at a time"));
-            }
+        if let Some(first) = sessions.first() {
+            ensure_one_sign_in(first.profile(), session.profile())?;
         }
         if sessions.iter().all(|other| other.profile().name != *name) {
             sessions.push(session);
@@ -131,7 +164,25 @@ fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
     Ok(sessions)
 }
 
-/// With a code, with a browser that comes back to this machine, or with one that cannot.
+fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
+    let (what, values) = if first.client_id != other.client_id {
+        ("client IDs", [first.client_id.to_string(), other.client_id.to_string()])
+    } else if first.authority != other.authority {
+        ("authorities", [first.authority.to_string(), other.authority.to_string()])
+    } else {
+        return Ok(());
+    };
+    let message = format!(
+        "one sign-in cannot serve the profiles \"{}\" and \"{}\": their {what} differ ({})",
+        first.name,
+        other.name,
+        values.join(" and ")
+    );
+    Err(Error::new(ErrorKind::Usage, message)
+        .hint(format!("run `get-token --profile {:#}`, then `get-token --profile {:#}`", first.name, other.name)))
+}
+
+/// Signs in with a device code, with a browser that can reach this machine, or with one that cannot.
 fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let timeout = Duration::from_secs(arguments.timeout);
     if arguments.device {
@@ -139,12 +190,12 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
     }
     if is_ssh_session() && !arguments.server {
         let waiting = PasteSignIn::begin(sign_in);
-        print("Sign in with a browser on any machine. Go to this address:\n");
+        print("Open this URL in a browser on any machine, and sign in:\n");
         print(&format!("{}\n", waiting.address()));
         print(
-            "After the sign-in the browser shows an error: it goes to a page on localhost,\n\
-             where nobody answers. Copy the whole address of that page, paste it here, and\n\
-             press Enter. Nothing is shown while you paste.\n",
+            "Your browser then shows an error, because it is redirected to localhost and nothing listens there. Copy \
+             the full URL from its address bar, paste it here, and press Enter.\n\
+             Nothing is shown while you paste.\n",
         );
         return waiting.finish(timeout);
     }
@@ -158,58 +209,62 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
 
 fn by_device_code(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let waiting = DeviceSignIn::begin(sign_in)?;
-    print("On any device with a browser, go to\n");
+    print("Open this URL in a browser on any device:\n");
     print(&format!("    {}\n", waiting.code().address()));
-    print("and enter this code there:\n");
+    print("Enter this code there, and sign in:\n");
     print(&format!("    {}\n", waiting.code().user_code()));
     let outcome = waiting.finish(|left| {
         let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
-        progress(&format!("Waiting for you; the code is good for {minutes}:{seconds:02}."));
+        progress(&format!("Waiting for you. The code expires in {minutes}:{seconds:02}."));
     });
     progress("");
     outcome
 }
 
 fn print_instructions(waiting: &BrowserSignIn<'_>) {
-    print("Sign in with your browser. If it does not open, go to this address:\n");
+    print("Sign in with your browser. If it does not open, go to this URL:\n");
     print(&format!("{}\n", waiting.address()));
     if let Some(fingerprint) = waiting.fingerprint() {
         print(
-            "The browser then comes back to this machine and warns of the certificate.\n\
-             You may go on if its SHA-256 fingerprint is this one:\n",
+            "The browser then warns about a certificate that get-token made itself.\n\
+             Continue if its SHA-256 fingerprint is:\n",
         );
         print(&format!("{}\n", two_lines(fingerprint)));
     }
     print(match waiting.accepts_paste() {
-        true => "If it cannot come back, paste the address here that it went to, and press Enter.\n",
-        false => "If it cannot come back, press Ctrl-C, and try `get-token --device`.\n",
+        true => "If the page does not load, paste its URL here and press Enter.\n",
+        false => "If the page does not load, press Ctrl-C and run `get-token --device`.\n",
     });
 }
 
-fn print_summary(lead: &Session, outcome: &SignInOutcome) {
+fn print_summary(leading: &Session, outcome: &SignInOutcome) {
     let first = &outcome.first;
-    let account = first.access.account.as_ref().map_or("an account without a name", |account| &account.name);
-    print(&format!("Signed in as {account}, profile \"{}\".", lead.profile().name));
-    print(&format!("The refresh token is in {}.", first.location));
-    if first.in_file {
-        print("It is not encrypted there; only you can read the file.");
-    }
+    let account = account_name(first.access.account.as_ref());
+    print(&format!("Signed in as {account} (profile \"{}\").", leading.profile().name));
+    print(&format!("Refresh token saved in {}.", location(first)));
     for (name, served) in &outcome.others {
         match served {
-            Ok(signed_in) => print(&format!("The one of the profile \"{name}\" is in {}.", signed_in.location)),
+            Ok(signed_in) => print(&format!("Refresh token for \"{name}\" saved in {}.", location(signed_in))),
             Err(error) => {
-                print(&format!("warning: the profile \"{name}\" got no token: {}", with_hint(error)));
+                let subject = format!("no token for the profile \"{name}\": ");
+                print_text(&Text::failure(Label::Warning, &subject, error));
             }
         }
     }
 }
 
-/// The token is in the memory of this process alone: to end now would lose the sign-in.
-fn retry_save(error: &Error) -> bool {
-    confirm_by_default(&format!("The refresh token is not stored yet: {}\nTry again?", with_hint(error)))
+fn location(signed_in: &SignedIn) -> String {
+    let note = if signed_in.in_file { " (not encrypted; only you can read the file)" } else { "" };
+    format!("{}{note}", signed_in.location)
 }
 
-/// A fingerprint is 95 characters; browsers show it on two lines as well.
+/// Asks whether a failed save is tried again: the token is in the memory of this process alone.
+fn retry_save(error: &Error) -> bool {
+    let hint = error.next_step().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+    confirm_by_default(&format!("The refresh token is not stored yet: {error}{hint}"), "Try again?")
+}
+
+/// Splits a fingerprint of 95 characters into two lines, as browsers show it.
 fn two_lines(fingerprint: &str) -> String {
     let (first, second) = fingerprint.split_at(fingerprint.len() / 2 + 1);
     format!("  {first}\n  {second}")

@@ -1,4 +1,4 @@
-//! `refresh-token`: print an access token.
+//! `refresh-token`: prints an access token.
 
 use std::process::ExitCode;
 
@@ -11,34 +11,42 @@ use super::{Common, ProfileArgument, sign_in_hook};
 use crate::config::Profile;
 use crate::entra::{Access, Account};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sanitize::for_shell;
 use crate::session::Session;
 use crate::xoauth2;
 
 const EXAMPLES: &str = "\
 Examples:
   refresh-token --profile mail
-      What mail programs run: mbsync's PassCmd, msmtp's passwordeval
+      Print a token for mbsync's PassCmd or msmtp's passwordeval
   refresh-token --format xoauth2 --user team@example.com
-      What a mail server takes, for a shared mailbox
+      Print what a mail server expects, for a shared mailbox
   refresh-token --profile calendar --format json
-      The token with the time when it ends, for a script";
+      Print the token and when it expires, for a script";
 
-/// Print an access token for mail and calendar programs
+/// Prints an access token for mail and calendar programs
 ///
-/// For mbsync's PassCmd, msmtp's passwordeval, and scripts. On success stdout is the token and one newline; on failure
-/// it is empty, and stderr says why.
+/// For mbsync's PassCmd, msmtp's passwordeval, and scripts. On success, prints the token and one newline on stdout. On
+/// failure, prints nothing on stdout and an error on stderr.
 #[derive(Parser)]
 #[command(name = "refresh-token", version, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
     profile: ProfileArgument,
-    /// What to print: the token; XOAUTH2's line for a mail server; or JSON with all that is known of the token
+    /// Output format
+    ///
+    /// token: the access token. xoauth2: the SASL XOAUTH2 response that a mail server expects. json: access_token,
+    /// expires_at (seconds since 1970), scopes, account and profile.
     #[arg(long, value_name = "token|xoauth2|json", default_value = "token", hide_possible_values = true)]
     format: Format,
-    /// With --format xoauth2: whose mailbox (else the profile's username, else who signed in)
+    /// Mailbox for --format xoauth2
+    ///
+    /// The default is the profile's username, or else the account that signed in.
     #[arg(long, value_name = "ADDRESS")]
     user: Option<String>,
-    /// Ask Microsoft for a new token, even if one is kept in memory
+    /// Ignore the cached token
+    ///
+    /// Requests a new token from Microsoft even if the cached one is valid.
     #[arg(long)]
     fresh: bool,
     #[command(flatten)]
@@ -58,8 +66,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<()> {
-    if user.is_some() && format != Format::Xoauth2 {
-        return Err(Error::new(ErrorKind::Usage, "--user is for --format xoauth2").hint("add that, or leave it out"));
+    if let Some(user) = user.as_deref().filter(|_| format != Format::Xoauth2) {
+        let (message, user) = (format!("--user {user} requires --format xoauth2"), for_shell(user));
+        return Err(Error::new(ErrorKind::Usage, message)
+            .hint(format!("run `refresh-token --format xoauth2 --user {user}`, or remove --user")));
     }
     let config = common.load_config()?;
     let session = Session::open(&config, &profile.profile)?;
@@ -70,12 +80,9 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     };
     let access = access.inspect_err(|error| {
         if error.kind() == ErrorKind::SignIn {
-            sign_in_hook::run(
-                &config,
-                &profile.profile,
-                session.owner().map(|owner| owner.account).as_ref(),
-                &error.to_string(),
-            );
+            let owner = session.owner().map(|owner| owner.account.name);
+            let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
+            sign_in_hook::run(&config, &profile.profile, &account, &error.to_string());
         }
     })?;
     let stdout = Stdout::default();
@@ -89,12 +96,12 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     }
 }
 
-/// The token with all that is known of it, on one line.
+/// What `--format json` prints, on one line.
 #[derive(Serialize)]
 struct Json<'a> {
     profile: &'a str,
     access_token: &'a str,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     expires_at: Option<u64>,
     scopes: Vec<&'a str>,
     account: Option<&'a Account>,

@@ -1,44 +1,43 @@
-//! `on_sign_in_needed`: tell the person, who sees no stderr of a mail program on a timer.
+//! `on_sign_in_needed`: a program that notifies the person, who does not see the stderr of a mail program on a timer.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::config::{Config, ProfileName};
-use crate::entra::Account;
 use crate::paths::Paths;
 use crate::private_fs;
 
-/// A mail program attempts every few minutes; a person wants to read it once.
+/// A mail program tries every few minutes, which would notify the person again and again.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Runs the person's program, if there is one, and does not wait for it. Nothing here is worth an error: the command has
-/// its own.
-pub(super) fn run(config: &Config, profile: &ProfileName, account: Option<&Account>, reason: &str) {
+/// Starts the configured program and does not wait for it. Failures are warnings only, because the command reports an
+/// error of its own.
+pub(super) fn run(config: &Config, profile: &ProfileName, account: &str, reason: &str) {
     let Some([program, arguments @ ..]) = config.on_sign_in_needed(profile) else { return };
     let Ok(notified) = Paths::from_environment().map(|paths| paths.notified(profile)) else { return };
     let since = notified.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
     if since.is_some_and(|since| since < INTERVAL) {
         return;
     }
-    // First the stamp: where it cannot be kept, the program would run at every mail that is fetched.
+    // Write the time stamp first. Without it, the program would run each time that mail is fetched.
     if let Err(error) = private_fs::write(&notified, b"") {
-        log::warn!("on_sign_in_needed: not run, since {} cannot be written: {error}", notified.display());
+        log::warn!("on_sign_in_needed: did not run {program}: cannot write {}: {error}", notified.display());
         return;
     }
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env("M365AUTH_PROFILE", profile.as_str())
-        .env("M365AUTH_ACCOUNT", account.map_or("", |account| &account.name))
+        .env("M365AUTH_ACCOUNT", account)
         .env("M365AUTH_REASON", reason)
         .stdin(Stdio::null())
-        .stdout(Stdio::null()) // ours is the token's
+        .stdout(Stdio::null()) // our stdout carries the token
         .stderr(Stdio::null());
-    // The caller's Ctrl-C, or its end, is none of the program's.
+    // In a process group of its own, Ctrl-C or the end of our caller does not stop the program.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     if let Err(error) = command.spawn() {
         log::warn!("on_sign_in_needed: cannot run {program}: {error}");
-        _ = std::fs::remove_file(&notified); // say so the next time too
+        _ = std::fs::remove_file(&notified); // try again the next time
     }
 }

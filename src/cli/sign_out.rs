@@ -1,25 +1,25 @@
-//! `get-token --sign-out`: forget the stored token. It needs no complete configuration.
+//! `get-token --sign-out`: removes the stored token. An incomplete configuration is enough.
 
 use super::stderr::print;
 use crate::config::{Config, ProfileName};
 use crate::error::Result;
 use crate::session;
 
+/// Removes the token from every place, and fails if one of them could not be emptied.
 pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
     let removed = session::sign_out(name, &config.store_choice(name)?)?;
     if !removed.from.is_empty() {
-        print(&format!("Removed the refresh token of the profile \"{name}\" from {}.", removed.from.join(" and ")));
+        print(&format!("Refresh token for \"{name}\" removed from {}.", removed.from.join(" and ")));
     } else if removed.failure.is_none() {
-        print(&format!("There was no token of the profile \"{name}\"."));
+        print(&format!("No refresh token is stored for \"{name}\"."));
         return Ok(());
     }
     if let Some(failure) = removed.failure {
         return Err(failure);
     }
     print(
-        "Microsoft does not know of that. To end the sessions there too, open your account's\n\
-         page (https://mysignins.microsoft.com/ in the global cloud) and choose\n\
-         \"Sign out everywhere\".",
+        "Microsoft was not notified. To end your sessions there too, open your account's page \
+         (https://mysignins.microsoft.com/ in the global cloud) and choose \"Sign out everywhere\".",
     );
     Ok(())
 }

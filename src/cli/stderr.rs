@@ -1,40 +1,29 @@
-//! Words for a person, all of them on stderr.
+//! Everything that a person reads while a command runs goes to stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::panic;
 use std::process;
 
+use anstream::AutoStream;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use super::text::{Label, Text, without_controls};
 use crate::error::{Error, ErrorKind};
 use crate::sign_in;
 
-/// A line for the person. A stderr that is closed has no reader to disappoint.
+/// Prints lines without labels.
 pub(super) fn print(text: &str) {
-    let text = without_controls(text);
-    // A mail program's log has lines of any length; a person's terminal breaks them amid words. Addresses stay whole.
-    let wrapped = match io::stderr().is_terminal() {
-        true => text.split('\n').map(wrap).collect::<Vec<_>>().join("\n"),
-        false => text,
-    };
-    _ = writeln!(io::stderr().lock(), "{wrapped}");
+    print_text(&Text::plain(text));
 }
 
-/// A line in lines of 80 columns. A command between backticks stays whole: half of it may be another command.
-pub(crate) fn wrap(line: &str) -> String {
-    const KEPT: &str = "\u{a0}";
-    let parts = line.split('`').enumerate();
-    let kept: Vec<String> =
-        parts.map(|(index, part)| if index % 2 == 1 { part.replace(' ', KEPT) } else { part.to_owned() }).collect();
-    let options = textwrap::Options::new(80)
-        .subsequent_indent("  ")
-        .break_words(false)
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::fill(&kept.join("`"), options).replace(KEPT, " ")
+/// Prints a text. If stderr is closed, nobody is there to read it.
+pub(super) fn print_text(text: &Text) {
+    let stderr = io::stderr().lock();
+    let (text, colors) = text.rendered_for(&stderr);
+    _ = AutoStream::new(stderr, colors).write_all(text.as_bytes());
 }
 
-/// One line that the next one replaces; an empty one takes it away. Only a terminal shows progress.
+/// Prints a line that the next call replaces; an empty text removes it. Only a terminal shows progress.
 pub(super) fn progress(text: &str) {
     if io::stderr().is_terminal() {
         let mut stderr = io::stderr().lock();
@@ -42,33 +31,35 @@ pub(super) fn progress(text: &str) {
     }
 }
 
-/// Asks a question that only a yes answers with true. Without a terminal nobody says yes.
-pub(super) fn confirm(question: &str) -> bool {
+/// Prints an explanation, asks a yes-or-no question and returns whether the answer is yes. Without a terminal it prints
+/// nothing, and the answer is no.
+pub(super) fn confirm(explanation: &str, question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    print(question);
-    _ = write!(io::stderr().lock(), "[y/N] ");
+    print(explanation);
+    print_prompt(&format!("{question} [y/N]"));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
-/// Asks a question to which an empty answer means yes. Without a terminal, and at the end of input, the answer is no.
-pub(super) fn confirm_by_default(question: &str) -> bool {
+/// Prints an explanation and asks a question to which an empty answer means yes. Without a terminal, and at the end of
+/// input, the answer is no.
+pub(super) fn confirm_by_default(explanation: &str, question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    print(question);
-    _ = write!(io::stderr().lock(), "[Y/n] ");
+    print(explanation);
+    print_prompt(&format!("{question} [Y/n]"));
     let mut answer = String::new();
     matches!(io::stdin().read_line(&mut answer), Ok(1..))
         && ["", "y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
-/// Asks for a text; an empty answer is the offered one. None at the end of input.
+/// Asks for a text; an empty answer means the offered one. Returns None at the end of input.
 pub(super) fn prompt(question: &str, offered: &str) -> Option<String> {
     let offer = if offered.is_empty() { String::new() } else { format!(" [{offered}]") };
-    _ = write!(io::stderr().lock(), "{}{}: ", without_controls(question), without_controls(&offer));
+    print_prompt(&format!("{question}{offer}:"));
     let mut answer = String::new();
     match io::stdin().read_line(&mut answer) {
         Ok(0) | Err(_) => None,
@@ -77,48 +68,47 @@ pub(super) fn prompt(question: &str, offered: &str) -> Option<String> {
     }
 }
 
-/// Asks for a secret, which is not without_controls while it is typed. None at the end of input.
+/// Asks for a secret, which is not shown while it is typed. Returns None at the end of input.
 pub(super) fn prompt_hidden(question: &str) -> Option<String> {
-    _ = write!(io::stderr().lock(), "{}: ", without_controls(question));
+    print_prompt(&format!("{question}:"));
     let secret = sign_in::hidden_line().map(|secret| secret.trim().to_owned());
-    _ = writeln!(io::stderr().lock()); // the line end was not without_controls either
+    print(""); // the line end that was typed was not shown either
     secret
 }
 
-/// Shows the error that ends the command.
+/// Prints a question and leaves the cursor after it.
+fn print_prompt(question: &str) {
+    let mut stderr = io::stderr().lock();
+    let (text, _) = Text::plain(question).rendered_for(&stderr);
+    _ = write!(stderr, "{} ", text.trim_end());
+}
+
+/// Prints the error that ends the command.
 pub(super) fn print_error(error: &Error) {
-    print(&format!("error: {}", with_hint(error)));
+    print_text(&Text::failure(Label::Error, "", error));
 }
 
-/// What happened, `hint:` the next command to type, and what Microsoft's support asks for.
-pub(super) fn with_hint(error: &Error) -> String {
-    let mut text = error.to_string();
-    if let Some(hint) = error.next_step() {
-        text.push_str(&format!("\nhint: {hint}"));
-    }
-    if let Some(ids) = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
-        text.push_str(&format!("\nMicrosoft's reference: {ids}"));
-    }
-    text
-}
-
-/// Shows what the library says: warnings always, the rest with `--verbose`. What other libraries say stays unsaid, for
-/// nobody here knows whether it holds a secret.
+/// Prints the log of this crate: warnings always, the rest with `--verbose`. The logs of other crates are dropped,
+/// because they may contain secrets.
 pub(super) fn log(verbose: bool) {
     if log::set_logger(&Logger).is_ok() {
         log::set_max_level(if verbose { LevelFilter::Info } else { LevelFilter::Warn });
     }
 }
 
-/// A defect of ours ends in a sentence, not in a backtrace. The panic's own words may hold a secret, its place does not.
+/// Replaces the backtrace of a panic by an error message. It names the line of code but not the panic's message, which
+/// may contain a secret.
 pub(super) fn hide_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        print(&format!(
-            "error: a defect in m365auth {} at {place}\n\
-             hint: please report it with the command that you typed; `get-token --status` shows what is stored",
-            env!("CARGO_PKG_VERSION")
-        ));
+        let error = Error::new(
+            ErrorKind::Defect,
+            format!("internal error in m365auth {} at {place}", env!("CARGO_PKG_VERSION")),
+        );
+        print_error(
+            &error
+                .hint("report this bug with the command that you ran; run `get-token --status` to see what is stored"),
+        );
         process::exit(ErrorKind::Defect.exit_code().into());
     }));
 }
@@ -133,16 +123,13 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             match record.level() {
-                Level::Error | Level::Warn => print(&format!("warning: {}", record.args())),
+                Level::Error | Level::Warn => {
+                    print_text(&Text::with_label(Label::Warning, &record.args().to_string()));
+                }
                 _ => print(&format!("m365auth: {}", record.args())),
             }
         }
     }
 
     fn flush(&self) {}
-}
-
-/// Our own line ends stay; other control characters, wherever they came from, do not reach the terminal.
-pub(crate) fn without_controls(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', " ")
 }

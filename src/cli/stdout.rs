@@ -1,49 +1,78 @@
-//! stdout carries the token and one newline, or nothing.
+//! stdout carries the token and one newline, or nothing. `--status` and `--generate` print their answer there.
 
 use std::io::{self, Write};
 
+use anstream::AutoStream;
+use anstream::stream::{AsLockedWrite, RawStream};
+
+use super::text::Text;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The real stdout, out of the reach of every program that we start: those get stderr for it.
-pub(super) struct Stdout(Box<dyn Write>);
+/// The stdout that the caller gave us.
+pub(super) enum Stdout {
+    Inherited(io::Stdout),
+    /// A copy. Programs that we start get stderr as their stdout.
+    #[cfg(unix)]
+    Reserved(std::fs::File),
+}
 
 impl Stdout {
-    /// For a command that starts programs. From now on this is the only way to the caller.
+    /// Reserves stdout for a command that starts programs, so that nothing that they print reaches the caller.
     #[cfg(unix)]
-    pub(super) fn keep_from_children() -> Result<Self> {
-        let kept = io::stdout().lock().flush().and_then(|()| {
+    pub(super) fn reserve() -> Result<Self> {
+        let reserved = io::stdout().lock().flush().and_then(|()| {
             let ours = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
             rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
             Ok(std::fs::File::from(ours))
         });
-        match kept {
-            Ok(ours) => Ok(Self(Box::new(ours))),
-            Err(error) => Err(failed(&error)),
+        reserved.map(Self::Reserved).map_err(|error| cannot_write(&error))
+    }
+
+    /// Returns the inherited stdout: on Windows we start no program that inherits it.
+    #[cfg(not(unix))]
+    pub(super) fn reserve() -> Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Prints a token, or an answer for a program, and a newline. A broken pipe is not an error.
+    pub(super) fn print(self, text: &str) -> Result<()> {
+        let text = format!("{text}\n");
+        match self {
+            Self::Inherited(stdout) => write(stdout, &text),
+            #[cfg(unix)]
+            Self::Reserved(file) => write(file, &text),
         }
     }
 
-    /// For a command that starts programs. On Windows a child prints where it is told to, and to our stdout none is.
-    #[cfg(not(unix))]
-    pub(super) fn keep_from_children() -> Result<Self> {
-        Ok(Self(Box::new(io::stdout())))
-    }
-
-    /// Prints the token. A caller that has gone away is no error.
-    pub(super) fn print(mut self, token: &str) -> Result<()> {
-        match self.0.write_all(format!("{token}\n").as_bytes()).and_then(|()| self.0.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),
-            _ => Ok(()),
+    /// Prints an answer for a person.
+    pub(super) fn print_text(self, text: &Text) -> Result<()> {
+        match self {
+            Self::Inherited(stdout) => write_text(stdout, text),
+            #[cfg(unix)]
+            Self::Reserved(file) => write_text(file, text),
         }
     }
 }
 
 impl Default for Stdout {
     fn default() -> Self {
-        Self(Box::new(io::stdout()))
+        Self::Inherited(io::stdout())
     }
 }
 
-fn failed(error: &io::Error) -> Error {
+fn write_text(stream: impl RawStream + AsLockedWrite, text: &Text) -> Result<()> {
+    let (text, colors) = text.rendered_for(&stream);
+    write(AutoStream::new(stream, colors), &text)
+}
+
+fn write(mut stream: impl Write, text: &str) -> Result<()> {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn cannot_write(error: &io::Error) -> Error {
     Error::new(ErrorKind::Storage, format!("cannot write to stdout: {error}"))
-        .hint("the stored token is good; call again with a stdout that takes it")
+        .hint("free space on the device or redirect stdout to another file, then run the command again")
 }

@@ -1,7 +1,7 @@
 //! The target `sanitize`: untrusted text, as a terminal and a web page show it.
 
 use super::assert_one_plain_line;
-use crate::cli::stderr::{without_controls, wrap};
+use crate::cli::text::{without_controls, wrap};
 use crate::sanitize::{escape_html, for_terminal};
 
 /// Checks that no text can control a terminal or a web page.
@@ -22,6 +22,8 @@ pub fn sanitize(bytes: &[u8]) {
 
 /// Asserts that wrapping changes white space only.
 fn assert_wraps(line: &str) {
-    let wrapped = wrap(&without_controls(line));
-    assert!(wrapped.split_whitespace().eq(line.split_whitespace()), "{line:?} became {wrapped:?}");
+    for width in [1, 60, 80] {
+        let wrapped = wrap(&without_controls(line), width, 2);
+        assert!(wrapped.split_whitespace().eq(line.split_whitespace()), "{line:?} became {wrapped:?}");
+    }
 }

@@ -236,7 +236,7 @@ impl KeychainError {
 mod tests {
     use super::decode;
 
-    /// Under wine and on a runner too. It writes into the keychain of whoever runs it, and removes that again.
+    /// Under wine and on a runner too. It writes into the keychain of the user who runs it, and removes that again.
     #[test]
     #[cfg(any(windows, target_os = "macos"))]
     #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]

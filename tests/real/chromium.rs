@@ -1,4 +1,4 @@
-//! The sign-in in a real browser: its warning of the certificate, its aborted handshakes, its request for an icon.
+//! The sign-in in a real browser, with its certificate warning, aborted handshakes and request for an icon.
 
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -15,16 +15,16 @@ use standin::{ADA, Standin};
 use crate::support::Home;
 use crate::webdriver::Chromium;
 
-/// Microsoft's certificate is one that browsers know. So this browser knows that of the stand-in, and no other: it must
-/// warn of ours.
+/// Starts a Chromium that trusts the stand-in's certificate, as browsers trust Microsoft's. It must warn of the
+/// callback's certificate.
 fn chromium(home: &Home) -> Chromium {
     Chromium::start(home, &key_of(&home.standin))
 }
 
-/// The base64 of the SHA-256 of the server's public key, as Chromium wants it.
+/// Returns the SHA-256 of the server's public key in base64, as Chromium's option expects it.
 fn key_of(standin: &Standin) -> String {
-    /// How a public key on P-256 begins in DER; 65 bytes follow.
-    const BEGIN: [u8; 26] =
+    /// The start of a P-256 public key in DER; 65 bytes follow.
+    const PREFIX: [u8; 26] =
         *b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(standin.ca_file()).unwrap()).unwrap();
@@ -37,20 +37,20 @@ fn key_of(standin: &Standin) -> String {
         client.complete_io(&mut stream).unwrap();
     }
     let certificate = client.peer_certificates().unwrap()[0].to_vec();
-    let begin = certificate.windows(BEGIN.len()).position(|bytes| bytes == BEGIN).expect("a key on P-256");
-    STANDARD.encode(Sha256::digest(&certificate[begin..begin + BEGIN.len() + 65]))
+    let start = certificate.windows(PREFIX.len()).position(|bytes| bytes == PREFIX).expect("a P-256 key");
+    STANDARD.encode(Sha256::digest(&certificate[start..start + PREFIX.len() + 65]))
 }
 
-/// Past the warning, by the two clicks that Chromium asks for.
-fn past_the_warning(browser: &Chromium, test: &str) {
+/// Accepts the certificate warning, which takes two clicks.
+fn accept_the_warning(browser: &Chromium, test: &str) {
     browser.page_with("ERR_CERT_AUTHORITY_INVALID");
-    keep(browser, &format!("{test}-2-warning"));
+    screenshot(browser, &format!("{test}-2-warning"));
     browser.click("#details-button");
     browser.click("#proceed-link");
 }
 
-/// Keeps what it looks like in the folder that `M365AUTH_SCREENSHOTS` names, for people.
-fn keep(browser: &Chromium, name: &str) {
+/// Saves a screenshot in the folder that `M365AUTH_SCREENSHOTS` names, if it is set.
+fn screenshot(browser: &Chromium, name: &str) {
     if let Some(folder) = std::env::var_os("M365AUTH_SCREENSHOTS") {
         browser.screenshot(&PathBuf::from(folder).join(format!("{name}.png")));
     }
@@ -58,18 +58,18 @@ fn keep(browser: &Chromium, name: &str) {
 
 #[test]
 #[ignore = "tests/run: Chromium and its driver"]
-fn a_person_signs_in_with_chromium() {
+fn a_user_signs_in_with_chromium() {
     let home = Home::new();
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
     browser.open(&sign_in.address);
     browser.page_with("Continue as Ada Example");
-    keep(&browser, "approve-1-login");
+    screenshot(&browser, "approve-1-login");
     browser.click("#approve-ada");
-    past_the_warning(&browser, "approve");
+    accept_the_warning(&browser, "approve");
 
     let page = browser.page_with("You are signed in");
-    keep(&browser, "approve-3-page");
+    screenshot(&browser, "approve-3-page");
     assert!(page.contains(ADA), "{page}");
     assert!(!browser.address().contains("code="), "{}", browser.address());
     assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
@@ -78,16 +78,16 @@ fn a_person_signs_in_with_chromium() {
 
 #[test]
 #[ignore = "tests/run: Chromium and its driver"]
-fn a_person_declines_in_chromium() {
+fn a_user_declines_in_chromium() {
     let home = Home::new();
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
     browser.open(&sign_in.address);
     browser.click("#cancel");
-    past_the_warning(&browser, "decline");
+    accept_the_warning(&browser, "decline");
 
     let page = browser.page_with("Sign-in failed");
-    keep(&browser, "decline-3-page");
+    screenshot(&browser, "decline-3-page");
     assert!(page.contains("declined") && page.contains("AADSTS65004"), "{page}");
     let run = sign_in.finish();
     assert!(run.fails_with(77).contains("declined"), "{run:?}");
@@ -96,7 +96,7 @@ fn a_person_declines_in_chromium() {
 
 #[test]
 #[ignore = "tests/run: Chromium and its driver"]
-fn over_http_chromium_warns_of_nothing() {
+fn over_http_chromium_shows_no_warning() {
     let home = Home::new();
     let redirect_uri = format!("https://localhost:{}/", home.callback_port);
     home.configure(&home.configuration().replace(&redirect_uri, "http://localhost/"));
@@ -112,7 +112,7 @@ fn over_http_chromium_warns_of_nothing() {
 
 #[test]
 #[ignore = "tests/run: Chromium and its driver"]
-fn the_wrong_account_in_chromium_is_shown_and_not_stored() {
+fn a_sign_in_with_the_wrong_account_in_chromium_is_not_stored() {
     let home = Home::new();
     home.sign_in().token();
     let token = home.token_in_file("mail");
@@ -120,10 +120,10 @@ fn the_wrong_account_in_chromium_is_shown_and_not_stored() {
     let sign_in = home.begin_sign_in(&[]);
     browser.open(&sign_in.address);
     browser.click("#approve-grace");
-    past_the_warning(&browser, "other");
+    accept_the_warning(&browser, "other");
 
     let page = browser.page_with("Sign-in failed");
-    keep(&browser, "other-3-page");
+    screenshot(&browser, "other-3-page");
     assert!(page.contains(ADA) && page.contains(standin::GRACE), "{page}");
     sign_in.finish().fails_with(77);
     assert_eq!(home.token_in_file("mail"), token);

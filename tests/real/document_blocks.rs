@@ -1,8 +1,8 @@
-//! The documents' examples, word for word: what is tested is what a reader copies.
+//! Code blocks from the documentation, so that the tests run exactly what a reader copies.
 
 use std::path::Path;
 
-/// The text of a fenced block under a heading: the first of its language has index 0.
+/// Returns a fenced code block under a heading. `index` counts the blocks of this language from 0.
 #[track_caller]
 pub fn block(document: &str, heading: &str, language: &str, index: usize) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
@@ -24,7 +24,7 @@ fn blocks(text: &str, heading: &str, language: &str) -> Vec<String> {
             }
             (Some(_), Some(_)) => fence = None,
             (Some(true), None) => blocks.last_mut().unwrap().extend([line, "\n"]),
-            // A deeper heading stays under it. In a block, a comment begins as a heading does.
+            // Deeper headings belong to this one. Lines in a code block may start with `#` and are not headings.
             (None, None) if level > 0 && line[level..].trim() == heading => under = Some(level),
             (None, None) if level > 0 => under = under.filter(|above| level > *above),
             _ => {}
@@ -33,26 +33,27 @@ fn blocks(text: &str, heading: &str, language: &str) -> Vec<String> {
     blocks
 }
 
-/// Replaces what a test has to: a block that does not contain it has changed, and the test with it.
+/// Adapts a code block to the test. Panics if the block does not contain the text, because then the document has
+/// changed.
 pub trait Adapt {
-    /// Every occurrence.
-    fn with(self, readers: &str, tests: &str) -> String;
-    /// A line is put below the one that begins so.
-    fn with_below(self, line: &str, added: &str) -> String;
+    /// Replaces every occurrence of a text.
+    fn with(self, original: &str, replacement: &str) -> String;
+    /// Inserts a line below the only line with this prefix.
+    fn with_below(self, prefix: &str, added: &str) -> String;
 }
 
 impl Adapt for String {
     #[track_caller]
-    fn with(self, readers: &str, tests: &str) -> String {
-        assert!(self.contains(readers), "the document's block has no {readers:?}:\n{self}");
-        self.replace(readers, tests)
+    fn with(self, original: &str, replacement: &str) -> String {
+        assert!(self.contains(original), "no {original:?} in the document's code block:\n{self}");
+        self.replace(original, replacement)
     }
 
     #[track_caller]
-    fn with_below(self, line: &str, added: &str) -> String {
-        let found = self.lines().filter(|text| text.trim_start().starts_with(line)).count();
-        assert_eq!(found, 1, "lines of the document's block that begin with {line:?}:\n{self}");
-        let lines = self.lines().map(|text| match text.trim_start().starts_with(line) {
+    fn with_below(self, prefix: &str, added: &str) -> String {
+        let found = self.lines().filter(|text| text.trim_start().starts_with(prefix)).count();
+        assert_eq!(found, 1, "lines that start with {prefix:?} in the document's code block:\n{self}");
+        let lines = self.lines().map(|text| match text.trim_start().starts_with(prefix) {
             true => format!("{text}\n{added}\n"),
             false => format!("{text}\n"),
         });

@@ -1,5 +1,4 @@
-//! A private Dovecot: an IMAP server and a submission service that ask Microsoft's stand-in about each token, as
-//! Exchange asks Microsoft.
+//! A private Dovecot: an IMAP server and a submission service that check each token with the stand-in.
 
 use std::fs;
 use std::net::TcpStream;
@@ -15,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use crate::login::program;
 use crate::support::{Home, Run, eventually, finish, free_port};
 
-/// Debian's `nobody`: Dovecot gives root no mailbox.
+/// User and group ID of Debian's `nobody`, because Dovecot does not allow mailboxes of root.
 const NOBODY: (u32, u32) = (65534, 65534);
 
 pub struct Dovecot {
@@ -26,9 +25,9 @@ pub struct Dovecot {
 }
 
 impl Dovecot {
-    /// Starts one that passes what is submitted on to the port given.
+    /// Starts Dovecot. It relays submitted mail to `relay_port`.
     pub fn start(home: &Home, relay_port: u16) -> Self {
-        // A short path, for a socket's may have 107 characters; and open to the users that Dovecot becomes.
+        // A short path, because a socket's path is limited to 107 characters. Dovecot's other users need access.
         let folder = tempfile::Builder::new().prefix("m365-imap-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         give_to_mail_user(&create(folder.path().join("homes")));
@@ -51,7 +50,7 @@ impl Dovecot {
         eventually("Dovecot listens", || {
             if let Some(status) = dovecot.server.try_wait().unwrap() {
                 panic!(
-                    "Dovecot ended ({status}); tests/run installs dovecot-imapd and -submissiond: {}",
+                    "Dovecot exited ({status}); tests/run installs dovecot-imapd and dovecot-submissiond: {}",
                     dovecot.log()
                 );
             }
@@ -60,12 +59,12 @@ impl Dovecot {
         dovecot
     }
 
-    /// Whom its users trust.
+    /// Returns the file with the certificate authority that mail programs must trust.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("authority.pem")
     }
 
-    /// A mail lies in this person's INBOX.
+    /// Puts a mail into this user's INBOX.
     pub fn deliver(&self, user: &str, mail: &str) {
         let mut folder = self.folder.path().join("homes");
         for name in [user, "Maildir", "new"] {
@@ -77,7 +76,7 @@ impl Dovecot {
         give_to_mail_user(&file);
     }
 
-    /// Logs in with XOAUTH2 and opens INBOX, by another client than those under test.
+    /// Logs in with XOAUTH2 and opens INBOX. Uses curl, independently of the mail program under test.
     pub fn log_in(&self, user: &str, token: &str) -> Run {
         let mut curl = program("curl", "curl");
         curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20", "--cacert"]);
@@ -86,7 +85,7 @@ impl Dovecot {
         finish(curl.arg(format!("imaps://localhost:{}/", self.imaps_port)))
     }
 
-    /// What it said, for those who look into a failure.
+    /// Returns the log, for failure messages.
     pub fn log(&self) -> String {
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         read("stderr") + &read("log")
@@ -95,7 +94,7 @@ impl Dovecot {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        // The signal on which it ends its own processes too.
+        // On SIGTERM Dovecot also ends its child processes.
         _ = kill_process(Pid::from_child(&self.server), Signal::TERM);
         _ = self.server.wait();
     }
@@ -112,7 +111,7 @@ pub fn give_to_mail_user(path: &Path) {
     }
 }
 
-/// Of an authority: Emacs trusts nobody else.
+/// Writes a certificate issued by an authority, because Emacs does not accept a self-signed one.
 fn write_certificate(folder: &Path) {
     let mut params = certificate("Mail authority", Vec::new());
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -129,7 +128,7 @@ fn write_certificate(folder: &Path) {
 fn certificate(common_name: &str, names: Vec<String>) -> CertificateParams {
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, common_name);
-    // rcgen's own, 1975 to 4096, is refused by some clients.
+    // Some clients reject rcgen's default validity, 1975 to 4096.
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::days(1);
     params.not_after = now + Duration::days(30);
@@ -191,7 +190,7 @@ service submission-login {{
     port = {submission_port}
   }}
 }}
-# Else one bad token slows the next good login by up to 15 s.
+# Without the penalty, which would delay the login after a rejected token by up to 15 s.
 service anvil {{
   unix_listener anvil-auth-penalty {{
     mode = 0
@@ -201,12 +200,12 @@ service anvil {{
     )
 }
 
-/// Without root it can become nobody else, and lock itself into no folder.
+/// Returns the settings for a Dovecot without root, which cannot change its user or use chroot.
 fn without_root() -> String {
     let id = |option| finish(Command::new("id").arg(option)).stdout.trim().to_owned();
     let (user, group) = (id("-un"), id("-gn"));
-    let open: String = ["anvil", "imap-login", "submission-login", "stats"]
+    let services: String = ["anvil", "imap-login", "submission-login", "stats"]
         .map(|service| format!("service {service} {{\n  chroot =\n}}\n"))
         .concat();
-    format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {group}\n{open}")
+    format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {group}\n{services}")
 }

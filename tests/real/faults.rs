@@ -1,4 +1,4 @@
-//! What can fail, by the table of `docs/reliability.md`: each line of it is provoked, and seen to be as it says.
+//! The table of faults in `docs/reliability.md`: runs `refresh-token` with each fault, and checks exit code and message.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -11,43 +11,44 @@ use crate::login::{Keyring, Login, program};
 use crate::support::{Home, Run, binary, finish, free_port};
 
 const TABLE: &str = include_str!("../../docs/reliability.md");
-/// Any user but the one who runs the tests.
+/// A user ID other than that of the tests.
 const ANOTHER_USER: u32 = 54_321;
 
 struct Row {
     fault: &'static str,
     exit: i32,
-    words: Vec<&'static str>,
+    /// Phrases that stderr contains.
+    phrases: Vec<&'static str>,
 }
 
 fn rows() -> Vec<Row> {
     let table = TABLE.split_once("| fault | exit |").unwrap().1.split("\n\n").next().unwrap();
     let rows = table.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| ")?.trim_end_matches('|').split(" | ");
-        let (fault, exit, said) = (cells.next()?.trim(), cells.next()?.trim(), cells.next().unwrap_or_default());
-        Some(Row { fault, exit: exit.parse().unwrap(), words: said.split('`').skip(1).step_by(2).collect() })
+        let (fault, exit, stderr) = (cells.next()?.trim(), cells.next()?.trim(), cells.next().unwrap_or_default());
+        Some(Row { fault, exit: exit.parse().unwrap(), phrases: stderr.split('`').skip(1).step_by(2).collect() })
     });
     rows.collect()
 }
 
 #[test]
 #[ignore = "tests/run: root, gnome-keyring, faketime, strace, util-linux"]
-fn every_line_of_the_table_is_as_it_says() {
+fn every_fault_in_the_table_has_the_documented_outcome() {
     let rows = rows();
     assert!(rows.len() > 40);
     let failed: Vec<&str> = rows
         .into_iter()
-        .filter(|row| std::panic::catch_unwind(|| is_as_it_says(row)).is_err())
+        .filter(|row| std::panic::catch_unwind(|| assert_outcome(row)).is_err())
         .map(|row| row.fault)
         .collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-fn is_as_it_says(Row { fault, exit, words }: &Row) {
+fn assert_outcome(Row { fault, exit, phrases }: &Row) {
     let mut home = Home::new();
     home.configure_with("network_timeout = 1");
     let stored = home.store_token("mail");
-    let mut login = None; // of a keychain, until the next call
+    let mut login = None; // keeps the keychain running for the next call
     let run = provoke(fault, &mut home, &mut login);
     assert_eq!(run.code, Some(*exit), "{fault}: {run:?}");
     match exit {
@@ -55,8 +56,8 @@ fn is_as_it_says(Row { fault, exit, words }: &Row) {
         0 => assert!(home.standin.is_valid_access_token(run.token()), "{fault}"),
         _ => _ = run.fails_with(*exit),
     }
-    for word in words {
-        assert!(run.stderr.contains(word), "{fault}: {word} in {}", run.stderr);
+    for phrase in phrases {
+        assert!(run.stderr.contains(phrase), "{fault}: no {phrase:?} in {}", run.stderr);
     }
     if [75, 77, 78].contains(exit) {
         assert_eq!(home.token_in_file("mail"), Some(stored), "{fault}");
@@ -68,11 +69,11 @@ fn is_as_it_says(Row { fault, exit, words }: &Row) {
     assert!(home.standin.is_valid_access_token(home.refresh().token()), "{fault}: the next call");
 }
 
-/// Runs `refresh-token` while this happens, and then mends it.
+/// Runs `refresh-token` with this fault, and then removes the fault.
 fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
-    if let Some(orders) = orders(fault) {
-        for order in orders {
-            home.standin.order(order);
+    if let Some(injected) = standin_faults(fault) {
+        for fault in injected {
+            home.standin.order(fault);
         }
         return verbose(home);
     }
@@ -97,11 +98,11 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
         "the cache folder belongs to another user" => owned_by_another(home, &home.cache()),
         "the token's file belongs to another user" => owned_by_another(home, &home.token_file("mail")),
         "the configuration belongs to another user" => owned_by_another(home, &home.config_file()),
-        // The shell's way to say that no file may grow; the signal that comes with it is ignored.
+        // No file may grow beyond 0 bytes. The signal SIGXFSZ is ignored, so that the write fails instead.
         "the token's file cannot be written (EIO)" => in_shell(home, "trap '' XFSZ; ulimit -f 0; exec"),
         "the token's file cannot be synced" => injected(home, "fsync:error=EIO"),
         "the token's file cannot be renamed" => injected(home, "rename,renameat,renameat2:error=EIO"),
-        "the file system knows no locks" => injected(home, "flock:error=ENOLCK"),
+        "the file system does not support locks" => injected(home, "flock:error=ENOLCK"),
         "another process holds the lock for ever" => {
             let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
             lock.lock().unwrap();
@@ -126,11 +127,11 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
             let stderr = String::from_utf8(output.stderr).unwrap();
             Run { code: output.status.code(), stdout: String::new(), stderr }
         }
-        unknown => panic!("nobody knows how to provoke \"{unknown}\""),
+        unknown => panic!("no test for the fault \"{unknown}\""),
     }
 }
 
-/// With all that can be said, so that a secret in it would be seen.
+/// Returns `refresh-token -v`, because the verbose output must not contain secrets either.
 fn command(home: &Home) -> Command {
     let mut command = home.command("refresh-token");
     command.arg("-v");
@@ -141,8 +142,8 @@ fn verbose(home: &Home) -> Run {
     finish(&mut command(home))
 }
 
-/// The answers that the stand-in gives, where the fault is one of Microsoft's.
-fn orders(fault: &str) -> Option<Vec<Fault>> {
+/// Returns the faults that the stand-in must inject; `None` if the fault is not one of Microsoft's.
+fn standin_faults(fault: &str) -> Option<Vec<Fault>> {
     let status =
         |status, retry_after: Option<&str>| Fault::Status { status, retry_after: retry_after.map(str::to_owned) };
     let unavailable =
@@ -179,12 +180,12 @@ fn orders(fault: &str) -> Option<Vec<Fault>> {
     })
 }
 
-/// Runs the command with another configuration, and puts the usual one back.
+/// Runs the command with a changed configuration, and restores the original.
 fn configured(home: &Home, change: impl FnOnce(&str) -> String) -> Run {
-    let usual = std::fs::read_to_string(home.config_file()).unwrap();
-    home.configure(&change(&usual));
+    let original = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&change(&original));
     let run = verbose(home);
-    home.configure(&usual);
+    home.configure(&original);
     run
 }
 
@@ -196,7 +197,7 @@ fn with_authority(home: &Home, host: &str, port: Option<u16>) -> Run {
     configured(home, |text| text.replace(&home.standin.authority(), &authority))
 }
 
-/// A way to the stand-in by another address of this machine.
+/// Starts a relay to the stand-in on another loopback address, and returns its port.
 fn relay(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.2:0").unwrap();
     let own = listener.local_addr().unwrap().port();
@@ -229,13 +230,14 @@ fn at_time(home: &Home, offset: &str) -> Run {
     finish(faketime.args(["-f", offset]).arg(binary("refresh-token")).arg("-v"))
 }
 
-/// The cache folder on a file system of its own with 64 KiB, seen by this call alone; the token in it must stay.
-fn on_a_small_disk(home: &Home, spoil: &str) -> Run {
+/// Runs the command with the cache folder on its own file system of 64 KiB, in a mount namespace. The stored token must
+/// not change.
+fn on_a_small_disk(home: &Home, damage: &str) -> Run {
     let mut unshare = program("unshare", "util-linux");
     home.prepare(&mut unshare);
     let script = format!(
         "set -e; token=$(cat \"$CACHE/refresh_token_mail\"); mount -t tmpfs -o size=64k,mode=700 tmpfs \"$CACHE\"
-         (umask 077; printf %s \"$token\" >\"$CACHE/refresh_token_mail\"); {spoil} || true
+         (umask 077; printf %s \"$token\" >\"$CACHE/refresh_token_mail\"); {damage} || true
          '{}' -v || exit
          [ \"$(cat \"$CACHE/refresh_token_mail\")\" = \"$token\" ]",
         binary("refresh-token").display()
@@ -265,12 +267,13 @@ fn injected(home: &Home, what: &str) -> Run {
     )
 }
 
-/// The token moves into the real keychain first; a login in which it is open again follows.
-fn with_keychain(home: &mut Home, next: &mut Option<Login>, spoil: impl FnOnce(&mut Login)) -> Run {
+/// Runs the command with the token in a real keychain that is then made to fail. `next` is a new login session with the
+/// keychain unlocked.
+fn with_keychain(home: &mut Home, next: &mut Option<Login>, damage: impl FnOnce(&mut Login)) -> Run {
     let mut login = Login::start(home, Keyring::Unlocked);
     home.refresh().token();
-    assert_eq!(home.token_in_file("mail"), None, "the keychain took the token");
-    spoil(&mut login);
+    assert_eq!(home.token_in_file("mail"), None, "the token is in the keychain");
+    damage(&mut login);
     let run = verbose(home);
     drop(login);
     *next = Some(Login::start(home, Keyring::Unlocked));

@@ -1,4 +1,4 @@
-//! Man pages in the real `man`, completions in the real shells.
+//! Man pages in `man`, and completions in the shells.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::tmux::Terminal;
 
 const COMMANDS: [&str; 3] = ["get-token", "refresh-token", "get-refresh-token"];
 
-/// What a command prints for this kind, in a file of the home.
+/// Writes what a command generates into a file in the home folder, and returns its path.
 fn generated(home: &Home, command: &str, kind: &str) -> PathBuf {
     let file = home.path().join(format!("{command}.{kind}"));
     let run = home.run(command, ["--generate", kind]);
@@ -35,7 +35,7 @@ fn shown_by_man(home: &Home, page: &Path) -> String {
 
 #[test]
 #[ignore = "tests/run: man"]
-fn each_man_page_is_shown_without_a_warning_and_has_what_help_has() {
+fn each_man_page_has_no_warning_and_every_flag_of_help() {
     let home = Home::new();
     for command in COMMANDS {
         let page = shown_by_man(&home, &generated(&home, command, "man"));
@@ -43,17 +43,17 @@ fn each_man_page_is_shown_without_a_warning_and_has_what_help_has() {
         let flags: Vec<&str> = help.split_whitespace().filter(|word| word.starts_with("--")).collect();
         assert!(flags.len() > 5, "{help}");
         for flag in flags {
-            assert!(page.contains(flag), "{flag} in\n{page}");
+            assert!(page.contains(flag), "no {flag} in\n{page}");
         }
         for section in ["NAME", "SYNOPSIS", "EXAMPLES", "EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO"] {
-            assert!(page.lines().any(|line| line == section), "{section} in\n{page}");
+            assert!(page.lines().any(|line| line == section), "no {section} in\n{page}");
         }
         let page = shown_by_man(&home, &generated(&home, command, "man-config"));
         assert!(page.contains("on_sign_in_needed") && page.contains("[profiles.work]"), "{page}");
     }
 }
 
-/// Types the beginnings of a flag and of its value, and Tab.
+/// Types the start of a flag and of its value, each followed by Tab.
 #[track_caller]
 fn completes_in(home: &Home, shell: &str) {
     let terminal = Terminal::run(home, shell);
@@ -114,15 +114,15 @@ fn fish_completes() {
     }
 }
 
-/// Debian has no PowerShell: this looks only where one is installed, as on GitHub's machines.
+/// Runs only where PowerShell is installed, as on GitHub's runners. Debian does not package it.
 #[test]
-#[ignore = "tests/run: PowerShell, where there is one"]
-#[allow(clippy::disallowed_macros, reason = "what was not tested is said")]
+#[ignore = "tests/run: PowerShell, if it is installed"]
+#[allow(clippy::disallowed_macros, reason = "reports that the test was skipped")]
 fn powershell_completes() {
     let home = Home::new();
     let file = generated(&home, "refresh-token", "complete-powershell");
     if !std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|folder| folder.join("pwsh").is_file()) {
-        return eprintln!("no PowerShell here: its completions are not tested");
+        return eprintln!("skipped: PowerShell is not installed");
     }
     let typed = "refresh-token --fo";
     let line =

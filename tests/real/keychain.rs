@@ -1,4 +1,4 @@
-//! The real gnome-keyring: its six states, and the entry that is shared with the Python original.
+//! The real gnome-keyring in its six states, and the entry that is shared with the Python original.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use standin::{ADA, PUBLIC_CLIENT_ID};
 use crate::login::{Keyring, Login};
 use crate::support::{Home, Run};
 
-/// Each command must end within this time without a terminal.
+/// Time limit for each command without a terminal.
 const LIMIT: Duration = Duration::from_secs(5);
 
 fn home(keyring: Keyring) -> (Home, Login) {
@@ -16,18 +16,18 @@ fn home(keyring: Keyring) -> (Home, Login) {
     (home, login)
 }
 
-/// Runs a command and asserts that it kept no mail program waiting.
+/// Runs a command and asserts that it ends within the limit, so that it does not block a mail program.
 #[track_caller]
 fn promptly(home: &Home, command: &str) -> Run {
-    let begun = Instant::now();
+    let start = Instant::now();
     let run = home.run(command, [""; 0]);
-    assert!(begun.elapsed() < LIMIT, "{command} took {:?}", begun.elapsed());
+    assert!(start.elapsed() < LIMIT, "{command} took {:?}", start.elapsed());
     run
 }
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn a_token_of_the_python_original_is_used_rotated_and_read_back_as_one_item() {
+fn a_token_of_the_python_original_is_used_and_its_entry_is_updated() {
     let (home, login) = home(Keyring::Unlocked);
     let pythons = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     login.python_writes(&home, &pythons);
@@ -42,7 +42,7 @@ fn a_token_of_the_python_original_is_used_rotated_and_read_back_as_one_item() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn python_overwrites_our_entry_and_we_read_what_it_wrote() {
+fn the_python_original_and_the_commands_overwrite_one_entry() {
     let (home, login) = home(Keyring::Unlocked);
     let run = home.sign_in();
     run.token();
@@ -57,16 +57,16 @@ fn python_overwrites_our_entry_and_we_read_what_it_wrote() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn two_entries_side_by_side_become_one_and_the_newer_wins() {
+fn the_newer_of_two_entries_is_used_and_replaces_both() {
     let (home, login) = home(Keyring::Unlocked);
-    // Without the `application` attribute, as other Rust programs write; Python then writes a second one.
+    // An entry without the `application` attribute, as other Rust programs write it. Python then adds a second one.
     let mut other = crate::login::program("secret-tool", "libsecret-tools");
     home.prepare(&mut other);
     other.args(["store", "--label", "other", "service", "m365auth-mail", "username", "refresh_token"]);
     let mut child = other.stdin(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"an-old-token").unwrap();
     assert!(child.wait().unwrap().success());
-    std::thread::sleep(Duration::from_millis(1100)); // the service keeps whole seconds
+    std::thread::sleep(Duration::from_millis(1100)); // the service stores times in whole seconds
     let newer = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     login.python_writes(&home, &newer);
     assert_eq!(login.items(&home), 2);
@@ -78,24 +78,24 @@ fn two_entries_side_by_side_become_one_and_the_newer_wins() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn a_newer_token_in_a_file_is_tried_first_and_moves_to_the_keychain() {
+fn a_newer_token_in_a_file_is_used_first_and_moved_to_the_keychain() {
     let (home, login) = home(Keyring::Unlocked);
     home.sign_in().token();
     let older = login.python_reads(&home);
     let newer = home.store_token("mail");
     assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
     promptly(&home, "refresh-token").token();
-    assert_eq!(home.token_in_file("mail"), None, "the file went once the keychain had the token");
-    let kept = login.python_reads(&home);
-    assert!(kept != older && kept != newer && home.standin.is_valid_refresh_token(&kept));
+    assert_eq!(home.token_in_file("mail"), None, "the file is removed after the save to the keychain");
+    let stored = login.python_reads(&home);
+    assert!(stored != older && stored != newer && home.standin.is_valid_refresh_token(&stored));
 }
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn where_microsoft_refuses_one_copy_the_other_is_tried() {
+fn if_microsoft_refuses_one_copy_the_other_is_tried() {
     let (home, login) = home(Keyring::Unlocked);
     home.sign_in().token();
-    home.put_token("mail", "a-token-that-is-dead");
+    home.put_token("mail", "a-token-that-is-expired");
     assert!(home.standin.is_valid_access_token(promptly(&home, "refresh-token").token()));
     assert_eq!(home.token_in_file("mail"), None);
     assert!(home.standin.is_valid_refresh_token(&login.python_reads(&home)));
@@ -103,7 +103,7 @@ fn where_microsoft_refuses_one_copy_the_other_is_tried() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn a_locked_keychain_is_69_and_loses_nothing() {
+fn a_locked_keychain_is_69_and_no_token_is_lost() {
     let (home, login) = home(Keyring::Unlocked);
     home.sign_in().token();
     login.lock();
@@ -112,7 +112,8 @@ fn a_locked_keychain_is_69_and_loses_nothing() {
         assert!(run.fails_with(69).contains("the keychain is locked"), "{run:?}");
     }
     assert_eq!(home.token_in_file("mail"), None);
-    // A sign-in meanwhile goes to the file, says so, and is not hidden by the older token in the keychain.
+    // A sign-in while the keychain is locked stores the token in the file, with a warning. It takes precedence over the
+    // older token in the keychain.
     let run = home.sign_in();
     run.token();
     assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
@@ -125,7 +126,7 @@ fn a_locked_keychain_is_69_and_loses_nothing() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn a_keychain_that_never_answers_is_69_and_a_file_still_serves() {
+fn a_keychain_that_does_not_answer_is_69_and_a_token_in_a_file_still_works() {
     let (home, login) = home(Keyring::Unlocked);
     home.sign_in().token();
     login.stop_answering();
@@ -140,13 +141,13 @@ fn a_keychain_that_never_answers_is_69_and_a_file_still_serves() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn without_a_keychain_the_file_serves_and_an_empty_one_asks_to_sign_in() {
-    for (state, code, words) in
+fn without_a_keychain_or_its_collection_the_file_is_used() {
+    for (state, code, error) in
         [(Keyring::Absent, 69, "no Secret Service is running"), (Keyring::NeverSetUp, 77, "No refresh token found")]
     {
         let (home, _login) = home(state);
         for command in ["refresh-token", "get-refresh-token"] {
-            assert!(promptly(&home, command).fails_with(code).contains(words), "{state:?}");
+            assert!(promptly(&home, command).fails_with(code).contains(error), "{state:?}");
         }
         let run = home.sign_in();
         run.token();
@@ -157,32 +158,32 @@ fn without_a_keychain_the_file_serves_and_an_empty_one_asks_to_sign_in() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn a_token_that_lies_in_a_keychain_out_of_reach_is_69_and_not_a_new_sign_in() {
+fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
     let (mut home, mut login) = home(Keyring::Unlocked);
     home.sign_in().token();
     login.end_keyring();
     assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain is available"));
-    // As in cron: no bus at all.
+    // As in cron, without a bus.
     home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
     assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus is known"));
-    // As in a tmux of an older login.
+    // As in a tmux that was started in an earlier session, whose bus has gone.
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));
     assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("unix:path=/nonexistent"));
 }
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn the_keychain_goes_away_between_load_and_save_and_the_file_takes_the_token() {
+fn if_the_keychain_disappears_between_load_and_save_the_token_goes_to_the_file() {
     let (home, mut login) = home(Keyring::Unlocked);
     home.sign_in().token();
     home.standin.set_single_use_refresh_tokens(true);
     home.standin.order(standin::Fault::Delay { milliseconds: 600 });
     std::thread::scope(|scope| {
-        let asked = home.standin.token_requests();
-        let refreshing = scope.spawn(|| home.refresh());
-        crate::support::eventually("Microsoft is asked", || home.standin.token_requests() > asked);
+        let requests = home.standin.token_requests();
+        let refresh = scope.spawn(|| home.refresh());
+        crate::support::eventually("the token request", || home.standin.token_requests() > requests);
         login.end_keyring();
-        let run = refreshing.join().unwrap();
+        let run = refresh.join().unwrap();
         run.token();
         assert!(run.stderr.contains("warning: ") && run.stderr.contains("refresh_token_mail"), "{}", run.stderr);
     });
@@ -192,7 +193,7 @@ fn the_keychain_goes_away_between_load_and_save_and_the_file_takes_the_token() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn the_originals_older_name_is_read_last_and_signing_out_forgets_both() {
+fn the_originals_older_entry_is_read_last_and_signing_out_removes_both() {
     let (home, login) = home(Keyring::Unlocked);
     let oldest = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let write = format!("keyring.set_password('m365-imap-mail', 'refresh_token', '{oldest}')");
@@ -224,7 +225,7 @@ fn a_damaged_file_beside_a_good_entry_is_a_warning() {
     assert_eq!(home.token_in_file("mail"), None, "the save in the keychain removed it");
 }
 
-/// A tmux of an older login has that login's address. A list of addresses is tried in order.
+/// A tmux that was started in an earlier session has that session's address. A list of addresses is tried in order.
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn a_dead_bus_address_does_not_hide_the_living_keychain() {

@@ -1,19 +1,20 @@
-//! Many at once, many in a row, many profiles: nothing fails, no rotation is lost, nothing is left over.
+//! Many calls at once, in sequence, and with many profiles: no call fails, no rotated token is lost, and nothing is
+//! left over.
 //!
-//! `M365AUTH_TEST_ROUNDS` says how many calls there are; without it there are few.
+//! `M365AUTH_TEST_ROUNDS` sets the number of calls.
 
 use crate::login::{Keyring, Login};
 use crate::support::{Home, eventually, rounds};
 
-/// A home whose configuration allows for a long queue.
-fn patient_home(lines: &str, cache: bool) -> Home {
+/// Returns a home with a timeout that is long enough for many commands that wait for one lock.
+fn home_with_long_timeout(lines: &str, cache: bool) -> Home {
     let home = Home::new();
-    let usual = if cache { home.configuration_with_memory() } else { home.configuration() };
-    home.configure(&format!("network_timeout = 600\n{usual}{lines}"));
+    let default = if cache { home.configuration_with_memory() } else { home.configuration() };
+    home.configure(&format!("network_timeout = 600\n{default}{lines}"));
     home
 }
 
-/// What is in the cache folder.
+/// Returns the names of the files in the cache folder.
 fn names(home: &Home) -> Vec<String> {
     let mut names: Vec<String> =
         home.cache().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -21,7 +22,7 @@ fn names(home: &Home) -> Vec<String> {
     names
 }
 
-/// Runs so many commands at once; returns their tokens.
+/// Runs `refresh-token` once for each list of arguments, all at the same time. Returns the tokens.
 fn at_once(home: &Home, arguments: &[Vec<String>]) -> Vec<String> {
     let start = |arguments: &Vec<String>| {
         let mut command = home.command("refresh-token");
@@ -39,9 +40,9 @@ fn at_once(home: &Home, arguments: &[Vec<String>]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "tests/run: processes by the hundred"]
-fn many_that_miss_together_make_one_request_and_all_get_its_token() {
-    let home = patient_home("", true);
+#[ignore = "tests/run: hundreds of processes"]
+fn many_concurrent_misses_make_one_request_and_share_its_token() {
+    let home = home_with_long_timeout("", true);
     home.store_token("mail");
     let tokens = at_once(&home, &vec![Vec::new(); rounds(100)]);
     assert!(tokens.iter().all(|token| *token == tokens[0]));
@@ -51,10 +52,10 @@ fn many_that_miss_together_make_one_request_and_all_get_its_token() {
 }
 
 #[test]
-#[ignore = "tests/run: processes by the hundred, gnome-keyring"]
-fn many_without_a_memory_refresh_one_after_another_and_lose_no_rotation() {
+#[ignore = "tests/run: hundreds of processes, gnome-keyring"]
+fn many_without_a_cache_refresh_in_sequence_and_lose_no_rotated_token() {
     for keychain in [false, true] {
-        let mut home = patient_home("", false);
+        let mut home = home_with_long_timeout("", false);
         let login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
         home.standin.set_single_use_refresh_tokens(true);
         home.store_token("mail");
@@ -63,21 +64,21 @@ fn many_without_a_memory_refresh_one_after_another_and_lose_no_rotation() {
         assert_eq!(home.standin.token_requests(), tokens.len());
         let stored = home.run("get-refresh-token", [""; 0]).token().to_owned();
         assert!(home.standin.is_valid_refresh_token(&stored));
-        let left: &[&str] = match &login {
+        let expected: &[&str] = match &login {
             Some(login) => {
                 assert_eq!(login.items(&home), 1);
                 &["lock_mail", "records_mail.toml"]
             }
             None => &["lock_mail", "records_mail.toml", "refresh_token_mail"],
         };
-        assert_eq!(names(&home), left);
+        assert_eq!(names(&home), expected);
     }
 }
 
 #[test]
-#[ignore = "tests/run: processes by the hundred"]
-fn many_in_a_row_leave_one_key_and_three_files() {
-    let home = patient_home("", true);
+#[ignore = "tests/run: hundreds of processes"]
+fn many_in_sequence_leave_one_key_and_three_files() {
+    let home = home_with_long_timeout("", true);
     home.store_token("mail");
     home.refresh().token();
     let (before, calls) = (names(&home), rounds(200));
@@ -87,7 +88,7 @@ fn many_in_a_row_leave_one_key_and_three_files() {
     }
     assert_eq!(home.standin.token_requests(), 1 + calls.div_ceil(10));
     assert_eq!(names(&home), before);
-    eventually("one key is left, once the kernel has collected the others", || {
+    eventually("the kernel removes all keys but one", || {
         let keys = std::fs::read_to_string("/proc/keys").unwrap();
         keys.lines().filter(|key| key.contains(home.path().to_str().unwrap())).count() == 1
     });
@@ -95,11 +96,11 @@ fn many_in_a_row_leave_one_key_and_three_files() {
 }
 
 #[test]
-#[ignore = "tests/run: processes by the hundred"]
-fn fifty_profiles_at_a_time_are_in_nobodys_way() {
+#[ignore = "tests/run: hundreds of processes"]
+fn fifty_profiles_at_once_do_not_affect_each_other() {
     let profiles: Vec<String> = (0..50).map(|number| format!("p{number}")).collect();
     let section = |name: &String| format!("[profiles.{name}]\nscopes = ['https://graph.microsoft.com/Mail.Read']\n");
-    let home = patient_home(&profiles.iter().map(section).collect::<String>(), true);
+    let home = home_with_long_timeout(&profiles.iter().map(section).collect::<String>(), true);
     home.standin.set_single_use_refresh_tokens(true);
     for profile in &profiles {
         home.store_token(profile);
@@ -109,7 +110,7 @@ fn fifty_profiles_at_a_time_are_in_nobodys_way() {
     let tokens = at_once(&home, &arguments);
     for (number, token) in tokens.iter().enumerate() {
         assert!(home.standin.is_valid_access_token(token));
-        assert_eq!(token, &tokens[number % 50], "each profile has its own");
+        assert_eq!(token, &tokens[number % 50], "each profile has its own token");
     }
     assert_eq!(home.standin.token_requests(), 50);
     for profile in &profiles {

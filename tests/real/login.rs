@@ -1,4 +1,4 @@
-//! A login of its own: a private D-Bus, and on it the real gnome-keyring, in the states that users meet.
+//! A login session: a private D-Bus with the real gnome-keyring, in the states that users have.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,20 +7,21 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{Home, Run, eventually, finish};
 
-/// The bus starts nothing by itself: a test decides whether there is a keyring. Root may speak to it too.
+/// The bus does not start services on demand, so that each test decides whether there is a keyring. Root may use it
+/// too.
 const BUS_CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>session</type><listen>unix:path=PATH</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
 </policy></busconfig>"#;
 
-/// What the login's keyring is like.
+/// The state of the keyring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Keyring {
     Unlocked,
-    /// Started and never given a password: no default collection.
+    /// The keyring runs, but has no default collection yet.
     NeverSetUp,
-    /// A bus, and nothing on it.
+    /// No keyring is on the bus.
     Absent,
 }
 
@@ -32,9 +33,9 @@ pub struct Login {
 }
 
 impl Login {
-    /// Starts bus and keyring, and makes it the login of this home.
+    /// Starts a bus and a keyring, and sets them in the environment of this home.
     pub fn start(home: &mut Home, keyring: Keyring) -> Self {
-        // A short path: a socket's may have 107 characters.
+        // A short path, because a socket's path is limited to 107 characters.
         let folder = tempfile::Builder::new().prefix("m365-bus-").tempdir_in("/tmp").unwrap();
         let runtime = folder.path().join("run");
         std::fs::DirBuilder::new().mode(0o700).create(&runtime).unwrap();
@@ -71,8 +72,12 @@ impl Login {
         if keyring == Keyring::Unlocked {
             command.arg("--unlock");
         }
-        let mut daemon =
-            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut daemon = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("gnome-keyring starts");
         daemon.stdin.take().unwrap().write_all(b"a password").unwrap();
         self.daemon = Some(daemon);
         eventually("the keyring is on the bus", || {
@@ -86,17 +91,17 @@ impl Login {
         });
     }
 
-    /// The address of the bus.
+    /// Returns the address of the bus.
     pub fn address(&self) -> &str {
         &self.environment[0].1
     }
 
-    /// Puts the bus where systemd has it.
+    /// Links the bus to the path that systemd uses.
     pub fn link_bus_into_runtime_folder(&self) {
         std::os::unix::fs::symlink(self._folder.path().join("bus"), self._folder.path().join("run/bus")).unwrap();
     }
 
-    /// Locks what is there, as a screen lock or a logout does.
+    /// Locks the keyring, as a screen lock or a logout does.
     pub fn lock(&self) {
         let locked = self.call(
             "org.freedesktop.secrets",
@@ -107,12 +112,12 @@ impl Login {
         assert_eq!(locked.code, Some(0), "{locked:?}");
     }
 
-    /// Lets the keyring hang, as it does under a debugger or on a dead disk.
+    /// Stops the keyring's process, so that it hangs as under a debugger or on a broken disk.
     pub fn stop_answering(&self) {
         self.signal("STOP");
     }
 
-    /// Ends the keyring; the bus stays.
+    /// Ends the keyring, but not the bus.
     pub fn end_keyring(&mut self) {
         let mut daemon = self.daemon.take().unwrap();
         daemon.kill().unwrap();
@@ -133,14 +138,14 @@ impl Login {
         finish(&mut command)
     }
 
-    /// Python's `keyring`, as the Python original uses it.
+    /// Runs code with Python's `keyring`, which the Python original uses.
     pub fn python(&self, home: &Home, code: &str) -> Run {
         let mut command = Command::new("/usr/bin/python3");
         home.prepare(&mut command);
         finish(command.args(["-c", &format!("import keyring\n{code}")]))
     }
 
-    /// The token that Python's `keyring` finds.
+    /// Returns the token that Python's `keyring` finds.
     pub fn python_reads(&self, home: &Home) -> String {
         let run = self.python(home, "print(keyring.get_password('m365auth-mail', 'refresh_token'))");
         assert_eq!(run.code, Some(0), "tests/run installs python3-keyring: {run:?}");
@@ -152,7 +157,7 @@ impl Login {
         assert_eq!(run.code, Some(0), "tests/run installs python3-keyring: {run:?}");
     }
 
-    /// How many entries of ours there are.
+    /// Returns the number of our entries.
     pub fn items(&self, home: &Home) -> usize {
         let mut command = program("secret-tool", "libsecret-tools");
         home.prepare(&mut command);
@@ -171,7 +176,7 @@ impl Drop for Login {
     }
 }
 
-/// A program of a Debian package. One that is missing fails the test, and says so.
+/// Returns a program from a Debian package. Panics with the package's name if it is not installed.
 pub fn program(name: &str, package: &str) -> Command {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .chain([PathBuf::from("/usr/sbin")])

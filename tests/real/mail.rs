@@ -1,4 +1,5 @@
-//! The mail programs of docs/mail-clients.md, with its own blocks, against a real mail server: one file a program.
+//! The mail programs in docs/mail-clients.md, configured with its code blocks, with a real mail server. One file for
+//! each program.
 
 mod aerc;
 mod curl;
@@ -25,13 +26,14 @@ use crate::support::{Home, Run};
 
 const MAIL: &str = "From: grace@example.com\nTo: ada@example.com\nSubject: Compilers\n\nA mail for the test.\n";
 
-/// No mail program may hang when our command fails; `timeout` ends one that does with this exit code.
+/// Seconds until `timeout` ends a mail program. None may hang when our command fails.
 const TIME_LIMIT: &str = "20";
+/// Exit code of `timeout` after the time limit.
 const TIMED_OUT: i32 = 124;
-/// The exit code of curl.
+/// Exit code of curl (CURLE_LOGIN_DENIED).
 const LOGIN_DENIED: i32 = 67;
 
-/// A home, and a mail server whose users are Microsoft's.
+/// A home, and a mail server with the accounts of the stand-in.
 struct MailSetup {
     home: Home,
     sink: Sink,
@@ -43,8 +45,8 @@ impl MailSetup {
         Self::with(Setup::default())
     }
 
-    /// For those who send the token within the command `AUTH`, which may have 12,288 characters (RFC 4954, section 4).
-    /// Dovecot's submission service takes 1,024.
+    /// Creates a setup for programs that send the token within the command `AUTH`. RFC 4954, section 4, allows 12,288
+    /// characters, but Dovecot's submission service only 1,024.
     fn with_short_tokens() -> Self {
         Self::with(Setup { access_token_length: 540..=600, ..Setup::default() })
     }
@@ -55,7 +57,7 @@ impl MailSetup {
         Self { home, sink, server }
     }
 
-    /// One with a mail in Ada's INBOX, and a folder for it at home.
+    /// Creates a setup with a mail in Ada's INBOX, and a local folder for it.
     fn with_mail() -> Self {
         Self::new().receive_mail()
     }
@@ -77,7 +79,7 @@ impl MailSetup {
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// A mail program with this home and a time limit.
+    /// Returns a mail program with this home and a time limit.
     fn program(&self, name: &str, package: &str) -> Command {
         let mut command = program("timeout", "coreutils");
         self.home.prepare(&mut command);
@@ -85,13 +87,13 @@ impl MailSetup {
         command
     }
 
-    /// The mail to send.
+    /// Writes the mail to send into the home folder and opens it.
     fn mail(&self) -> fs::File {
         self.write("mail", MAIL);
         fs::File::open(self.home.path().join("mail")).unwrap()
     }
 
-    /// The mails that came into the INBOX at home.
+    /// Returns the mails in the local INBOX.
     fn fetched(&self) -> Vec<String> {
         let inbox = self.home.path().join("Mail/INBOX");
         let mails = |folder| fs::read_dir(inbox.join(folder)).into_iter().flatten().map(|file| file.unwrap().path());
@@ -121,42 +123,42 @@ impl MailSetup {
     }
 }
 
-/// A block of the document.
+/// Returns a code block from docs/mail-clients.md.
 #[track_caller]
 fn block(heading: &str, language: &str, index: usize) -> String {
     document_blocks::block("docs/mail-clients.md", heading, language, index)
 }
 
-/// The two ways in which our command fails most: nobody has signed in, and Microsoft does not take the token any more.
-/// The program must fail in time, and its user must see our reason.
+/// Asserts that a mail program shows our error in the two most common cases: no token is stored, and Microsoft refuses
+/// the token. The program must also fail before the time limit.
 #[track_caller]
-fn shows_our_reason(run_program: impl Fn(&MailSetup) -> Run) {
-    let desk = MailSetup::with_mail();
-    let shows = |run: &Run, reason: &str| {
+fn shows_our_error(run_program: impl Fn(&MailSetup) -> Run) {
+    let setup = MailSetup::with_mail();
+    let shows = |run: &Run, error: &str| {
         assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
-        assert!(run.stdout.contains(reason) || run.stderr.contains(reason), "{reason}: {run:?}");
-        assert!(run.stdout.contains("get-token") || run.stderr.contains("get-token"), "what to do: {run:?}");
+        assert!(run.stdout.contains(error) || run.stderr.contains(error), "no {error:?} in {run:?}");
+        assert!(run.stdout.contains("get-token") || run.stderr.contains("get-token"), "no hint: {run:?}");
     };
-    shows(&run_program(&desk), "No refresh token found");
-    desk.home.store_token("mail");
-    desk.home.standin.revoke_all(700_082);
-    shows(&run_program(&desk), "AADSTS700082");
-    assert!(desk.fetched().is_empty() && desk.sink.is_empty());
+    shows(&run_program(&setup), "No refresh token found");
+    setup.home.store_token("mail");
+    setup.home.standin.revoke_all(700_082);
+    shows(&run_program(&setup), "AADSTS700082");
+    assert!(setup.fetched().is_empty() && setup.sink.is_empty());
 }
 
-/// A good token, but of another person: the mail server refuses it, and the program must say so in time.
+/// Asserts that a mail program fails before the time limit if the server refuses the token, here one of another user.
 #[track_caller]
 fn fails_when_the_server_refuses(run_program: impl Fn(&MailSetup) -> Run) {
-    let desk = MailSetup::with_short_tokens().receive_mail();
-    desk.home.put_token("mail", &desk.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
-    let run = run_program(&desk);
+    let setup = MailSetup::with_short_tokens().receive_mail();
+    setup.home.put_token("mail", &setup.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
+    let run = run_program(&setup);
     assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
-    assert!(desk.fetched().is_empty() && desk.sink.is_empty());
+    assert!(setup.fetched().is_empty() && setup.sink.is_empty());
 }
 
 #[test]
 #[ignore = "tests/run: dovecot and curl"]
-fn the_mail_server_takes_the_token_of_this_person_for_mail_and_no_other() {
+fn the_mail_server_accepts_only_this_users_token_with_the_mail_scope() {
     let MailSetup { home, server, .. } = MailSetup::new();
     home.store_token("mail");
     home.store_token("calendar");
@@ -181,7 +183,7 @@ fn the_mail_server_takes_the_token_of_this_person_for_mail_and_no_other() {
 
 #[test]
 #[ignore = "tests/run: dovecot and curl"]
-fn twenty_programs_at_once_all_get_in_with_single_use_refresh_tokens() {
+fn twenty_concurrent_logins_succeed_with_single_use_refresh_tokens() {
     let MailSetup { home, server, .. } = MailSetup::new();
     home.standin.set_single_use_refresh_tokens(true);
     home.store_token("mail");

@@ -1,12 +1,13 @@
-//! Tests on real parts: what `tests/run` installs and runs.
+//! Tests with real programs, which `tests/run` installs.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod check;
 mod chromium;
+mod colors;
 mod crash;
 mod document_blocks;
 mod dovecot;

@@ -1,4 +1,4 @@
-//! Access tokens in the kernel's memory: the logins and the kernels that there are, and what a hit costs.
+//! The cache of access tokens in kernel memory: login sessions, kernel errors, and the system calls of a hit.
 
 use std::os::unix::fs::chown;
 use std::process::Command;
@@ -8,7 +8,7 @@ use standin::{Setup, Standin};
 use crate::login::program;
 use crate::support::{Home, Run, binary, finish};
 
-/// A plain user. Root's quota of keys is a thousand times larger.
+/// A user ID other than root's, because root's quota of keys is a thousand times larger.
 pub const PLAIN_USER: u32 = 54_321;
 
 fn home_with_memory() -> Home {
@@ -18,13 +18,13 @@ fn home_with_memory() -> Home {
     home
 }
 
-/// `refresh-token`, run by another program.
+/// Runs `refresh-token` through another program.
 fn refresh_by(home: &Home, mut runner: Command) -> Run {
     home.prepare(&mut runner);
     finish(runner.arg(binary("refresh-token")))
 }
 
-/// In a session keyring that does not hold the user's, as ssh and cron can have it.
+/// Runs `refresh-token` in a session keyring without a link to the user keyring, as it can be with ssh and cron.
 fn refresh_unlinked(home: &Home) -> Run {
     let mut keyctl = program("keyctl", "keyutils");
     keyctl.args(["session", "-"]);
@@ -33,44 +33,44 @@ fn refresh_unlinked(home: &Home) -> Run {
 
 #[test]
 #[ignore = "tests/run: keyutils"]
-fn a_login_finds_what_another_login_kept_linked_or_not() {
+fn sessions_with_and_without_a_linked_user_keyring_share_the_cache() {
     let home = home_with_memory();
-    let kept = refresh_unlinked(&home).token().to_owned();
-    assert_eq!(refresh_unlinked(&home).token(), kept);
-    assert_eq!(home.refresh().token(), kept);
+    let cached = refresh_unlinked(&home).token().to_owned();
+    assert_eq!(refresh_unlinked(&home).token(), cached);
+    assert_eq!(home.refresh().token(), cached);
     assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
     home.store_token("mail");
-    let kept = home.refresh().token().to_owned();
-    assert_eq!(refresh_unlinked(&home).token(), kept);
+    let cached = home.refresh().token().to_owned();
+    assert_eq!(refresh_unlinked(&home).token(), cached);
     assert_eq!(home.standin.token_requests(), 2);
 }
 
 #[test]
 #[ignore = "tests/run: keyutils"]
-fn a_kept_token_has_a_timeout_at_every_moment() {
+fn a_cached_token_always_has_a_timeout() {
     let home = home_with_memory();
     refresh_unlinked(&home).token();
     let keys = std::fs::read_to_string("/proc/keys").unwrap();
     let ours: Vec<&str> = keys.lines().filter(|key| key.contains(home.path().to_str().unwrap())).collect();
     assert_eq!(ours.len(), 1, "{keys}");
-    // proc_keys(5): the fourth field is the time that is left, or "perm".
+    // proc_keys(5): the fourth field is the remaining time, or "perm".
     let left = ours[0].split_whitespace().nth(3).unwrap();
     assert!(left.ends_with('m') || left.ends_with('h'), "{}", ours[0]);
-    // And the order of the calls: the timeout is set before the user's keyring has the key.
+    // The timeout must be set before the key is linked to the user keyring.
     let trace = home.path().join("trace");
     let mut strace = program("strace", "strace");
     strace.args(["-e", "trace=add_key,keyctl", "-o"]).arg(&trace);
     home.prepare(&mut strace);
     finish(strace.arg(binary("refresh-token")).arg("--fresh")).token();
     let calls = std::fs::read_to_string(trace).unwrap();
-    let position = |call: &str| calls.find(call).unwrap_or_else(|| panic!("{call} in {calls}"));
+    let position = |call: &str| calls.find(call).unwrap_or_else(|| panic!("no {call} in {calls}"));
     assert!(position("add_key(") < position("KEYCTL_SET_TIMEOUT"));
     assert!(position("KEYCTL_SET_TIMEOUT") < calls.rfind("KEYCTL_LINK").unwrap());
 }
 
 #[test]
 #[ignore = "tests/run: strace"]
-fn a_kernel_that_refuses_costs_a_request_and_no_word() {
+fn a_failing_cache_costs_a_request_and_prints_no_warning() {
     for error in ["ENOSYS", "EPERM", "EACCES", "EDQUOT", "ENOMEM", "EKEYEXPIRED", "ENOKEY"] {
         let home = home_with_memory();
         for calls in ["add_key,keyctl", "add_key", "keyctl"] {
@@ -87,13 +87,13 @@ fn a_kernel_that_refuses_costs_a_request_and_no_word() {
 }
 
 #[test]
-#[ignore = "tests/run: keyutils, and root to become a plain user"]
-fn a_full_quota_is_a_miss_and_no_error() {
+#[ignore = "tests/run: keyutils, and root to switch to another user"]
+fn a_full_quota_is_a_miss_and_not_an_error() {
     let home = home_with_memory();
-    let user = PlainUser::of(&home);
+    let user = PlainUser::new(&home);
     let as_plain_user = |script: &str| user.run(script);
-    let kept = as_plain_user("./refresh-token").token().to_owned();
-    assert_eq!(as_plain_user("./refresh-token").token(), kept, "a plain user has such a memory too");
+    let cached = as_plain_user("./refresh-token").token().to_owned();
+    assert_eq!(as_plain_user("./refresh-token").token(), cached, "another user has a cache too");
 
     let filled = as_plain_user(
         "keyctl session - sh -c '\
@@ -110,8 +110,8 @@ fn a_full_quota_is_a_miss_and_no_error() {
         assert_eq!(run.stderr, "");
     }
     assert_eq!(home.standin.token_requests(), 3);
-    let said = as_plain_user("./refresh-token -v; keyctl clear @u").stderr;
-    assert!(said.contains("not cached in kernel memory: the user's key quota is exhausted"), "{said}");
+    let stderr = as_plain_user("./refresh-token -v; keyctl clear @u").stderr;
+    assert!(stderr.contains("not cached in kernel memory: the user's key quota is exhausted"), "{stderr}");
 }
 
 pub fn give(path: &std::path::Path, user: u32) {
@@ -127,7 +127,7 @@ pub fn give(path: &std::path::Path, user: u32) {
 
 #[test]
 #[ignore = "tests/run: strace"]
-fn a_hit_reads_one_file_and_starts_no_thread_no_connection_and_no_lock() {
+fn a_hit_opens_one_file_and_uses_no_thread_connection_or_lock() {
     let home = home_with_memory();
     home.refresh().token();
     let trace = home.path().join("trace");
@@ -137,29 +137,29 @@ fn a_hit_reads_one_file_and_starts_no_thread_no_connection_and_no_lock() {
     refresh_by(&home, strace).token();
     let calls = std::fs::read_to_string(trace).unwrap();
     let opened: Vec<&str> = calls.lines().filter(|call| call.contains("openat(")).collect();
-    // The loader's libraries, and the look of the C library for the stack, before `main`.
+    // Before `main`, the loader opens libraries, and the C library reads the location of the stack.
     let before_main = ["/etc/ld.so", ".so", "/proc/self/maps"];
     let ours: Vec<&&str> = opened.iter().filter(|call| before_main.iter().all(|name| !call.contains(name))).collect();
     assert!(matches!(&ours[..], [one] if one.contains("/m365auth/config.toml")), "{ours:?}");
     for call in ["socket(", "connect(", "clone", "fork(", "flock("] {
-        assert!(!calls.contains(call), "{call} in {calls}");
+        assert!(!calls.contains(call), "unexpected {call} in {calls}");
     }
-    assert_eq!(calls.matches("write(").count(), 1, "the token, in one piece: {calls}");
+    assert_eq!(calls.matches("write(").count(), 1, "the token in one write: {calls}");
 }
 
 #[test]
 #[ignore = "tests/run: faketime"]
-fn a_clock_that_was_set_back_is_no_reason_to_hand_out_an_old_token() {
+fn a_cached_token_is_not_used_if_the_clock_was_set_back() {
     let home = home_with_memory();
-    let kept = home.refresh().token().to_owned();
+    let cached = home.refresh().token().to_owned();
     let mut faketime = program("faketime", "faketime");
     faketime.args(["-f", "-2h"]);
-    assert_ne!(refresh_by(&home, faketime).token(), kept);
+    assert_ne!(refresh_by(&home, faketime).token(), cached);
 }
 
-/// An ordinary user has 20,000 bytes and 200 keys for all programs together.
+/// The quota of a user is 20,000 bytes and 200 keys for all programs together.
 #[test]
-#[ignore = "tests/run: keyutils, and root to become a plain user"]
+#[ignore = "tests/run: keyutils, and root to switch to another user"]
 fn eight_profiles_stay_cached_and_leave_room_for_other_programs() {
     let setup = Setup { access_token_length: 2_400..=2_400, ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
@@ -169,7 +169,7 @@ fn eight_profiles_stay_cached_and_leave_room_for_other_programs() {
     for profile in &profiles {
         home.store_token(profile);
     }
-    let user = PlainUser::of(&home);
+    let user = PlainUser::new(&home);
     let all = profiles.iter().map(|profile| format!("./refresh-token -p {profile};")).collect::<String>();
     let first = user.run(&all);
     assert_eq!(first.stdout.lines().count(), 8, "{first:?}");
@@ -183,12 +183,12 @@ fn eight_profiles_stay_cached_and_leave_room_for_other_programs() {
 }
 
 #[test]
-#[ignore = "tests/run: keyutils, root to become a plain user, processes by the hundred"]
-fn a_thousand_callers_of_a_plain_user_make_one_request() {
+#[ignore = "tests/run: keyutils, root to switch to another user, hundreds of processes"]
+fn many_concurrent_callers_of_one_user_make_one_request() {
     for session in ["", "keyctl session - "] {
         let home = home_with_memory();
         home.configure(&format!("network_timeout = 600\n{}", home.configuration_with_memory()));
-        let user = PlainUser::of(&home);
+        let user = PlainUser::new(&home);
         let callers = crate::support::rounds(300);
         let script =
             format!("for i in $(seq {callers}); do ./refresh-token & done; wait; keyctl clear @u >/dev/null 2>&1");
@@ -200,12 +200,12 @@ fn a_thousand_callers_of_a_plain_user_make_one_request() {
     }
 }
 
-/// A plain user to whom a home was given. Root's quota of keys is a thousand times larger.
+/// The owner of a home. Not root, whose quota of keys is a thousand times larger.
 struct PlainUser<'a>(&'a Home);
 
 impl<'a> PlainUser<'a> {
-    fn of(home: &'a Home) -> Self {
-        std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap(); // where that user may read it
+    fn new(home: &'a Home) -> Self {
+        std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap(); // where that user can read it
         give(home.path(), PLAIN_USER);
         Self(home)
     }

@@ -1,4 +1,4 @@
-//! File systems that keep no modes (drvfs, vfat, CIFS), and users without a home folder.
+//! File systems without modes (drvfs, vfat, CIFS), and users without a home folder.
 
 use crate::login::program;
 use crate::support::{Home, binary, finish};
@@ -14,7 +14,7 @@ fn without_modes(home: &Home, script: &str) -> crate::support::Run {
 
 #[test]
 #[ignore = "tests/run: bindfs, as root"]
-fn a_file_system_without_modes_is_said_once_and_truly() {
+fn a_file_system_without_modes_is_reported_once() {
     let home = Home::new();
     home.store_token("mail");
     let run = without_modes(&home, "refresh-token");
@@ -23,7 +23,7 @@ fn a_file_system_without_modes_is_said_once_and_truly() {
     let run = without_modes(&home, &format!("{trust}; refresh-token >/dev/null; refresh-token"));
     run.token();
     assert_eq!(run.stderr.matches("does not keep file modes").count(), 1, "{run:?}");
-    assert!(!run.stderr.contains("its mode is now"), "that would be untrue: {run:?}");
+    assert!(!run.stderr.contains("its mode is now"), "chmod has no effect there: {run:?}");
 }
 
 /// A container's user ID has no entry in /etc/passwd, and often no HOME.

@@ -10,7 +10,7 @@ const PROMPT: &str = "encryption password:";
 
 fn home() -> Home {
     let home = Home::new();
-    let file = home.path().join("kept");
+    let file = home.path().join("token");
     let file = file.display();
     let programs = format!(
         "{{ load = ['openssl', 'enc', '-d', '-aes-256-cbc', '-pbkdf2', '-in', '{file}'], \
@@ -20,10 +20,10 @@ fn home() -> Home {
     home
 }
 
-/// A sign-in up to the question for the passphrase.
+/// Starts a sign-in and waits for the prompt for the passphrase.
 fn sign_in<'a>(home: &'a Home, line: &str) -> Terminal<'a> {
     let terminal = Terminal::run(home, line);
-    // The page is shown once the token is stored, or the connection ends with the command.
+    // In a thread, because the callback responds only when the token is stored or the command has ended.
     let url = terminal.address();
     std::thread::spawn(move || Browser::approve(&url, ADA, None));
     terminal.shows(PROMPT);
@@ -40,13 +40,13 @@ fn type_passphrase(terminal: &Terminal<'_>) {
 fn assert_stored(home: &Home) {
     let mut openssl = program("openssl", "openssl");
     openssl.args(["enc", "-d", "-aes-256-cbc", "-pbkdf2", "-pass", "pass:a passphrase", "-in"]);
-    let token = finish(openssl.arg(home.path().join("kept"))).stdout;
+    let token = finish(openssl.arg(home.path().join("token"))).stdout;
     assert!(home.standin.is_valid_refresh_token(token.trim()), "{token:?}");
 }
 
 #[test]
 #[ignore = "tests/run: tmux and openssl"]
-fn ctrl_c_at_the_passphrase_ends_the_program_and_offers_another_try() {
+fn ctrl_c_at_the_passphrase_ends_the_program_and_offers_a_retry() {
     let home = home();
     let terminal = sign_in(&home, "get-token --browser never");
     terminal.types(&["C-c"]);
@@ -57,13 +57,13 @@ fn ctrl_c_at_the_passphrase_ends_the_program_and_offers_another_try() {
     type_passphrase(&terminal);
     terminal.ends_with(0);
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
-    assert!(!terminal.text().contains("a passphrase"), "it is not echoed");
+    assert!(!terminal.text().contains("a passphrase"), "the passphrase is not shown");
     assert_stored(&home);
 }
 
 #[test]
 #[ignore = "tests/run: tmux and openssl"]
-fn without_another_try_the_exit_code_is_74() {
+fn without_a_retry_the_exit_code_is_74() {
     let home = home();
     let terminal = sign_in(&home, "get-token --browser never");
     terminal.types(&["C-c"]);
@@ -73,18 +73,18 @@ fn without_another_try_the_exit_code_is_74() {
     assert_eq!(terminal.token(), "");
 }
 
-/// openssl takes Ctrl-Z as an interrupt; age stops, as most programs do.
+/// Uses age, which stops on Ctrl-Z like most programs. openssl treats Ctrl-Z as an interrupt.
 #[test]
 #[ignore = "tests/run: tmux and age"]
 fn a_passphrase_can_be_typed_in_a_pipeline_and_after_a_stop() {
     let home = Home::new();
-    let file = home.path().join("kept");
+    let file = home.path().join("token");
     let programs = format!(
         "{{ load = ['age', '-d', '{0}'], save = ['age', '--encrypt', '--passphrase', '--output', '{0}'] }}",
         file.display()
     );
     home.configure(&home.configuration_with_store(&programs));
-    // A shell with job control, which takes the terminal back and gives it again.
+    // A shell with job control, which takes over the terminal and returns it.
     let line = "bash --norc --noprofile -ic 'get-token --browser never | cat; fg'";
     let terminal = Terminal::run(&home, line);
     let url = terminal.address();

@@ -1,5 +1,4 @@
-//! What leaves the process: traced system calls, signals at the wrong moment, and folders that a plain user cannot
-//! write.
+//! The commands as processes: their system calls, signals at a critical moment, and files without permission.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -11,7 +10,7 @@ use crate::support::{Home, binary, eventually, finish};
 
 #[test]
 #[ignore = "tests/run: strace and gnome-keyring"]
-fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
+fn no_secret_reaches_arguments_environment_or_files_except_the_store() {
     for keychain in [false, true] {
         let mut home = Home::new();
         let _login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
@@ -19,8 +18,8 @@ fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
         let trace = home.path().join("trace");
         let mut strace = program("strace", "strace");
         home.prepare(&mut strace);
-        // Every file and every descriptor by its name, enough of each string to hold a whole token, and a file for each
-        // thread, so that no call is cut in two.
+        // -y: show each descriptor's file. -s: long enough for a token. -ff: one file for each thread, so that no call
+        // is split.
         strace.args(["-ff", "-y", "-v", "-s", "10000", "-e", "trace=%process,%file,%desc,%network", "-o"]);
         let run = finish(strace.arg(&trace).arg(binary("refresh-token")).arg("-v"));
         run.token();
@@ -28,7 +27,7 @@ fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
         assert!(secrets.len() > 3);
         let traces = files(home.path()).into_iter().filter(|file| file.file_stem() == trace.file_name());
         let calls: String = traces.map(|file| std::fs::read_to_string(file).unwrap()).collect();
-        assert!(calls.contains("execve(") && calls.len() > 10_000, "strace saw the run");
+        assert!(calls.contains("execve(") && calls.len() > 10_000, "the trace is complete");
         let leaks: Vec<&str> = calls
             .lines()
             .filter(|call| secrets.iter().any(|secret| call.contains(secret.as_str())))
@@ -36,7 +35,7 @@ fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
             .collect();
         assert!(leaks.is_empty(), "{leaks:?}");
         assert!(!run.stderr.contains(&secrets[0]));
-        // What lies in the home afterwards: one file with the token, or none.
+        // Files in the home folder that contain a secret: the token file, or none with a keychain.
         let mut holders: Vec<String> = files(home.path())
             .into_iter()
             .filter(|file| file.file_stem() != trace.file_name() && !file.to_str().unwrap().contains("keyrings"))
@@ -53,7 +52,7 @@ fn no_secret_reaches_argv_environment_or_any_file_but_the_store() {
     }
 }
 
-/// Reading the store, writing the new file before its rename, and the token on stdout.
+/// Returns whether the call reads the store, writes the temporary file that becomes the store, or prints the token.
 fn is_store_or_stdout(call: &str) -> bool {
     let store = call.contains("/refresh_token_mail>") || call.contains("/.m365auth-");
     (store && (call.contains("read(") || call.contains("write("))) || call.contains("write(1<")
@@ -73,21 +72,21 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 #[ignore = "tests/run: the program `kill`"]
-fn a_signal_between_microsofts_answer_and_the_save_does_not_lose_the_token() {
+fn a_signal_between_the_response_and_the_save_does_not_lose_the_token() {
     for signal in ["INT", "TERM", "HUP", "QUIT", "PIPE"] {
         let home = Home::new();
         home.standin.set_single_use_refresh_tokens(true);
         home.store_token("mail");
         home.standin.order(Fault::Delay { milliseconds: 300 });
         let child = home.command("refresh-token").stdout(std::process::Stdio::piped()).spawn().unwrap();
-        eventually("Microsoft is asked", || home.standin.connections() == 1);
-        // The request is on its way; the answer, and with it the only token that works, comes after the signal.
+        eventually("the token request", || home.standin.connections() == 1);
+        // The response, with the only refresh token that works, arrives after the signal.
         assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
         let output = child.wait_with_output().unwrap();
         let token = home.token_in_file("mail").unwrap();
         assert!(home.standin.is_valid_refresh_token(&token), "{signal} lost the token");
-        // SIGPIPE alone is none of a program's business that writes to no pipe of its own.
-        assert_eq!(output.status.code().is_some(), signal == "PIPE", "{signal} still ends the program");
+        // SIGPIPE alone does not end the program.
+        assert_eq!(output.status.code().is_some(), signal == "PIPE", "{signal}");
         assert_eq!(output.stdout.is_empty(), signal != "PIPE", "{signal}");
         home.refresh().token();
     }
@@ -95,7 +94,7 @@ fn a_signal_between_microsofts_answer_and_the_save_does_not_lose_the_token() {
 
 #[test]
 #[ignore = "tests/run: the program `kill`"]
-fn a_signal_ends_a_waiting_sign_in_at_once() {
+fn a_signal_ends_a_waiting_sign_in_immediately() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     assert!(Command::new("kill").args(["-s", "INT", &sign_in.process_id().to_string()]).status().unwrap().success());
@@ -108,7 +107,7 @@ fn a_signal_ends_a_waiting_sign_in_at_once() {
 
 #[test]
 #[ignore = "tests/run: a user without root's privileges"]
-fn a_cache_folder_that_cannot_be_written_still_gives_a_token() {
+fn a_token_is_printed_even_if_the_cache_folder_is_not_writable() {
     let home = Home::new();
     let token = home.store_token("mail");
     std::fs::set_permissions(home.cache(), PermissionsExt::from_mode(0o500)).unwrap();
@@ -146,7 +145,7 @@ fn a_token_file_or_configuration_that_cannot_be_read_is_74() {
 
 #[test]
 #[ignore = "tests/run: the program `kill`"]
-fn a_signal_that_the_caller_wants_ignored_stays_ignored() {
+fn a_signal_that_the_caller_ignores_stays_ignored() {
     let home = Home::new();
     let mut nohup = Command::new("sh");
     home.prepare(&mut nohup);

@@ -1,4 +1,4 @@
-//! Secrets that are known to the test, looked for in all that the commands write and show.
+//! Searches for the known secrets in everything that the commands print and write.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC
 use crate::login::program;
 use crate::support::{Home, Run, binary, eventually};
 
-/// A home with a client secret, and a signed-in person.
+/// Returns a home with a client secret and a signed-in user.
 fn home() -> Home {
     let home = Home::new();
     home.configure(
@@ -20,13 +20,13 @@ fn home() -> Home {
     home
 }
 
-/// What nobody may see but the store and, of the token that was asked for, stdout.
+/// Returns all secrets. They may appear only in the store, except for the requested token on stdout.
 fn secrets(home: &Home) -> Vec<String> {
     home.standin.issued_secrets().into_iter().chain([CLIENT_SECRET.to_owned()]).collect()
 }
 
 #[track_caller]
-fn keeps_its_secrets(home: &Home, what: &str, run: &Run) {
+fn assert_no_secret(home: &Home, what: &str, run: &Run) {
     let secrets = secrets(home);
     for secret in &secrets {
         assert!(!run.stderr.contains(secret), "{what}: {}", run.stderr);
@@ -37,12 +37,12 @@ fn keeps_its_secrets(home: &Home, what: &str, run: &Run) {
     for file in files(home.path()) {
         let name = file.file_name().unwrap().to_str().unwrap();
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
-        let may = |secret: &str| match name {
+        let is_allowed = |secret: &str| match name {
             "refresh_token_mail" => text == secret,
             "config.toml" => secret == CLIENT_SECRET,
             _ => false,
         };
-        assert!(!secrets.iter().any(|secret| text.contains(secret) && !may(secret)), "{what}: {name}");
+        assert!(!secrets.iter().any(|secret| text.contains(secret) && !is_allowed(secret)), "{what}: {name}");
     }
 }
 
@@ -78,7 +78,7 @@ fn faults() -> Vec<Fault> {
 
 #[test]
 #[ignore = "tests/run: a hundred runs"]
-fn no_command_shows_or_leaves_a_secret_whatever_fails() {
+fn no_command_prints_or_writes_a_secret_after_a_fault() {
     for fault in faults() {
         let home = home();
         for (command, arguments) in [
@@ -89,51 +89,51 @@ fn no_command_shows_or_leaves_a_secret_whatever_fails() {
             home.standin.order_times(fault.clone(), 5);
             let run = home.run(command, arguments);
             home.standin.clear_orders();
-            keeps_its_secrets(&home, &format!("{command} {arguments:?} {fault:?}"), &run);
+            assert_no_secret(&home, &format!("{command} {arguments:?} {fault:?}"), &run);
         }
         home.standin.order_times(fault.clone(), 5);
         let sign_in = home.begin_sign_in(&["-v"]);
         let page = sign_in.approve(ADA);
         let run = sign_in.finish();
         home.standin.clear_orders();
-        keeps_its_secrets(&home, &format!("get-token {fault:?}"), &run);
+        assert_no_secret(&home, &format!("get-token {fault:?}"), &run);
         assert!(!secrets(&home).iter().any(|secret| page.body.contains(secret) || page.url.contains(secret)));
     }
 }
 
 #[test]
 #[ignore = "tests/run: /proc"]
-fn what_a_running_command_shows_of_itself_holds_no_secret() {
+fn proc_shows_no_secret_of_a_running_command() {
     let home = home();
     home.standin.order(Fault::Hang);
-    let asked = home.standin.token_requests();
+    let requests = home.standin.token_requests();
     let mut refresh = home.command("refresh-token").stdout(std::process::Stdio::null()).spawn().unwrap();
-    eventually("Microsoft is asked", || home.standin.token_requests() > asked);
-    shows_no_secret(&home, refresh.id());
+    eventually("the token request", || home.standin.token_requests() > requests);
+    assert_no_secret_in_proc(&home, refresh.id());
     refresh.kill().unwrap();
     refresh.wait().unwrap();
 
     let mut sign_in = home.begin_paste(&[]);
-    shows_no_secret(&home, sign_in.process_id());
-    let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-    sign_in.paste(&address);
+    assert_no_secret_in_proc(&home, sign_in.process_id());
+    let url = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+    sign_in.paste(&url);
     let run = sign_in.finish();
     run.token();
-    let code = address.split("code=").nth(1).unwrap().split('&').next().unwrap();
-    assert!(!run.stderr.contains(code), "a pasted address is not repeated");
+    let code = url.split("code=").nth(1).unwrap().split('&').next().unwrap();
+    assert!(!run.stderr.contains(code), "a pasted URL is not shown");
 }
 
-fn shows_no_secret(home: &Home, process: u32) {
+fn assert_no_secret_in_proc(home: &Home, process: u32) {
     for file in ["cmdline", "environ", "comm", "status"] {
-        let shown = std::fs::read(format!("/proc/{process}/{file}")).unwrap();
-        let shown = String::from_utf8_lossy(&shown);
-        assert!(!secrets(home).iter().any(|secret| shown.contains(secret)), "{file}: {shown}");
+        let content = std::fs::read(format!("/proc/{process}/{file}")).unwrap();
+        let content = String::from_utf8_lossy(&content);
+        assert!(!secrets(home).iter().any(|secret| content.contains(secret)), "{file}: {content}");
     }
 }
 
 #[test]
-#[ignore = "tests/run: root, to become a plain user"]
-fn no_other_program_of_the_user_reads_its_memory_and_no_core_is_dumped() {
+#[ignore = "tests/run: root, to switch to another user"]
+fn other_programs_of_the_user_cannot_read_its_memory_and_no_core_is_dumped() {
     let home = Home::new();
     home.store_token("mail");
     home.standin.order(Fault::Hang);
@@ -143,8 +143,8 @@ fn no_other_program_of_the_user_reads_its_memory_and_no_core_is_dumped() {
     home.prepare(&mut setpriv);
     setpriv.args([&format!("--reuid={}", crate::memory::PLAIN_USER), "--clear-groups"]);
     let mut refresh = setpriv.arg(home.path().join("refresh-token")).spawn().unwrap();
-    eventually("Microsoft is asked", || home.standin.connections() == 1);
-    // proc(5): what belongs to root there is of a process that is not dumpable.
+    eventually("the token request", || home.standin.connections() == 1);
+    // proc(5): the files of a process that is not dumpable belong to root.
     let owner = std::fs::metadata(format!("/proc/{}/mem", refresh.id())).unwrap();
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&owner), 0);
     refresh.kill().unwrap();

@@ -1,4 +1,4 @@
-//! Where a sent mail ends: the SMTP server behind the submission service. It keeps one message.
+//! The SMTP server behind the submission service. It receives one message.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -27,13 +27,13 @@ impl Sink {
         Self { port, arrived, thread: Some(thread) }
     }
 
-    /// Envelope and text of the message that arrived.
+    /// Returns envelope and text of the received message.
     #[track_caller]
     pub fn message(&self) -> String {
         self.arrived.recv_timeout(Duration::from_secs(5)).expect("a message arrives")
     }
 
-    /// Whether nobody sent mail. A submission service calls at each login, to hear whether it could.
+    /// Returns whether no mail was sent. The submission service connects at each login, even if no mail follows.
     pub fn is_empty(&self) -> bool {
         self.arrived.try_recv().map_or(true, |message| !message.contains("MAIL FROM"))
     }
@@ -41,24 +41,24 @@ impl Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        // Nothing may have come; it must not wait for ever.
+        // Ends the thread if it still waits for a connection.
         _ = TcpStream::connect(("127.0.0.1", self.port));
         _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// One SMTP talk, until the client leaves.
+/// Serves one SMTP session.
 fn receive(stream: TcpStream) -> std::io::Result<String> {
-    // A test that has failed already must not hang on it.
+    // A test that has already failed must not hang here.
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let mut replies = stream.try_clone()?;
     let (mut message, mut in_data) = (String::new(), false);
     replies.write_all(b"220 sink\r\n")?;
     for line in BufReader::new(stream).lines() {
-        let Ok(line) = line else { break }; // some leave by a reset
+        let Ok(line) = line else { break }; // some clients reset the connection
         let reply = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
             _ if in_data && line != "." => None,
-            // Dovecot promises it to its clients, whoever is behind it.
+            // Dovecot announces 8BITMIME to its clients, whatever its relay supports.
             "EHLO" => Some("250-sink\r\n250 8BITMIME"),
             "QUIT" => Some("221 2.0.0 Bye"),
             "DATA" => Some("354 Go on"),

@@ -1,6 +1,6 @@
-//! Signing in on another host, over a real sshd: with the callback's port forwarded, and with a pasted address. As root the
-//! other host is a network namespace, so that `localhost` there and here are two. ssh starts sshd itself and speaks to it
-//! through a pipe: no port, no wire between the two, and nothing that stays when ssh has ended.
+//! Signing in on a remote host over a real sshd, with the callback's port forwarded or with a pasted URL. As root, the
+//! remote host is a network namespace with its own `localhost`. ssh starts sshd and talks to it through a pipe, so that
+//! no port is needed and sshd ends with ssh.
 
 use std::fs;
 use std::io::Write as _;
@@ -32,7 +32,8 @@ impl<'a> Host<'a> {
         Self { home, is_namespace: rustix::process::getuid().is_root() }
     }
 
-    /// What starts sshd. Root's gives up its privileges in /run/sshd, which a service would make, and here only it sees.
+    /// Returns the command that starts sshd. As root, sshd needs the folder /run/sshd, which its service would create;
+    /// here it exists in sshd's mount namespace only.
     fn sshd(&self) -> String {
         let path = |name, package| program(name, package).get_program().to_str().unwrap().to_owned();
         let sshd = path("sshd", "openssh-server");
@@ -48,12 +49,12 @@ impl<'a> Host<'a> {
         format!("{} --net --mount sh '{}'", path("unshare", "util-linux"), file.display())
     }
 
-    /// Where the browser's port must be forwarded from: on the same machine it cannot be the callback's own.
+    /// Returns the local port to forward. Without a namespace it must differ from the callback's port.
     fn local_port(&self) -> u16 {
         if self.is_namespace { self.home.callback_port } else { free_port() }
     }
 
-    /// An ssh that runs `get-token` there. Microsoft's stand-in is reached there by the port that it has here.
+    /// Returns an ssh command that runs `get-token` on the remote host. The stand-in has the same port there.
     fn ssh(&self, forward: Option<u16>, arguments: &str) -> Command {
         let mut ssh = program("ssh", "openssh-client");
         ssh.args(["-tt", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
@@ -68,35 +69,36 @@ impl<'a> Host<'a> {
             ssh.arg("-L").arg(format!("{local}:localhost:{}", self.home.callback_port));
         }
         let home = self.home.path().display();
-        ssh.arg("there").arg(format!(
+        ssh.arg("remote").arg(format!(
             "echo $$ >'{home}/process'; HOME='{home}' XDG_RUNTIME_DIR= DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent \
              exec '{}' {arguments} 2>&1 >'{home}/stdout'",
             binary("get-token").display()
         ));
-        // With a terminal on the other side, all words come on ssh's stdout.
+        // With a remote terminal, stderr arrives on ssh's stdout.
         ssh.stdin(Stdio::piped());
         ssh
     }
 }
 
-/// The token that `get-token` printed on the other host.
+/// Returns the token that `get-token` printed on the remote host.
 fn printed(home: &Home) -> String {
     fs::read_to_string(home.path().join("stdout")).unwrap().trim().to_owned()
 }
 
 #[test]
 #[ignore = "tests/run: openssh-server, iproute2"]
-fn with_the_port_forwarded_the_browser_here_comes_back_to_the_host_there() {
+fn a_forwarded_port_lets_the_local_browser_reach_the_remote_callback() {
     let home = Home::new();
     let host = Host::new(&home);
     let local = host.local_port();
     let sign_in = SignIn::begin_in_terminal(&mut host.ssh(Some(local), "--server --browser never"));
     let redirect = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-    // Microsoft ignores the port of localhost, and so may whoever forwards it.
-    let here = format!("https://localhost:{local}");
-    let taken = Browser::get(&redirect.replace(&format!("https://localhost:{}", home.callback_port), &here)).unwrap();
-    assert_eq!(taken.status, 303, "{}", taken.body);
-    let page = Browser::get(&format!("{here}{}", taken.headers["location"])).unwrap();
+    // Microsoft ignores the port of localhost, so the local port may differ from the remote one.
+    let origin = format!("https://localhost:{local}");
+    let callback = redirect.replace(&format!("https://localhost:{}", home.callback_port), &origin);
+    let response = Browser::get(&callback).unwrap();
+    assert_eq!(response.status, 303, "{}", response.body);
+    let page = Browser::get(&format!("{origin}{}", response.headers["location"])).unwrap();
     assert!(page.body.contains("You are signed in"), "{}", page.body);
     let run = sign_in.finish();
     assert_eq!(run.code, Some(0), "{run:?}");
@@ -106,10 +108,10 @@ fn with_the_port_forwarded_the_browser_here_comes_back_to_the_host_there() {
 
 #[test]
 #[ignore = "tests/run: openssh-server, iproute2"]
-fn over_ssh_an_address_of_16_kib_is_pasted_into_the_session() {
+fn a_url_of_16_kib_can_be_pasted_over_ssh() {
     let home = Home::with(Standin::start_with(Setup { code_length: 16_000..=16_000, ..Setup::default() }));
     let host = Host::new(&home);
-    // sshd itself sets SSH_CONNECTION, and the terminal is a real one.
+    // sshd sets SSH_CONNECTION, and provides a real terminal.
     let mut sign_in = SignIn::begin_in_terminal(&mut host.ssh(None, ""));
     let redirect = Browser::redirect_address(&sign_in.address, ADA).unwrap();
     let keys = format!("{redirect}\n");
@@ -117,12 +119,12 @@ fn over_ssh_an_address_of_16_kib_is_pasted_into_the_session() {
     let run = sign_in.finish();
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(home.standin.is_valid_access_token(&printed(&home)));
-    assert!(!run.stderr.contains("code="), "nothing is shown of it: {run:?}");
+    assert!(!run.stderr.contains("code="), "the pasted URL is not shown: {run:?}");
 }
 
 #[test]
 #[ignore = "tests/run: openssh-server, iproute2"]
-fn a_connection_that_is_lost_ends_the_sign_in_there() {
+fn a_lost_connection_ends_the_remote_sign_in() {
     for arguments in ["", "--server --browser never"] {
         let home = Home::new();
         let host = Host::new(&home);

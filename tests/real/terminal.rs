@@ -1,4 +1,4 @@
-//! What a person does in a real terminal: pastes, answers, interrupts; and that the terminal is then as it was.
+//! Interaction in a real terminal: pasting, answering, interrupting. Afterwards the terminal's modes are restored.
 
 use standin::{ADA, Browser, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
@@ -10,7 +10,7 @@ const OVER_SSH: &str = "SSH_CONNECTION='192.0.2.1 50000 192.0.2.2 22' get-token"
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn a_paste_of_16_kib_arrives_whole_with_and_without_brackets() {
+fn a_paste_of_16_kib_is_read_completely_with_and_without_bracketed_paste() {
     for bracketed in [true, false] {
         let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
         let home = Home::with(Standin::start_with(setup));
@@ -21,13 +21,13 @@ fn a_paste_of_16_kib_arrives_whole_with_and_without_brackets() {
         terminal.types(&["Enter"]);
         terminal.ends_with(0);
         assert!(home.standin.is_valid_access_token(terminal.token().trim()), "{}", terminal.text());
-        assert!(!terminal.text().contains("code="), "nothing is shown of it");
+        assert!(!terminal.text().contains("code="), "the pasted URL is not shown");
     }
 }
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn what_does_not_fit_is_explained_and_asked_again() {
+fn an_invalid_paste_is_explained_and_the_prompt_repeats() {
     let home = Home::new();
     let terminal = Terminal::run(&home, OVER_SSH);
     let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
@@ -43,7 +43,7 @@ fn what_does_not_fit_is_explained_and_asked_again() {
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn ctrl_c_and_a_polite_kill_leave_the_terminal_as_it_was() {
+fn ctrl_c_and_sigterm_restore_the_terminal() {
     for over_ssh in [true, false] {
         let home = Home::new();
         let line = if over_ssh { OVER_SSH } else { "get-token --browser never" };
@@ -63,7 +63,7 @@ fn ctrl_c_and_a_polite_kill_leave_the_terminal_as_it_was() {
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn the_browser_may_win_while_the_terminal_waits_for_a_paste() {
+fn the_callback_can_finish_while_the_terminal_waits_for_a_paste() {
     let home = Home::new();
     let terminal = Terminal::run(&home, "get-token --browser never");
     Browser::approve(&terminal.address(), ADA, None).unwrap();
@@ -78,22 +78,22 @@ fn a_device_code_shows_its_progress() {
     let setup = Setup { device_code_interval: std::time::Duration::from_secs(1), ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
     let terminal = Terminal::run(&home, "get-token --device");
-    terminal.shows("the code is good for 14:");
+    terminal.shows("The code expires in 14:");
     let text = terminal.text();
-    let code = text.split("enter this code there:").nth(1).unwrap().split_whitespace().next().unwrap();
+    let code = text.split("Enter this code there, and sign in:").nth(1).unwrap().split_whitespace().next().unwrap();
     Browser::enter_device_code(&home.standin.origin(), code, ADA, true).unwrap();
     terminal.ends_with(0);
-    assert!(!terminal.text().contains("is good for"), "the progress is taken away: {}", terminal.text());
+    assert!(!terminal.text().contains("The code expires"), "the progress line is removed: {}", terminal.text());
 
     let terminal = Terminal::run(&home, "get-token --device");
-    terminal.shows("the code is good for 14:");
+    terminal.shows("The code expires in 14:");
     terminal.types(&["C-c"]);
     terminal.ends_with(130);
 }
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn another_account_is_stored_only_if_the_person_says_so() {
+fn another_account_is_stored_only_after_confirmation() {
     let home = Home::new();
     home.sign_in().token();
     let adas = home.token_in_file("mail");
@@ -103,6 +103,9 @@ fn another_account_is_stored_only_if_the_person_says_so() {
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
             terminal.shows("You signed in as grace@example.com");
+            let prompt = "Replace it? [y/N]";
+            terminal.shows(prompt);
+            assert_eq!(terminal.cursor(), prompt.len() + 1, "the answer is typed after the question");
             terminal.types(&[answer, "Enter"]);
             browser.join().unwrap();
         });
@@ -113,14 +116,14 @@ fn another_account_is_stored_only_if_the_person_says_so() {
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn ctrl_c_is_an_answer_to_the_question_of_another_account() {
+fn ctrl_c_at_the_question_about_another_account_stores_nothing() {
     let home = Home::new();
     home.sign_in().token();
     let adas = home.token_in_file("mail");
     let terminal = Terminal::run(&home, "get-token --browser never");
     let address = terminal.address();
     std::thread::scope(|scope| {
-        // The page waits for the answer, and its connection ends with the program.
+        // The browser waits for the page, and its connection closes when the program ends.
         let browser = scope.spawn(|| Browser::approve(&address, GRACE, None));
         terminal.shows("[y/N]");
         terminal.types(&["C-c"]);
@@ -132,7 +135,7 @@ fn ctrl_c_is_an_answer_to_the_question_of_another_account() {
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn the_first_run_asks_and_goes_on_to_a_token() {
+fn the_first_run_asks_for_the_configuration_and_signs_in() {
     let home = Home::new();
     std::fs::remove_file(home.config_file()).unwrap();
     std::fs::create_dir_all(home.config_file().parent().unwrap()).unwrap();
@@ -166,7 +169,7 @@ fn the_first_run_asks_and_goes_on_to_a_token() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&home.config_file().metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let status = home.run("get-token", ["--status", "--profile", "tasks"]);
-    assert!(status.stdout.contains("tasks"), "the profile of config.py is known: {status:?}");
+    assert!(status.stdout.contains("tasks"), "the profile in config.py is imported: {status:?}");
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn a_typed_client_secret_is_not_shown() {
     assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
     terminal.types(&["C-c"]);
     terminal.ends_with(130);
-    assert!(!home.config_file().exists(), "nothing was written");
+    assert!(!home.config_file().exists(), "no configuration is written");
 
     let terminal = Terminal::run(&home, "get-token --browser never");
     terminal.shows("Client ID: ");
@@ -196,51 +199,51 @@ fn a_typed_client_secret_is_not_shown() {
 
 #[test]
 #[ignore = "tests/run: tmux and gnome-keyring"]
-fn a_locked_keychain_asks_a_person_and_ends_where_nobody_can_answer() {
+fn a_locked_keychain_prompts_and_fails_if_no_prompt_can_be_shown() {
     let mut home = Home::new();
     let login = Login::start(&mut home, Keyring::Unlocked);
     home.sign_in().token();
     login.lock();
     let terminal = Terminal::run(&home, "refresh-token");
     terminal.shows("the keychain is locked: enter its password");
-    // No program on this bus opens windows, so that the prompt ends by itself.
+    // No program on this bus can show the keychain's prompt, so it is dismissed.
     terminal.ends_with(69);
     terminal.shows("error: the keychain is locked");
 }
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn the_enter_after_a_paste_answers_no_question() {
+fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     let home = Home::new();
     home.sign_in().token();
-    // Two seconds for the exchange: the Enter comes while it goes on, as a person's does.
+    // The token request takes two seconds, so that Enter is pressed during the request.
     home.standin.order(Fault::Delay { milliseconds: 2000 });
-    let asked = home.standin.token_requests();
+    let requests = home.standin.token_requests();
     let terminal = Terminal::run(&home, OVER_SSH);
     let redirect = Browser::redirect_address(&terminal.address(), GRACE).unwrap();
     terminal.pastes(&redirect, true);
-    // Whether the paste alone is taken or not, the Enter comes later; no event announces that nothing happens.
+    // A fixed wait, because no event shows whether the paste was accepted without Enter.
     std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.types(&["Enter"]);
-    terminal.shows("Replace it?");
+    terminal.shows("Replace the account ada@example.com? [y/N]");
     terminal.types(&["y", "Enter"]);
     terminal.ends_with(0);
-    assert_eq!(home.standin.token_requests(), asked + 1);
+    assert_eq!(home.standin.token_requests(), requests + 1);
 }
 
 #[test]
 #[ignore = "tests/run: tmux"]
-fn ctrl_z_does_not_let_the_code_be_shown_or_cut() {
+fn after_ctrl_z_a_pasted_code_is_neither_shown_nor_truncated() {
     let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
-    // A shell with jobs, which takes the terminal back and gives it again.
+    // A shell with job control, which takes over the terminal and returns it.
     let line = "bash --norc --noprofile -ic 'SSH_CONNECTION=192.0.2.1 get-token >\"$HOME/token\" || fg'";
     let terminal = Terminal::run(&home, line);
     let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
     terminal.types(&["C-z"]);
-    std::thread::sleep(std::time::Duration::from_millis(500)); // nothing announces that nothing happens
+    std::thread::sleep(std::time::Duration::from_millis(500)); // no event shows that the job was suspended and resumed
     terminal.pastes(&redirect, true);
     terminal.types(&["Enter"]);
     terminal.ends_with(0);
-    assert!(!terminal.text().contains("code="), "nothing is shown of it");
+    assert!(!terminal.text().contains("code="), "the pasted URL is not shown");
 }

@@ -1,4 +1,4 @@
-//! A terminal as a person has one, by tmux.
+//! A real terminal, provided by tmux.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,25 +6,32 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::login::program;
 use crate::support::{Home, eventually, finish};
 
-/// A terminal of 80 columns, by tmux.
+/// A terminal in tmux.
 pub struct Terminal<'a> {
     home: &'a Home,
     socket: String,
 }
 
 impl<'a> Terminal<'a> {
-    /// Runs a shell line in the home, with stdout in a file, and shows afterwards how it ended and the terminal's modes.
+    /// Runs a shell line in a terminal of 80 columns. Its stdout goes to a file. Afterwards the terminal shows the exit
+    /// code and the terminal's modes.
     pub fn run(home: &'a Home, line: &str) -> Self {
+        Self::run_in(home, 80, line)
+    }
+
+    /// Runs a shell line in a terminal with this number of columns.
+    pub fn run_in(home: &'a Home, columns: usize, line: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let socket = format!("m365auth-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut environment = std::process::Command::new("true");
         home.prepare(&mut environment);
         let script = home.path().join("script");
-        std::fs::write(&script, format!("trap : INT TERM # the shell stays\n{line} >\"$HOME/stdout\"\necho \"exit code $?\"\nstty -a\nexec sleep 600\n"))
+        std::fs::write(&script, format!("trap : INT TERM # keep the shell running\n{line} >\"$HOME/stdout\"\necho \"exit code $?\"\nstty -a\nexec sleep 600\n"))
             .unwrap();
         let terminal = Self { home, socket };
         let mut tmux = terminal.tmux();
-        tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "60", "env", "-i", "TERM=screen"]);
+        tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string(), "-y", "60"]);
+        tmux.args(["env", "-i", "TERM=screen"]);
         for (name, value) in environment.get_envs() {
             if let (Some(name), Some(value)) = (name.to_str(), value.and_then(|value| value.to_str())) {
                 tmux.arg(format!("{name}={value}"));
@@ -41,17 +48,32 @@ impl<'a> Terminal<'a> {
         tmux
     }
 
-    /// All that was shown, lines that were wrapped by the terminal in one.
+    /// Returns all text shown, with the terminal's line wraps removed.
     pub fn text(&self) -> String {
         finish(self.tmux().args(["capture-pane", "-p", "-J", "-S", "-200"])).stdout
     }
 
+    /// Returns the lines as they are on the screen, where tmux wrapped those that are too long.
+    pub fn screen(&self) -> String {
+        finish(self.tmux().args(["capture-pane", "-p", "-S", "-200"])).stdout
+    }
+
+    /// Returns all that was shown, with the escape sequences of its colors.
+    pub fn colored(&self) -> String {
+        finish(self.tmux().args(["capture-pane", "-p", "-J", "-e", "-S", "-200"])).stdout
+    }
+
+    /// Returns the column of the cursor, from 0.
+    pub fn cursor(&self) -> usize {
+        finish(self.tmux().args(["display-message", "-p", "#{cursor_x}"])).stdout.trim().parse().unwrap()
+    }
+
     #[track_caller]
-    pub fn shows(&self, words: &str) {
+    pub fn shows(&self, expected: &str) {
         let mut text = String::new();
-        let begun = std::time::Instant::now();
-        while !text.contains(words) {
-            assert!(begun.elapsed().as_secs() < 30, "{words} in\n{text}");
+        let start = std::time::Instant::now();
+        while !text.contains(expected) {
+            assert!(start.elapsed().as_secs() < 30, "no {expected:?} in\n{text}");
             std::thread::sleep(std::time::Duration::from_millis(20));
             text = self.text();
         }
@@ -61,7 +83,7 @@ impl<'a> Terminal<'a> {
         assert_eq!(finish(self.tmux().args(["send-keys"]).args(keys)).code, Some(0));
     }
 
-    /// Pastes as a person does; a terminal that was asked to marks where it begins and ends.
+    /// Pastes text. With `bracketed`, the terminal marks the start and end if the program requested it.
     pub fn pastes(&self, text: &str, bracketed: bool) {
         let file = self.home.path().join("clipboard");
         std::fs::write(&file, text).unwrap();
@@ -70,19 +92,19 @@ impl<'a> Terminal<'a> {
         assert_eq!(finish(self.tmux().arg("paste-buffer").args(how)).code, Some(0));
     }
 
-    /// The address to sign in at.
+    /// Returns the URL of the sign-in page.
     pub fn address(&self) -> String {
         self.shows("state=");
-        eventually("the address is shown whole", || self.text().contains("paste"));
+        eventually("the complete URL", || self.text().contains("paste"));
         let text = self.text();
         text.lines().find(|line| line.starts_with("https://")).unwrap().trim().to_owned()
     }
 
-    /// Asserts how it ended, and that the terminal is in line mode with echo again.
+    /// Asserts the exit code, and that the terminal is in line mode with echo again.
     #[track_caller]
     pub fn ends_with(&self, code: i32) {
         self.shows(&format!("exit code {code}"));
-        eventually("stty has run", || self.text().contains("echoctl"));
+        eventually("the output of stty", || self.text().contains("echoctl"));
         let text = self.text();
         let modes = text.rsplit("exit code").next().unwrap();
         assert!(modes.contains(" icanon") && modes.contains(" echo "), "{modes}");

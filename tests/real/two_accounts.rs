@@ -1,4 +1,4 @@
-//! Two accounts and one profile, with a real keychain and a person at a terminal.
+//! Two accounts and one profile, with a real keychain and a user at a terminal.
 
 use standin::{ADA, Browser, Fault, GRACE};
 

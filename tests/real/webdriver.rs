@@ -1,4 +1,4 @@
-//! Chromium, driven through chromedriver: as much of the WebDriver protocol as a sign-in needs.
+//! Chromium, controlled through chromedriver with the parts of the WebDriver protocol that a sign-in needs.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -14,19 +14,20 @@ use tempfile::TempDir;
 use crate::login::program;
 use crate::support::{Home, eventually, free_port};
 
-/// What WebDriver calls an element, in JSON.
+/// The key of an element's ID in WebDriver's JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub struct Chromium {
     driver: Child,
     port: u16,
     session: String,
-    /// Chromium's own folders, and what it may have left open.
+    /// Chromium's home and temporary files.
     _folder: TempDir,
 }
 
 impl Chromium {
-    /// Starts one that goes nowhere but to this machine, and trusts this key beside the usual authorities.
+    /// Starts a Chromium that connects to localhost only, and that trusts this key in addition to the usual
+    /// authorities.
     pub fn start(home: &Home, trusted_key: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("m365-chromium-").tempdir_in("/tmp").unwrap();
         let port = free_port();
@@ -41,8 +42,8 @@ impl Chromium {
             "binary": program("chromium", "chromium").get_program().to_str(),
             "args": arguments(chromium._folder.path(), trusted_key),
         });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
-        let session = chromium.ask("POST", "/session", Some(&wanted)).expect("Chromium starts");
+        let capabilities = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
+        let session = chromium.request("POST", "/session", Some(&capabilities)).expect("Chromium starts");
         chromium.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
         chromium
     }
@@ -51,7 +52,7 @@ impl Chromium {
         self.command("url", &json!({ "url": address })).expect("the page opens");
     }
 
-    /// Clicks when it is there, as a person does.
+    /// Waits for an element and clicks it.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         eventually(selector, || {
@@ -62,40 +63,40 @@ impl Chromium {
         });
     }
 
-    /// Waits for a page with this text, and returns all of its text.
+    /// Waits for a page with this text, and returns the page's complete text.
     #[track_caller]
-    pub fn page_with(&self, wanted: &str) -> String {
+    pub fn page_with(&self, expected: &str) -> String {
         let mut text = String::new();
-        eventually(wanted, || {
+        eventually(expected, || {
             text = self.text();
-            text.contains(wanted)
+            text.contains(expected)
         });
         text
     }
 
     pub fn address(&self) -> String {
-        let address = self.ask("GET", &format!("{}/url", self.session), None).unwrap();
+        let address = self.request("GET", &format!("{}/url", self.session), None).unwrap();
         address.as_str().unwrap().to_owned()
     }
 
-    /// What it looks like, as a PNG.
+    /// Saves a screenshot as PNG.
     pub fn screenshot(&self, file: &Path) {
-        let image = self.ask("GET", &format!("{}/screenshot", self.session), None).unwrap();
+        let image = self.request("GET", &format!("{}/screenshot", self.session), None).unwrap();
         std::fs::write(file, STANDARD.decode(image.as_str().unwrap()).unwrap()).unwrap();
     }
 
     fn text(&self) -> String {
         let script = json!({ "script": "return document.body ? document.body.innerText : ''", "args": [] });
-        // Between two pages there is none.
+        // While a page is loading, the script fails. The text is then empty.
         self.command("execute/sync", &script).ok().and_then(|text| Some(text.as_str()?.to_owned())).unwrap_or_default()
     }
 
     fn command(&self, name: &str, body: &Value) -> Result<Value, Value> {
-        self.ask("POST", &format!("{}/{name}", self.session), Some(body))
+        self.request("POST", &format!("{}/{name}", self.session), Some(body))
     }
 
-    /// The `value` of the answer: what was asked for, or the error.
-    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Value> {
+    /// Returns the `value` of the response: the result or the error.
+    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Value> {
         self.exchange(method, path, body).expect("chromedriver answers")
     }
 
@@ -115,16 +116,16 @@ impl Chromium {
             let line = head.lines().last().unwrap_or_default().to_ascii_lowercase();
             length = line.strip_prefix("content-length:").and_then(|value| value.trim().parse().ok()).unwrap_or(length);
         }
-        let mut answer = vec![0; length];
-        reader.read_exact(&mut answer)?;
-        let value = serde_json::from_slice::<Value>(&answer)?["value"].take();
+        let mut content = vec![0; length];
+        reader.read_exact(&mut content)?;
+        let value = serde_json::from_slice::<Value>(&content)?["value"].take();
         Ok(if head.starts_with("HTTP/1.1 200 ") { Ok(value) } else { Err(value) })
     }
 }
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // With its session ends Chromium; whether that went well, nobody can be told.
+        // Ending the session ends Chromium. An error cannot be reported while dropping.
         _ = self.exchange("DELETE", &self.session, None);
         _ = self.driver.kill();
         _ = self.driver.wait();
@@ -134,7 +135,7 @@ impl Drop for Chromium {
 fn arguments(folder: &Path, trusted_key: &str) -> Vec<String> {
     let flags = [
         "--headless=new",
-        "--no-sandbox", // root may not run Chromium with it
+        "--no-sandbox", // Chromium refuses to run as root with its sandbox
         "--disable-gpu",
         "--disable-quic",
         "--disable-dev-shm-usage",

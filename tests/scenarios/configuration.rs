@@ -56,7 +56,7 @@ fn an_error_names_the_full_path_of_the_file() {
 fn the_hint_for_a_missing_file_names_that_file() {
     let home = Home::new();
     let run = home.run("refresh-token", ["--config", "other.toml"]);
-    assert!(run.fails_with(78).contains("run `get-token --config 'other.toml'`"), "{run:?}");
+    assert!(run.fails_with(78).contains("run `get-token --config other.toml` to create it"), "{run:?}");
 }
 
 #[test]

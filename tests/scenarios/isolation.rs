@@ -1,4 +1,4 @@
-//! The tests never reach the session of the user who runs them: its keychain may hold a real token.
+//! The tests never reach the developer's session, whose keychain may contain a real token.
 #![cfg(target_os = "linux")]
 
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::Home;
 
-/// Runs tests that use stores and keychains once more, in a session whose bus is a trap.
+/// Runs the tests that use stores and keychains again, in a session whose bus records connections.
 #[test]
 fn the_suite_never_reaches_the_callers_bus() {
     let session = tempfile::Builder::new().prefix("m365-trap-").tempdir_in("/tmp").unwrap();

@@ -1,5 +1,5 @@
-//! What a user sees, one scenario a behaviour: the real commands against the stand-in. Needs nothing but Rust.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! One scenario for each behaviour that a user sees: the real commands against the stand-in. Needs only Rust.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 #[path = "../support/mod.rs"]
 mod support;

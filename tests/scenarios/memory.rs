@@ -1,4 +1,4 @@
-//! Access tokens that are kept in memory between two calls.
+//! The cache of access tokens in kernel memory.
 #![cfg(target_os = "linux")]
 
 use std::ops::Deref;
@@ -9,24 +9,25 @@ use standin::{ADA, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::support::Home;
 
-/// One home at a time, and its keys are forgotten with it: a user's keys may take 20,000 bytes in all.
-struct Memory {
+/// A home with a cache. Only one exists at a time, and dropping it removes its keys, because all keys of a user share a
+/// quota of 20,000 bytes.
+struct HomeWithMemory {
     home: Home,
-    _turn: MutexGuard<'static, ()>,
+    _lock: MutexGuard<'static, ()>,
 }
 
-fn home_with_memory() -> Memory {
+fn home_with_memory() -> HomeWithMemory {
     with_memory(Home::new())
 }
 
-fn with_memory(home: Home) -> Memory {
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn with_memory(home: Home) -> HomeWithMemory {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let lock = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     home.configure(&home.configuration_with_memory());
-    Memory { home, _turn: turn }
+    HomeWithMemory { home, _lock: lock }
 }
 
-impl Deref for Memory {
+impl Deref for HomeWithMemory {
     type Target = Home;
 
     fn deref(&self) -> &Home {
@@ -34,26 +35,26 @@ impl Deref for Memory {
     }
 }
 
-impl Drop for Memory {
+impl Drop for HomeWithMemory {
     fn drop(&mut self) {
         _ = self.run("get-token", ["--sign-out", "--profile", "mail", "--profile", "calendar"]);
     }
 }
 
 #[test]
-fn the_second_call_needs_no_microsoft_no_store_and_no_lock() {
+fn a_cached_token_is_printed_without_network_store_or_lock() {
     let home = home_with_memory();
-    // With programs as the store there is no token file, whose change would end the cached token.
-    let kept = home.path().join("kept");
-    std::fs::write(&kept, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
-    let kept = kept.display();
-    let programs = format!("{{ load = ['cat', '{kept}'], save = ['sh', '-c', 'cat >{kept}'] }}");
+    // With programs as store there is no token file, whose removal would invalidate the cached token.
+    let file = home.path().join("token");
+    std::fs::write(&file, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    let file = file.display();
+    let programs = format!("{{ load = ['cat', '{file}'], save = ['sh', '-c', 'cat >{file}'] }}");
     home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
     let token = home.refresh().token().to_owned();
     std::fs::remove_dir_all(home.cache()).unwrap();
     assert_eq!(home.refresh().token(), token);
     assert_eq!(home.standin.token_requests(), 1);
-    assert!(!home.cache().exists(), "nothing was even opened there");
+    assert!(!home.cache().exists(), "the cache folder is not touched");
 }
 
 #[test]
@@ -62,7 +63,7 @@ fn a_token_file_that_was_replaced_or_removed_ends_the_cached_token() {
     home.sign_in().token();
     let cached = home.refresh().token().to_owned();
     assert_eq!(home.refresh().token(), cached);
-    // A restore, rsync, or the Python tool.
+    // A backup, rsync or the Python original can replace the file.
     home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
     let other = home.refresh().token().to_owned();
     assert_ne!(other, cached);
@@ -75,19 +76,19 @@ fn a_token_file_that_was_replaced_or_removed_ends_the_cached_token() {
 #[test]
 fn a_cached_token_ends_when_the_store_is_read_and_contains_another_refresh_token() {
     let home = home_with_memory();
-    let kept = home.path().join("kept");
-    let programs = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat >{0}'] }}", kept.display());
+    let file = home.path().join("token");
+    let programs = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat >{0}'] }}", file.display());
     home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
     home.sign_in().token();
     let cached = home.refresh().token().to_owned();
-    std::fs::write(&kept, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE)).unwrap();
-    assert_eq!(home.refresh().token(), cached, "a hit reads no store");
+    std::fs::write(&file, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE)).unwrap();
+    assert_eq!(home.refresh().token(), cached, "a hit does not read the store");
     home.run("get-refresh-token", [""; 0]).token();
     home.refresh().fails_with(77);
 }
 
 #[test]
-fn fresh_goes_past_the_memory_and_fills_it() {
+fn fresh_skips_the_cache_and_updates_it() {
     let home = home_with_memory();
     home.store_token("mail");
     let first = home.refresh().token().to_owned();
@@ -98,17 +99,17 @@ fn fresh_goes_past_the_memory_and_fills_it() {
 }
 
 #[test]
-fn a_fresh_token_that_microsoft_refuses_leaves_the_kept_one() {
+fn a_refused_fresh_request_keeps_the_cached_token() {
     let home = home_with_memory();
     home.store_token("mail");
-    let kept = home.refresh().token().to_owned();
+    let cached = home.refresh().token().to_owned();
     home.standin.order(Fault::aadsts(53_003));
     home.run("refresh-token", ["--fresh"]).fails_with(77);
-    assert_eq!(home.refresh().token(), kept);
+    assert_eq!(home.refresh().token(), cached);
 }
 
 #[test]
-fn nothing_is_kept_where_the_configuration_says_none() {
+fn cache_none_caches_nothing() {
     let home = home_with_memory();
     home.configure(&format!("cache = 'none'\n{}", home.configuration_with_memory()));
     home.store_token("mail");
@@ -116,7 +117,7 @@ fn nothing_is_kept_where_the_configuration_says_none() {
 }
 
 #[test]
-fn a_sign_in_fills_the_memory_and_a_sign_out_empties_it() {
+fn a_sign_in_fills_the_cache_and_a_sign_out_clears_it() {
     let home = home_with_memory();
     let token = home.sign_in().token().to_owned();
     assert_eq!(home.refresh().token(), token);
@@ -125,10 +126,10 @@ fn a_sign_in_fills_the_memory_and_a_sign_out_empties_it() {
 }
 
 #[test]
-fn another_account_takes_the_memory_over() {
+fn signing_in_with_another_account_replaces_the_cached_token() {
     let home = home_with_memory();
     home.sign_in().token();
-    std::fs::remove_file(home.cache().join("records_mail.toml")).unwrap(); // so that nobody asks
+    std::fs::remove_file(home.cache().join("records_mail.toml")).unwrap(); // the account is unknown, so get-token does not ask
     let sign_in = home.begin_sign_in(&[]);
     sign_in.approve(GRACE);
     let graces = sign_in.finish().token().to_owned();
@@ -136,28 +137,28 @@ fn another_account_takes_the_memory_over() {
 }
 
 #[test]
-fn whatever_changes_in_the_configuration_is_a_miss() {
+fn a_cached_token_is_not_used_after_the_configuration_changed() {
     let home = home_with_memory();
     home.store_token("mail");
-    let kept = home.refresh().token().to_owned();
-    let usual = home.configuration_with_memory();
+    let cached = home.refresh().token().to_owned();
+    let original = home.configuration_with_memory();
     for changed in [
-        format!("username = '{ADA}'\n{usual}"),
-        format!("{usual}\n[profiles.mail]\nscopes = ['https://outlook.office.com/IMAP.AccessAsUser.All']"),
-        usual.replace("/common/", "/organizations/"),
-        usual.replace(PUBLIC_CLIENT_ID, "another-client"),
+        format!("username = '{ADA}'\n{original}"),
+        format!("{original}\n[profiles.mail]\nscopes = ['https://outlook.office.com/IMAP.AccessAsUser.All']"),
+        original.replace("/common/", "/organizations/"),
+        original.replace(PUBLIC_CLIENT_ID, "another-client"),
     ] {
         home.configure(&changed);
         let run = home.refresh();
-        // The last two may not even send the stored token; what counts is that they print no other's.
-        assert_ne!(run.stdout.trim(), kept, "{changed}");
+        // With the last two, refresh-token fails: the stored token is for another authority or client.
+        assert_ne!(run.stdout.trim(), cached, "{changed}");
     }
-    home.configure(&usual);
+    home.configure(&original);
     home.refresh().token();
 }
 
 #[test]
-fn each_profile_has_its_own() {
+fn each_profile_has_its_own_cached_token() {
     let home = home_with_memory();
     home.store_token("mail");
     home.store_token("calendar");
@@ -169,7 +170,7 @@ fn each_profile_has_its_own() {
 }
 
 #[test]
-fn a_token_that_ends_within_ten_minutes_or_nobody_knows_when_is_not_kept() {
+fn a_token_with_at_most_ten_minutes_left_or_without_a_lifetime_is_not_cached() {
     let short = Setup { access_token_lifetime: Duration::from_secs(10 * 60), ..Setup::default() };
     let home = with_memory(Home::with(Standin::start_with(short)));
     home.store_token("mail");
@@ -183,16 +184,16 @@ fn a_token_that_ends_within_ten_minutes_or_nobody_knows_when_is_not_kept() {
 }
 
 #[test]
-fn a_kept_token_is_gone_ten_minutes_before_it_expires() {
+fn a_cached_token_is_dropped_ten_minutes_before_it_expires() {
     let short = Setup { access_token_lifetime: Duration::from_secs(10 * 60 + 2), ..Setup::default() };
     let home = with_memory(Home::with(Standin::start_with(short)));
     home.store_token("mail");
-    let kept = home.refresh().token().to_owned();
-    crate::support::eventually("the kept one is too old", || home.refresh().token() != kept);
+    let cached = home.refresh().token().to_owned();
+    crate::support::eventually("a new access token", || home.refresh().token() != cached);
 }
 
 #[test]
-fn twenty_that_miss_together_make_one_request() {
+fn twenty_concurrent_misses_make_one_request() {
     let home = home_with_memory();
     home.store_token("mail");
     let tokens: Vec<String> = std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! stdout is the token and one newline, or nothing; words go to stderr; exit codes say what to do.
+//! stdout is the token and one newline, or nothing. Messages go to stderr. Exit codes say what to do.
 
 use standin::ADA;
 
@@ -13,6 +13,30 @@ fn a_wrong_call_is_64_with_nothing_on_stdout() {
         assert!(run.stderr.contains("error: ") && run.stderr.contains("--help"), "{run:?}");
     }
     assert_eq!(home.run("refresh-token", ["--profile", "../mail"]).code, Some(64));
+}
+
+#[test]
+fn a_pipe_gets_neither_colors_nor_line_breaks() {
+    let home = Home::new();
+    let user = "ada@example.com".repeat(10);
+    let error = home.run("refresh-token", ["--user", &user]);
+    assert_eq!(error.fails_with(64).lines().count(), 2, "the error and its hint: {error:?}");
+    home.store_token("mail");
+    for arguments in [&["--help"][..], &["--nonsense"], &["--status"], &["--check"]] {
+        let run = home.run("get-token", arguments);
+        assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'), "{run:?}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_value_is_quoted_for_the_shell_that_a_hint_is_pasted_into() {
+    let home = Home::new();
+    let run = home.run("refresh-token", ["--user", "it's me"]);
+    assert!(run.fails_with(64).contains(r"--format xoauth2 --user 'it'\''s me'`"), "{run:?}");
+    let file = home.path().join("my config.toml");
+    let run = home.run("refresh-token", ["--config", file.to_str().unwrap()]);
+    assert!(run.fails_with(78).contains(&format!("`get-token --config '{}'`", file.display())), "{run:?}");
 }
 
 #[test]

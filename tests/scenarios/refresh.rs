@@ -1,11 +1,11 @@
-//! `refresh-token` and `get-refresh-token`, in the ordinary case.
+//! `refresh-token` and `get-refresh-token` in the normal case.
 
 use standin::{ADA, Fault, PUBLIC_CLIENT_ID};
 
 use crate::support::Home;
 
 #[test]
-fn prints_an_access_token_and_keeps_the_new_refresh_token() {
+fn prints_an_access_token_and_stores_the_new_refresh_token() {
     let home = Home::new();
     let old = home.store_token("mail");
     let run = home.refresh();
@@ -13,21 +13,21 @@ fn prints_an_access_token_and_keeps_the_new_refresh_token() {
     let new = home.token_in_file("mail").unwrap();
     assert_ne!(new, old);
     assert!(home.standin.is_valid_refresh_token(&new));
-    assert_eq!(run.stderr, "", "a mail program's log stays empty");
+    assert_eq!(run.stderr, "", "nothing for a mail program's log");
 }
 
 #[test]
-fn asks_microsoft_once_and_nothing_else() {
+fn sends_one_request_over_one_connection() {
     let home = Home::new();
     home.store_token("mail");
     home.refresh().token();
-    let asked: Vec<String> = home.standin.requests().into_iter().map(|request| request.path).collect();
-    assert_eq!(asked, ["/common/oauth2/v2.0/token"]);
+    let paths: Vec<String> = home.standin.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/common/oauth2/v2.0/token"]);
     assert_eq!(home.standin.connections(), 1);
 }
 
 #[test]
-fn a_reply_without_a_refresh_token_keeps_the_old_one() {
+fn a_response_without_a_refresh_token_keeps_the_old_one() {
     let home = Home::new();
     let old = home.store_token("mail");
     home.standin.order(Fault::NoRefreshToken);
@@ -36,7 +36,7 @@ fn a_reply_without_a_refresh_token_keeps_the_old_one() {
 }
 
 #[test]
-fn each_profile_has_its_token() {
+fn each_profile_has_its_own_token() {
     let home = Home::new();
     home.configure_with("");
     home.store_token("calendar");
@@ -48,7 +48,7 @@ fn each_profile_has_its_token() {
 }
 
 #[test]
-fn without_a_token_the_person_is_told_to_sign_in() {
+fn without_a_token_the_hint_is_to_sign_in() {
     let home = Home::new();
     for command in ["refresh-token", "get-refresh-token"] {
         let stderr = home.run(command, ["-p", "calendar"]).fails_with(77).to_owned();
@@ -58,7 +58,7 @@ fn without_a_token_the_person_is_told_to_sign_in() {
 }
 
 #[test]
-fn get_refresh_token_prints_what_is_stored_without_network() {
+fn get_refresh_token_prints_the_stored_token_without_network() {
     let home = Home::new();
     let token = home.store_token("mail");
     assert_eq!(home.run("get-refresh-token", [""; 0]).token(), token);
@@ -72,13 +72,13 @@ fn get_refresh_token_needs_no_configuration() {
     std::fs::remove_file(home.config_file()).unwrap();
     assert_eq!(home.run("get-refresh-token", [""; 0]).token(), token);
     home.refresh().fails_with(78);
-    // One that was named must be there.
+    // A configuration file that is named explicitly must exist.
     let mut named = home.command("get-refresh-token");
     crate::support::finish(named.env("M365AUTH_CONFIG", home.path().join("nowhere.toml"))).fails_with(78);
 }
 
 #[test]
-fn a_refused_token_stays_where_it_is() {
+fn a_refused_token_stays_stored() {
     let home = Home::new();
     let token = home.store_token("mail");
     home.standin.revoke_all(700_082);
@@ -89,13 +89,13 @@ fn a_refused_token_stays_where_it_is() {
 }
 
 #[test]
-fn the_account_and_the_times_are_kept_beside_the_token_and_no_secret() {
+fn the_record_has_account_and_times_and_no_secret() {
     let home = Home::new();
     home.store_token("mail");
     home.refresh().token();
     let record = std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap();
-    for known in [ADA, PUBLIC_CLIENT_ID, &home.standin.authority(), "issued", "last_used", "tenant_id", "object_id"] {
-        assert!(record.contains(known), "{known} in {record}");
+    for part in [ADA, PUBLIC_CLIENT_ID, &home.standin.authority(), "issued", "last_used", "tenant_id", "object_id"] {
+        assert!(record.contains(part), "no {part} in {record}");
     }
     for secret in home.standin.issued_secrets() {
         assert!(!record.contains(&secret));
@@ -103,7 +103,7 @@ fn the_account_and_the_times_are_kept_beside_the_token_and_no_secret() {
 }
 
 #[test]
-fn an_old_token_that_is_only_handed_out_brings_a_warning() {
+fn get_refresh_token_warns_of_an_old_token() {
     let home = Home::new();
     home.store_token("mail");
     home.refresh().token();
@@ -135,7 +135,7 @@ fn a_configuration_link_without_its_target_is_78_for_every_command() {
 }
 
 #[test]
-fn twenty_at_once_with_single_use_refresh_tokens_all_get_a_token() {
+fn twenty_concurrent_calls_with_single_use_refresh_tokens_all_succeed() {
     let home = Home::new();
     home.standin.set_single_use_refresh_tokens(true);
     home.store_token("mail");
@@ -149,12 +149,12 @@ fn twenty_at_once_with_single_use_refresh_tokens_all_get_a_token() {
 }
 
 #[test]
-fn a_token_goes_to_no_other_client_and_no_other_authority_than_it_came_from() {
+fn a_refresh_token_is_not_sent_to_another_client_or_authority() {
     for (key, other) in [("client_id", standin::SINGLE_TENANT_CLIENT_ID), ("authority", "example.com")] {
         let home = Home::new();
         home.store_token("mail");
         home.refresh().token();
-        let asked = home.standin.requests().len();
+        let requests = home.standin.requests().len();
         let changed = match key {
             "client_id" => home.configuration().replace(PUBLIC_CLIENT_ID, other),
             _ => home.configuration().replace("/common/", "/example.com/"),
@@ -163,6 +163,6 @@ fn a_token_goes_to_no_other_client_and_no_other_authority_than_it_came_from() {
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains("was issued for") && stderr.contains("get-token --profile mail"), "{stderr}");
-        assert_eq!(home.standin.requests().len(), asked, "nothing was sent");
+        assert_eq!(home.standin.requests().len(), requests, "no request was sent");
     }
 }

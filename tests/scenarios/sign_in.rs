@@ -15,7 +15,7 @@ fn stores_the_refresh_token_shows_the_account_and_prints_the_access_token() {
     let run = home.sign_in();
     assert!(home.standin.is_valid_access_token(run.token()));
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
-    assert!(run.stderr.contains(&format!("Signed in as {ADA}, profile \"mail\".")), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("Signed in as {ADA} (profile \"mail\").")), "{}", run.stderr);
     home.refresh().token();
 }
 

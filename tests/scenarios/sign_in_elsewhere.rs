@@ -99,7 +99,7 @@ pub fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&st
     while code.is_empty() {
         let mut line = String::new();
         assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "{output}");
-        if output.contains("enter this code") && !line.trim().is_empty() {
+        if output.contains("Enter this code") && !line.trim().is_empty() {
             code = line.trim().to_owned();
         }
         output.push_str(&line);
@@ -139,11 +139,11 @@ fn a_device_code_serves_the_profiles_with_consent() {
         run.stderr
     };
     let stderr = sign_in(&["-p", "mail", "-p", "calendar"]);
-    assert!(stderr.contains("the profile \"calendar\" got no token"), "{stderr}");
+    assert!(stderr.contains("no token for the profile \"calendar\": "), "{stderr}");
     assert!(home.token_in_file("mail").is_some() && home.token_in_file("calendar").is_none());
     sign_in(&["-p", "calendar"]);
     let stderr = sign_in(&["-p", "mail", "-p", "calendar"]);
-    assert!(stderr.contains("The one of the profile \"calendar\" is in"), "{stderr}");
+    assert!(stderr.contains("Refresh token for \"calendar\" saved in"), "{stderr}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The file of the refresh token, in a login without a keychain.
+//! The refresh token's file, and programs as store, in a login session without a keychain.
 
 use standin::{ADA, PUBLIC_CLIENT_ID};
 
@@ -11,7 +11,7 @@ fn mode(path: &std::path::Path) -> u32 {
 
 #[test]
 #[cfg(unix)]
-fn the_file_is_the_persons_own_and_nothing_else_stays() {
+fn all_files_are_private_and_none_is_left_over() {
     let home = Home::new();
     home.sign_in().token();
     assert_eq!(mode(&home.token_file("mail")), 0o600);
@@ -28,7 +28,7 @@ fn the_file_is_the_persons_own_and_nothing_else_stays() {
 }
 
 #[test]
-fn the_sign_in_says_that_the_token_is_in_a_file_and_where() {
+fn the_sign_in_warns_that_the_token_is_in_an_unencrypted_file() {
     let home = Home::new();
     let run = home.sign_in();
     run.token();
@@ -37,7 +37,7 @@ fn the_sign_in_says_that_the_token_is_in_a_file_and_where() {
 }
 
 #[test]
-fn the_bare_token_is_stored_without_a_newline_and_read_with_one() {
+fn newlines_around_a_stored_token_are_ignored_and_none_is_written() {
     let home = Home::new();
     let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     home.put_token("mail", &format!("\n{token}\n"));
@@ -48,7 +48,7 @@ fn the_bare_token_is_stored_without_a_newline_and_read_with_one() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_keychain_that_is_demanded_and_absent_is_69() {
+fn a_required_keychain_that_is_absent_is_69() {
     let home = Home::new();
     home.configure(&home.configuration_with_store("'keychain'"));
     for command in ["refresh-token", "get-refresh-token"] {
@@ -57,7 +57,7 @@ fn a_keychain_that_is_demanded_and_absent_is_69() {
 }
 
 #[test]
-fn a_lock_of_a_dead_process_blocks_nobody_and_a_living_one_no_longer_than_the_limit() {
+fn a_leftover_lock_file_does_not_block_and_a_held_lock_times_out() {
     let home = Home::new();
     home.store_token("mail");
     home.configure_with("network_timeout = 1");
@@ -76,7 +76,7 @@ fn set_mode(path: &std::path::Path, mode: u32) {
 
 #[test]
 #[cfg(unix)]
-fn what_others_could_read_or_write_is_tightened_and_the_person_is_told() {
+fn modes_that_let_others_read_or_write_are_tightened_with_a_warning() {
     let home = Home::new();
     home.store_token("mail");
     for (path, wide, tight) in [(home.token_file("mail"), 0o644, 0o600), (home.cache(), 0o777, 0o700)] {
@@ -90,20 +90,20 @@ fn what_others_could_read_or_write_is_tightened_and_the_person_is_told() {
             assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
         }
     }
-    set_mode(&home.cache(), 0o755); // as the Python original leaves it: others see names, and change nothing
+    set_mode(&home.cache(), 0o755); // as the Python original leaves it: others can list it, but not write to it
     assert_eq!(home.refresh().stderr, "");
 }
 
 #[test]
 #[cfg(unix)]
-fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
+fn a_folder_or_pipe_instead_of_the_token_file_is_rejected_without_waiting() {
     let home = Home::new();
     std::fs::create_dir_all(home.token_file("mail")).unwrap();
     set_mode(&home.cache(), 0o700);
     home.refresh().fails_with(74);
     std::fs::remove_dir(home.token_file("mail")).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(home.token_file("mail")).status().unwrap();
-    assert!(made.success());
+    let created = std::process::Command::new("mkfifo").arg(home.token_file("mail")).status().unwrap();
+    assert!(created.success());
     for command in ["refresh-token", "get-refresh-token"] {
         assert!(home.run(command, [""; 0]).fails_with(74).contains("not a regular file"));
     }
@@ -111,20 +111,20 @@ fn a_pipe_or_a_folder_in_the_files_place_is_refused_and_not_waited_for() {
 
 #[test]
 #[cfg(unix)]
-fn what_a_killed_process_left_half_written_is_removed_and_what_others_write_now_is_not() {
+fn stale_temporary_files_are_removed_and_recent_ones_are_not() {
     let home = Home::new();
     home.store_token("mail");
     let (old, new) = (home.cache().join(".m365auth-abcdef"), home.cache().join(".m365auth-ghijkl"));
     for file in [&old, &new] {
         std::fs::write(file, "half a token").unwrap();
     }
-    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
-    std::fs::File::open(&old).unwrap().set_modified(before).unwrap();
+    let earlier = std::time::SystemTime::now() - std::time::Duration::from_secs(120);
+    std::fs::File::open(&old).unwrap().set_modified(earlier).unwrap();
     home.refresh().token();
     assert!(!old.exists() && new.exists());
 }
 
-/// A home whose store is two shell scripts.
+/// Returns a home whose store is two shell scripts.
 #[cfg(unix)]
 fn home_with_programs(load: &str, save: &str) -> Home {
     let home = Home::new();
@@ -135,15 +135,15 @@ fn home_with_programs(load: &str, save: &str) -> Home {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_program_as_store_gets_the_token_and_nothing_else_of_ours() {
+fn a_store_program_gets_the_token_on_stdin_and_no_other_secret_or_descriptor() {
     let show = "env >\"$HOME/env\"; ls -l /proc/$$/fd >\"$HOME/fds\"";
     let home = home_with_programs(
-        &format!("{show}; cat \"$HOME/kept\""),
-        "cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/kept\"",
+        &format!("{show}; cat \"$HOME/token\""),
+        "cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/token\"",
     );
     home.sign_in().token();
-    let kept = std::fs::read_to_string(home.path().join("kept")).unwrap();
-    assert!(kept.ends_with('\n') && home.standin.is_valid_refresh_token(kept.trim()));
+    let saved = std::fs::read_to_string(home.path().join("token")).unwrap();
+    assert!(saved.ends_with('\n') && home.standin.is_valid_refresh_token(saved.trim()));
     home.refresh().token();
     let environment = std::fs::read_to_string(home.path().join("env")).unwrap();
     assert!(environment.contains("M365AUTH_PROFILE=mail"), "{environment}");
@@ -154,25 +154,25 @@ fn a_program_as_store_gets_the_token_and_nothing_else_of_ours() {
 
 #[test]
 #[cfg(unix)]
-fn a_program_that_saves_gets_the_whole_token_though_we_are_killed() {
-    let save = "kill -9 $PPID; cat >\"$HOME/new\"; mv \"$HOME/new\" \"$HOME/kept\"";
-    let home = home_with_programs("cat \"$HOME/kept\"", save);
-    let (kept, old) = (home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
-    std::fs::write(&kept, &old).unwrap();
+fn a_program_that_saves_gets_the_whole_token_even_if_refresh_token_is_killed() {
+    let save = "kill -9 $PPID; cat >\"$HOME/new\"; mv \"$HOME/new\" \"$HOME/token\"";
+    let home = home_with_programs("cat \"$HOME/token\"", save);
+    let (file, old) = (home.path().join("token"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+    std::fs::write(&file, &old).unwrap();
     let run = home.refresh();
     assert_eq!((run.code, &*run.stdout), (None, ""), "{run:?}");
-    let stored = || std::fs::read_to_string(&kept).unwrap();
-    crate::support::eventually("it is saved", || stored() != old);
+    let stored = || std::fs::read_to_string(&file).unwrap();
+    crate::support::eventually("the token is saved", || stored() != old);
     assert!(home.standin.is_valid_refresh_token(stored().trim()));
 }
 
 #[test]
 #[cfg(unix)]
-fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
-    // It goes on once the pipe is opened.
+fn a_slow_refresh_does_not_overwrite_the_token_of_a_newer_sign_in() {
+    // The script continues when the pipe is opened for writing.
     let load =
-        "cat \"$HOME/kept\"; test -e \"$HOME/quick\" || { touch \"$HOME/waits\"; read _ <\"$HOME/go\" || true; }";
-    let home = home_with_programs(load, "cat >\"$HOME/kept\"");
+        "cat \"$HOME/token\"; test -e \"$HOME/quick\" || { touch \"$HOME/waits\"; read _ <\"$HOME/go\" || true; }";
+    let home = home_with_programs(load, "cat >\"$HOME/token\"");
     let quick = home.path().join("quick");
     std::fs::write(&quick, "").unwrap();
     home.configure(&format!("network_timeout = 1\n{}", std::fs::read_to_string(home.config_file()).unwrap()));
@@ -182,24 +182,24 @@ fn a_sign_in_that_did_not_wait_for_a_slow_refresh_stays() {
     assert!(std::process::Command::new("mkfifo").arg(&go).status().unwrap().success());
     std::thread::scope(|scope| {
         let refresh = scope.spawn(|| home.refresh());
-        crate::support::eventually("it has the old token", || home.path().join("waits").exists());
+        crate::support::eventually("refresh-token loads the old token", || home.path().join("waits").exists());
         let writer = std::fs::OpenOptions::new().write(true).open(&go).unwrap();
         std::fs::write(&quick, "").unwrap();
         let signed_in = home.sign_in();
         assert!(signed_in.stderr.contains("continuing without the lock"), "{}", signed_in.stderr);
-        let new = std::fs::read_to_string(home.path().join("kept")).unwrap();
+        let new = std::fs::read_to_string(home.path().join("token")).unwrap();
         drop(writer);
         let run = refresh.join().unwrap();
         assert!(run.stderr.contains("another sign-in replaced the stored token"), "{run:?}");
         run.token();
-        assert_eq!(std::fs::read_to_string(home.path().join("kept")).unwrap(), new);
+        assert_eq!(std::fs::read_to_string(home.path().join("token")).unwrap(), new);
     });
 }
 
 #[test]
 #[cfg(unix)]
-fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
-    let home = home_with_programs("cat \"$HOME/kept\"", "echo no room >&2; exit 3");
+fn a_failing_store_program_is_reported_with_its_stderr_and_no_token_is_lost() {
+    let home = home_with_programs("cat \"$HOME/token\"", "echo no room >&2; exit 3");
     let run = home.sign_in();
     let stderr = run.fails_with(74);
     assert!(
@@ -209,17 +209,17 @@ fn a_program_that_fails_is_said_with_its_own_words_and_loses_nothing() {
     );
     let run = home.refresh();
     assert!(run.fails_with(69).contains("if you have not signed in yet, run `get-token --profile mail`"), "{run:?}");
-    let home = home_with_programs("cat \"$HOME/kept\"", "cat >\"$HOME/kept\"");
+    let home = home_with_programs("cat \"$HOME/token\"", "cat >\"$HOME/token\"");
     home.sign_in().token();
-    std::fs::rename(home.path().join("kept"), home.path().join("away")).unwrap();
+    std::fs::rename(home.path().join("token"), home.path().join("away")).unwrap();
     let run = home.refresh();
     assert!(
         run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"),
         "{run:?}"
     );
-    std::fs::write(home.path().join("kept"), "two words\n").unwrap();
+    std::fs::write(home.path().join("token"), "two words\n").unwrap();
     home.refresh().fails_with(77);
-    std::fs::rename(home.path().join("away"), home.path().join("kept")).unwrap();
+    std::fs::rename(home.path().join("away"), home.path().join("token")).unwrap();
     home.refresh().token();
     assert!(home.run("get-token", ["--sign-out"]).fails_with(78).contains("delete = "));
 }
@@ -243,16 +243,32 @@ fn the_arguments_of_programs_contain_the_profile() {
     let home = Home::new();
     let folder = home.path().display();
     let programs = format!(
-        "{{ load = ['cat', '{folder}/kept-{{profile}}'], save = ['cp', '/dev/stdin', '{folder}/kept-{{profile}}'] }}"
+        "{{ load = ['cat', '{folder}/token-{{profile}}'], save = ['cp', '/dev/stdin', '{folder}/token-{{profile}}'] }}"
     );
     home.configure(&home.configuration_with_store(&programs));
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
     sign_in.approve(ADA);
     sign_in.finish().token();
     for profile in ["mail", "calendar"] {
-        let kept = std::fs::read_to_string(home.path().join(format!("kept-{profile}"))).unwrap();
-        assert!(home.standin.is_valid_refresh_token(kept.trim()));
+        let saved = std::fs::read_to_string(home.path().join(format!("token-{profile}"))).unwrap();
+        assert!(home.standin.is_valid_refresh_token(saved.trim()));
         home.run("refresh-token", ["-p", profile]).token();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn profiles_with_identical_programs_are_warned_of() {
+    for (kept, warned) in [("kept", true), ("kept-{profile}", false), ("kept-$M365AUTH_PROFILE", false)] {
+        let home = Home::new();
+        let programs =
+            format!("{{ load = ['sh', '-c', 'cat \"$HOME/{kept}\"'], save = ['sh', '-c', 'cat >\"$HOME/{kept}\"'] }}");
+        home.configure(&home.configuration_with_store(&programs));
+        assert!(!home.sign_in().stderr.contains("share one token"), "one profile alone is in use");
+        let sign_in = home.begin_sign_in(&["-p", "calendar"]);
+        sign_in.approve(ADA);
+        let run = sign_in.finish();
+        assert_eq!(run.stderr.contains("\"calendar\" and \"mail\" have the same store programs"), warned, "{run:?}");
     }
 }
 
@@ -270,7 +286,7 @@ fn a_damaged_file_is_77_with_its_path() {
 }
 
 #[test]
-fn not_found_names_the_places_that_were_searched() {
+fn a_missing_token_is_reported_with_the_locations_that_were_searched() {
     let home = Home::new();
     let run = home.refresh();
     let stderr = run.fails_with(77);
@@ -282,13 +298,13 @@ fn not_found_names_the_places_that_were_searched() {
     assert!(stderr.contains("other") && stderr.contains("XDG_CACHE_HOME is set"), "{stderr}");
 }
 
-/// Cron has no keychain: the Python tool's token may be there all the same.
+/// In cron no keychain is available, but the token of the Python original may be in it.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_keychain_that_cannot_be_asked_is_not_empty_and_raises_no_alarm() {
+fn an_unavailable_keychain_does_not_count_as_empty_and_runs_no_hook() {
     let mut home = Home::new();
-    let alarm = home.path().join("alarm");
-    let hook = format!("on_sign_in_needed = ['touch', '{}']\n", alarm.display());
+    let marker = home.path().join("marker");
+    let hook = format!("on_sign_in_needed = ['touch', '{}']\n", marker.display());
     home.configure(&(hook + &home.configuration_with_store("'auto'")));
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent;unix:path=/gone".to_owned()));
     for command in ["refresh-token", "get-refresh-token"] {
@@ -300,13 +316,13 @@ fn a_keychain_that_cannot_be_asked_is_not_empty_and_raises_no_alarm() {
     let run = home.run("get-token", ["--sign-out"]);
     assert!(run.fails_with(69).contains("may still be in the keychain"), "{run:?}");
     assert!(!run.stderr.contains("There was no token"), "{run:?}");
-    assert!(!alarm.exists());
+    assert!(!marker.exists());
 }
 
 #[test]
-fn a_store_that_is_none_is_refused_with_its_line() {
+fn an_invalid_store_is_rejected_with_file_and_line() {
     let home = Home::new();
-    for (wrong, word) in [
+    for (wrong, expected) in [
         ("store = 'cellar'", "keychain"),
         ("store = { load = ['pass'] }", "save"),
         ("store = { load = [], save = ['x'] }", "store.load is missing or empty"),
@@ -315,13 +331,13 @@ fn a_store_that_is_none_is_refused_with_its_line() {
         home.configure(&home.configuration().replace("store = 'file'", wrong));
         let run = home.refresh();
         let stderr = run.fails_with(78);
-        assert!(stderr.contains(word) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
+        assert!(stderr.contains(expected) && stderr.contains("config.toml:"), "{wrong}: {stderr}");
     }
 }
 
 #[test]
 #[cfg(target_os = "linux")] // elsewhere there is always a keychain
-fn nobody_signs_in_where_the_only_place_takes_no_token() {
+fn get_token_fails_before_the_sign_in_if_the_only_store_is_unavailable() {
     let home = Home::new();
     home.configure(&home.configuration_with_store("'keychain'"));
     let run = home.run("get-token", ["--device"]);

@@ -1,8 +1,8 @@
-//! What every test needs: a person's home folder with its configuration, the stand-in for Microsoft, and the commands,
-//! run as the person runs them.
-#![allow(dead_code, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(missing_docs, reason = "the names say it")]
+//! What every test needs: a home folder with a configuration, the stand-in for Microsoft, and the commands, run as a
+//! user runs them.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+#![allow(missing_docs, reason = "the names are enough")]
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 
 use standin::{ADA, Browser, PUBLIC_CLIENT_ID, Page, Standin};
 
-/// A person's home: configuration, cache, and who plays Microsoft. Gone when it is dropped.
+/// A user's home folder with configuration and cache, and a stand-in for Microsoft. Dropping it removes the folder.
 pub struct Home {
     folder: tempfile::TempDir,
     pub standin: Standin,
     pub callback_port: u16,
-    /// Beside the few that every command gets.
+    /// Environment variables in addition to those that every command gets.
     pub environment: Vec<(String, String)>,
 }
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
@@ -33,7 +33,7 @@ pub struct Run {
 }
 
 impl Home {
-    /// A home whose configuration names the stand-in, in a login without any keychain.
+    /// Creates a home that is configured for the stand-in, in a login session without a keychain.
     pub fn new() -> Self {
         Self::with(Standin::start())
     }
@@ -41,7 +41,7 @@ impl Home {
     pub fn with(standin: Standin) -> Self {
         let folder = tempfile::Builder::new().prefix("m365auth-").tempdir().unwrap();
         let callback_port = free_port();
-        // A session without a bus: the tests must never find the keychain of the user who runs them.
+        // A session without a bus, so that the tests never find the developer's own keychain.
         let runtime = folder.path().join("runtime");
         fs::create_dir(&runtime).unwrap();
         let environment = vec![("XDG_RUNTIME_DIR".to_owned(), runtime.to_str().unwrap().to_owned())];
@@ -50,8 +50,8 @@ impl Home {
         home
     }
 
-    /// The configuration of a new home: the refresh token is stored in a file, and no access token is cached, because most
-    /// tests are about what Microsoft is asked.
+    /// Returns the default configuration: the refresh token is stored in a file, and no access token is cached, because
+    /// most tests are about requests to Microsoft.
     pub fn configuration(&self) -> String {
         format!(
             "client_id = '{PUBLIC_CLIENT_ID}'\nauthority = '{}'\nredirect_uri = 'https://localhost:{}/'\n\
@@ -62,7 +62,7 @@ impl Home {
         )
     }
 
-    /// The configuration that most people have: access tokens are kept in memory.
+    /// Returns the default configuration with the access token cache, as most users have it.
     pub fn configuration_with_memory(&self) -> String {
         self.configuration().replace("cache = 'none'\n", "")
     }
@@ -73,19 +73,19 @@ impl Home {
         fs::write(file, text).unwrap();
     }
 
-    /// The usual configuration, and these lines above it.
+    /// Writes the default configuration with these lines above it.
     pub fn configure_with(&self, lines: &str) {
         self.configure(&format!("{lines}\n{}", self.configuration()));
     }
 
-    /// The usual configuration, without the line of this key.
+    /// Returns the default configuration without the line of this key.
     pub fn configuration_without(&self, key: &str) -> String {
-        let start = format!("{key} = ");
+        let prefix = format!("{key} = ");
         let text = self.configuration();
-        text.lines().filter(|line| !line.starts_with(&start)).map(|line| format!("{line}\n")).collect()
+        text.lines().filter(|line| !line.starts_with(&prefix)).map(|line| format!("{line}\n")).collect()
     }
 
-    /// The usual configuration with another `store`.
+    /// Returns the default configuration with another `store`.
     pub fn configuration_with_store(&self, store: &str) -> String {
         self.configuration().replace("store = 'file'", &format!("store = {store}"))
     }
@@ -114,12 +114,12 @@ impl Home {
         self.cache().join(format!("refresh_token_{profile}"))
     }
 
-    /// The token in the file, if there is one.
+    /// Returns the token in the file, if there is one.
     pub fn token_in_file(&self, profile: &str) -> Option<String> {
         fs::read_to_string(self.token_file(profile)).ok()
     }
 
-    /// A refresh token as the Python original leaves it where there is no keychain: a file, and no record.
+    /// Stores a refresh token as the Python original does without a keychain: in a file, without a record.
     pub fn store_token(&self, profile: &str) -> String {
         let token = self.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
         self.put_token(profile, &token);
@@ -135,17 +135,17 @@ impl Home {
         }
     }
 
-    /// A command with nothing in its environment but this home.
+    /// Returns a command of the suite, prepared with [`Home::prepare`].
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(binary(name));
         self.prepare(&mut command);
         command
     }
 
-    /// Gives any program this home and nothing else.
+    /// Clears a program's environment, and sets this home and the few variables that a program needs.
     pub fn prepare(&self, command: &mut Command) {
-        let programs = binary("refresh-token").parent().unwrap().to_owned();
-        let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path_variable()))).unwrap();
+        let commands = binary("refresh-token").parent().unwrap().to_owned();
+        let path = std::env::join_paths([commands].into_iter().chain(std::env::split_paths(&path_variable()))).unwrap();
         command.env_clear().env("HOME", self.path()).env("PATH", path).stdin(Stdio::null());
         for name in ["LOCALAPPDATA", "APPDATA", "USERPROFILE"].iter().filter(|_| cfg!(windows)) {
             command.env(name, self.path());
@@ -156,23 +156,23 @@ impl Home {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
     }
 
-    /// Runs a command to its end.
+    /// Runs a command of the suite to completion.
     pub fn run<I: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = I>) -> Run {
         finish(self.command(name).args(arguments))
     }
 
-    /// `refresh-token`, without arguments.
+    /// Runs `refresh-token` without arguments.
     pub fn refresh(&self) -> Run {
         self.run("refresh-token", [""; 0])
     }
 
-    /// A `get-token` that waits for a browser, which nobody opens.
+    /// Starts a `get-token` that waits for the callback and opens no browser.
     pub fn begin_sign_in(&self, arguments: &[&str]) -> SignIn {
         let mut command = self.command("get-token");
         SignIn::begin(command.args(["--browser", "never"]).args(arguments))
     }
 
-    /// A `get-token` over SSH, which waits for an address from a pipe.
+    /// Starts a `get-token` over SSH, which waits for a URL on stdin, a pipe.
     pub fn begin_paste(&self, arguments: &[&str]) -> SignIn {
         let mut command = self.command("get-token");
         command.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22").stdin(Stdio::piped());
@@ -188,16 +188,16 @@ impl Home {
 }
 
 impl Run {
-    /// The token that was printed, where the command did all that it promises.
+    /// Asserts success and returns the printed token.
     #[track_caller]
     pub fn token(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
-        let token = self.stdout.strip_suffix('\n').expect("one newline at the end");
+        let token = self.stdout.strip_suffix('\n').expect("stdout ends with a newline");
         assert!(!token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()), "{self:?}");
         token
     }
 
-    /// Asserts a failure with this exit code, nothing on stdout, an error and a hint; returns stderr.
+    /// Asserts a failure with this exit code, an empty stdout, and an error and a hint on stderr. Returns stderr.
     #[track_caller]
     pub fn fails_with(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -207,52 +207,52 @@ impl Run {
     }
 }
 
-/// A `get-token` that waits.
+/// A `get-token` that waits for the user.
 pub struct SignIn {
     child: Child,
-    words: BufReader<Box<dyn Read>>,
-    said: String,
-    /// Where the person signs in.
+    stderr: BufReader<Box<dyn Read>>,
+    /// What was read from `stderr` so far.
+    seen: String,
+    /// URL of the sign-in page.
     pub address: String,
-    /// The fingerprint that it showed.
+    /// Fingerprint of the callback's certificate, as shown.
     pub fingerprint: String,
 }
 
 impl SignIn {
     pub fn begin(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let words = child.stderr.take().unwrap();
-        Self::read(child, Box::new(words))
+        let stderr = child.stderr.take().unwrap();
+        Self::read(child, Box::new(stderr))
     }
 
-    /// Through a program that gives it a terminal: all words come on that program's stdout.
+    /// Starts `get-token` through a program that provides a terminal and passes all output to its stdout.
     pub fn begin_in_terminal(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let words = child.stdout.take().unwrap();
-        Self::read(child, Box::new(words))
+        let stdout = child.stdout.take().unwrap();
+        Self::read(child, Box::new(stdout))
     }
 
-    fn read(child: Child, words: Box<dyn Read>) -> Self {
-        let mut stderr = BufReader::new(words);
-        let (mut said, mut address, mut fingerprint) = (String::new(), String::new(), String::new());
+    fn read(child: Child, output: Box<dyn Read>) -> Self {
+        let mut stderr = BufReader::new(output);
+        let (mut seen, mut address, mut fingerprint) = (String::new(), String::new(), String::new());
         let mut waits = false;
         while !waits {
             let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before it waited: {said}");
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "get-token ended before it waited: {seen}");
             if line.starts_with("https://") {
                 address = line.trim().to_owned();
             }
             if line.trim().contains(':') && line.trim().chars().all(|c| c == ':' || c.is_ascii_hexdigit()) {
                 fingerprint.push_str(line.trim());
             }
-            said.push_str(&line);
-            waits =
-                ["paste the address here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
+            seen.push_str(&line);
+            waits = ["paste its URL here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
         }
-        Self { child, words: stderr, said, address, fingerprint }
+        Self { child, stderr, seen, address, fingerprint }
     }
 
-    /// The person approves in the browser; returns the last page.
+    /// Approves in the browser. Returns the final page.
     pub fn approve(&self, account: &str) -> Page {
         Browser::approve(&self.address, account, Some(&self.fingerprint)).unwrap()
     }
@@ -261,12 +261,12 @@ impl SignIn {
         Browser::decline(&self.address, account, Some(&self.fingerprint)).unwrap()
     }
 
-    /// Writes into its stdin, which ends there.
+    /// Writes the text to its stdin and closes it.
     pub fn paste(&mut self, text: &str) {
         std::io::Write::write_all(&mut self.child.stdin.take().unwrap(), text.as_bytes()).unwrap();
     }
 
-    /// What the person types.
+    /// Returns its stdin, for what the user types.
     pub fn stdin(&mut self) -> &mut std::process::ChildStdin {
         self.child.stdin.as_mut().unwrap()
     }
@@ -280,39 +280,39 @@ impl SignIn {
         if let Some(mut output) = self.child.stdout.take() {
             output.read_to_string(&mut stdout).unwrap();
         }
-        let mut stderr = std::mem::take(&mut self.said);
-        self.words.read_to_string(&mut stderr).unwrap();
+        let mut stderr = std::mem::take(&mut self.seen);
+        self.stderr.read_to_string(&mut stderr).unwrap();
         Run { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 }
 
 impl Drop for SignIn {
-    /// A sign-in that nobody finished ends with its test.
+    /// Ends a sign-in that the test did not finish.
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program to completion.
 pub fn finish(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// A command of the suite, as Cargo built it for this test.
+/// Returns the path of a command, as Cargo built it for this test.
 pub fn binary(name: &str) -> PathBuf {
     PathBuf::from(match name {
         "get-token" => env!("CARGO_BIN_EXE_get-token"),
         "refresh-token" => env!("CARGO_BIN_EXE_refresh-token"),
         "get-refresh-token" => env!("CARGO_BIN_EXE_get-refresh-token"),
-        other => panic!("no command is called {other}"),
+        other => panic!("unknown command {other}"),
     })
 }
 
-/// A port that is free on both addresses of localhost, and that no two tests get. Below the range from which the
-/// system gives ports to outgoing connections.
+/// Returns a port that is free on both loopback addresses and that no other test gets. It is below the range of ports
+/// that the system uses for outgoing connections.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = (std::process::id() % 190) as u16 * 100; // test binaries run at the same time
@@ -326,12 +326,12 @@ pub fn free_port() -> u16 {
     panic!("no port is free");
 }
 
-/// Waits for something that no event announces, no longer than a person would.
+/// Polls until the condition holds. Fails after 20 seconds.
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let start = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "did not come: {what}");
+        assert!(start.elapsed() < Duration::from_secs(20), "timed out waiting for: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -340,7 +340,7 @@ fn path_variable() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 
-/// How many rounds a campaign has: few in a usual run, as many as `M365AUTH_TEST_ROUNDS` says in a long one.
-pub fn rounds(usual: usize) -> usize {
-    std::env::var("M365AUTH_TEST_ROUNDS").map_or(usual, |rounds| rounds.parse().expect("a number"))
+/// Returns the number of rounds of a repeated test: `M365AUTH_TEST_ROUNDS`, or the default.
+pub fn rounds(default: usize) -> usize {
+    std::env::var("M365AUTH_TEST_ROUNDS").map_or(default, |rounds| rounds.parse().expect("a number"))
 }

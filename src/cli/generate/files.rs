@@ -1,4 +1,4 @@
-//! Writes what `--generate` prints, and sees that it is written, and that README, `--help` and man pages agree.
+//! Generates the files that `--generate` prints, and tests that they are up to date and that README and `--help` agree.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn commands() -> [Command; 3] {
     [get_token::Arguments::command(), refresh_token::Arguments::command(), get_refresh_token::Arguments::command()]
 }
 
-/// Each file below `packaging/share`, where a package puts it below `/usr/share`.
+/// Returns path and content of each file in `packaging/share`. A package installs them in `/usr/share`.
 fn files() -> Vec<(String, String)> {
     let mut files = vec![("man/man5/m365auth-config.5".to_owned(), config_page())];
     for command in commands() {
@@ -35,7 +35,7 @@ fn files() -> Vec<(String, String)> {
 }
 
 fn completions(command: &Command, shell: Shell) -> String {
-    // What is neither a file nor one of a few words is nothing that a shell can offer.
+    // A shell can complete files and fixed values only.
     let mut command = command.clone().mut_args(|argument| {
         let open = argument.get_value_hint() == ValueHint::Unknown && argument.get_possible_values().is_empty();
         if open { argument.value_hint(ValueHint::Other) } else { argument }
@@ -46,10 +46,10 @@ fn completions(command: &Command, shell: Shell) -> String {
     String::from_utf8(text).expect("UTF-8")
 }
 
-/// A command's page: its arguments as clap has them, its words as `--help` shows them, the rest as the README says it.
+/// Returns a command's man page: arguments and texts from clap, the rest from the README.
 fn page(command: &Command) -> String {
     let name = command.get_name();
-    let usage = format!("{name} [OPTIONS]"); // as --help; the generator leaves the values' names out
+    let usage = format!("{name} [OPTIONS]"); // as in --help; clap_mangen omits the value names
     let command = command.clone().override_usage(usage);
     let description = command.get_long_about().expect("each command has one").to_string();
     let examples = command.get_after_long_help().expect("each command has some").to_string();
@@ -71,13 +71,13 @@ fn page(command: &Command) -> String {
     roff.control("SH", ["EXIT STATUS"]);
     markdown::render(&mut roff, markdown::exit_codes());
     roff.control("SH", ["ENVIRONMENT"]).control("TP", []).text([bold("M365AUTH_CONFIG")]);
-    roff.text([roman("the configuration to read, where --config names none")]).control("PP", []);
+    roff.text([roman("The configuration file, unless --config is given")]).control("PP", []);
     markdown::render(&mut roff, markdown::section("Proxies and company certificates"));
     end(page, roff, name)
 }
 
 fn config_page() -> String {
-    let about = "what M365-Auth signs in to, and for what";
+    let about = "configuration file of M365-Auth";
     let page = begin(&head(Command::new("m365auth-config").about(about), "5"));
     let mut roff = Roff::new();
     roff.control("SH", ["DESCRIPTION"]);
@@ -87,11 +87,11 @@ fn config_page() -> String {
 
 fn head(command: Command, section: &str) -> Man {
     let title = command.get_name().to_uppercase();
-    // An empty date would be left out, and the next word taken for it.
+    // Without the quotes, an empty date is omitted, and the next argument becomes the date.
     Man::new(command).title(title).section(section).date("\"\"").source("M365-Auth").manual("M365-Auth")
 }
 
-/// Title and name. Lines are not justified, and words not broken: a command is copied as it stands.
+/// Begins a page with title and name. Lines are not justified or hyphenated, so that commands can be copied.
 fn begin(man: &Man) -> Vec<u8> {
     let mut page = Vec::new();
     man.render_title(&mut page).expect("writing to memory");
@@ -100,7 +100,7 @@ fn begin(man: &Man) -> Vec<u8> {
     page
 }
 
-/// What ends every page, and what the generator's words need to be a page's.
+/// Ends a page with the sections that all pages have, and cleans up what clap_mangen wrote.
 fn end(mut page: Vec<u8>, mut roff: Roff, name: &str) -> String {
     roff.control("SH", ["FILES"]);
     markdown::render(&mut roff, markdown::section("Where things are"));
@@ -109,10 +109,10 @@ fn end(mut page: Vec<u8>, mut roff: Roff, name: &str) -> String {
     roff.control("SH", ["SEE ALSO"]).text([roman(others.join(", "))]);
     roff.to_writer(&mut page).expect("writing to memory");
     let page = String::from_utf8(page).expect("UTF-8");
-    // Each part began with the same definition.
+    // clap_mangen begins each part with the same definition.
     let definition = Roff::new().render();
     let page = definition.clone() + &page.replace(&definition, "");
-    // `--help` shows a command between backticks; a page shows it bold.
+    // Commands between backticks become bold.
     let page: Vec<String> = page
         .split('`')
         .enumerate()
@@ -122,7 +122,7 @@ fn end(mut page: Vec<u8>, mut roff: Roff, name: &str) -> String {
 }
 
 #[test]
-fn the_files_are_those_that_would_be_written_now() {
+fn the_generated_files_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/share");
     for (path, text) in files() {
         let file = folder.join(path);
@@ -131,7 +131,11 @@ fn the_files_are_those_that_would_be_written_now() {
             std::fs::write(&file, &text).expect("writing");
         }
         let written = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(written == text, "{}: write it by `M365AUTH_GENERATE=1 cargo test --lib generate`", file.display());
+        assert!(
+            written == text,
+            "{} is out of date: run `M365AUTH_GENERATE=1 cargo test --lib generate`",
+            file.display()
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! The README's sections as a man page's.
+//! Converts sections of the README to sections of a man page.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The text below `## heading`.
+/// Returns the text below `## heading`.
 pub(super) fn section(heading: &str) -> &'static str {
     let sections = README.split("\n## ");
     let found = sections.filter_map(|section| section.split_once('\n')).find(|(title, _)| title.trim() == heading);
@@ -19,26 +19,26 @@ pub(super) fn exit_codes() -> &'static str {
     commands.find("| code |").map(|start| &commands[start..]).expect("a table of exit codes")
 }
 
-/// The long flags in the README's tables for this command.
+/// Returns the long flags in the README's tables for this command.
 pub(super) fn flags(command: &str) -> BTreeSet<String> {
     let mut flags = BTreeSet::new();
-    let mut it_takes = false;
+    let mut applies = false;
     for line in section("Commands").lines().take_while(|line| !line.starts_with("| code")) {
         let first_cell = line.strip_prefix("| ").and_then(|row| row.split(" | ").next());
         match first_cell {
-            Some(cell) if it_takes => {
+            Some(cell) if applies => {
                 let words = cell.split(['`', ' ', ',', ';']).filter(|word| word.starts_with("--"));
                 flags.extend(words.map(str::to_owned));
             }
-            None if line.starts_with("All three take") => it_takes = true,
-            None if line.contains("also take") => it_takes = line.starts_with(&format!("`{command}`")),
+            None if line.starts_with("All three take") => applies = true,
+            None if line.contains("also take") => applies = line.starts_with(&format!("`{command}`")),
             _ => {}
         }
     }
     flags
 }
 
-/// Paragraphs, headings, code, and tables, each row of which becomes an entry.
+/// Writes paragraphs, headings, code and tables. Each row of a table becomes an entry.
 pub(super) fn render(roff: &mut Roff, markdown: &str) {
     let mut words: Vec<Inline> = Vec::new();
     let (mut head, mut row, mut document) = (Vec::new(), Vec::new(), None);
@@ -86,7 +86,8 @@ pub(super) fn render(roff: &mut Roff, markdown: &str) {
     }
 }
 
-/// The first cell names the entry; where several cells tell about it, each says what it tells.
+/// Writes a row of a table. The first cell is the entry's name; if there are several others, each begins with the title
+/// of its column.
 fn entry(roff: &mut Roff, head: &[String], row: Vec<Vec<Inline>>) {
     let last = row.len() - 1;
     for (index, mut cell) in row.into_iter().enumerate() {

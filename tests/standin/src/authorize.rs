@@ -1,4 +1,4 @@
-//! GET `/{tenant}/oauth2/v2.0/authorize`, and the decision of the person at its page.
+//! GET `/{tenant}/oauth2/v2.0/authorize`, and the decision that the user makes on its page.
 
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -22,21 +22,26 @@ pub(crate) async fn authorize(
     RawQuery(query): RawQuery,
     caller: Caller,
 ) -> Response {
-    let shown = Parameters::parse(query.unwrap_or_default().as_bytes())
-        .and_then(|parameters| show(&platform, &tenant, &parameters, &caller));
-    shown.unwrap_or_else(|refusal| refusal.html(&caller))
+    let response = Parameters::parse(query.unwrap_or_default().as_bytes())
+        .and_then(|parameters| sign_in_page(&platform, &tenant, &parameters, &caller));
+    response.unwrap_or_else(|refusal| refusal.html(&caller))
 }
 
-fn show(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Caller) -> Result<Response, Refusal> {
-    let flow = flow(platform, tenant, parameters)?;
-    let accounts = platform.accounts_of(tenant)?;
+fn sign_in_page(
+    platform: &Platform,
+    tenant: &str,
+    parameters: &Parameters,
+    caller: &Caller,
+) -> Result<Response, Refusal> {
+    let flow = validate(platform, tenant, parameters)?;
+    let accounts = platform.accounts_in(tenant)?;
     match parameters.get("prompt") {
         None | Some("login" | "select_account" | "consent") => {}
-        // Nobody stays signed in here.
-        Some("none") => return Ok(redirect_error(&flow, Refusal::of(50058), caller)),
+        // The stand-in keeps no browser session, so a silent sign-in always fails.
+        Some("none") => return Ok(redirect_error(&flow, Refusal::new(50058), caller)),
         Some(other) => {
             let message = format!("The provided value '{other}' for the input parameter 'prompt' is not valid.");
-            return Err(Refusal::saying(90023, message));
+            return Err(Refusal::with_message(90023, message));
         }
     }
     let name = &platform.app(&flow.client_id, tenant)?.name;
@@ -47,7 +52,7 @@ fn show(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Cal
     Ok((caller.headers(), [(CONTENT_TYPE, page::HTML)], page).into_response())
 }
 
-/// One button for each account, that of the login hint first, and one to decline.
+/// Returns a button for each account (the account of the login hint first), and a button to cancel.
 pub(crate) fn buttons(accounts: &[&Account], action: &str, flow: &str, login_hint: Option<&str>) -> String {
     let mut accounts = accounts.to_vec();
     accounts.sort_by_key(|account| !login_hint.is_some_and(|hint| account.address.eq_ignore_ascii_case(hint)));
@@ -64,8 +69,9 @@ pub(crate) fn buttons(accounts: &[&Account], action: &str, flow: &str, login_hin
     buttons.join("\n")
 }
 
-/// Nothing may be redirected before client and redirect URI are known to belong together.
-fn flow(platform: &Platform, tenant: &str, parameters: &Parameters) -> Result<Flow, Refusal> {
+/// Validates the request. The client and its redirect URI are checked first, because an error must not be redirected to
+/// a URI that is not registered (RFC 6749 §4.1.2.1).
+fn validate(platform: &Platform, tenant: &str, parameters: &Parameters) -> Result<Flow, Refusal> {
     platform.tenant(tenant)?;
     let client_id = parameters.required("client_id")?;
     let app = platform.app(client_id, tenant)?;
@@ -75,19 +81,19 @@ fn flow(platform: &Platform, tenant: &str, parameters: &Parameters) -> Result<Fl
             "The redirect URI '{redirect_uri}' specified in the request does not match the redirect URIs \
              configured for the application '{client_id}'."
         );
-        return Err(Refusal::saying(50011, message));
+        return Err(Refusal::with_message(50011, message));
     }
     match parameters.required("response_type")? {
         "code" => {}
         other => {
             let message = format!("response_type '{other}' is not enabled for the application.");
-            return Err(Refusal::saying(700054, message));
+            return Err(Refusal::with_message(700054, message));
         }
     }
-    // The others of Microsoft, fragment and form_post, are not for a program on loopback.
+    // Microsoft's other modes, fragment and form_post, do not suit a program that listens on loopback.
     if !matches!(parameters.get("response_mode"), None | Some("query")) {
         let message = "The provided value for the input parameter 'response_mode' is not valid here.";
-        return Err(Refusal::saying(90023, message));
+        return Err(Refusal::with_message(90023, message));
     }
     Ok(Flow {
         tenant: tenant.to_owned(),
@@ -100,34 +106,35 @@ fn flow(platform: &Platform, tenant: &str, parameters: &Parameters) -> Result<Fl
     })
 }
 
-/// RFC 7636 §4.3; stricter than Microsoft, which takes `plain` too.
+/// Returns the code challenge (RFC 7636 §4.3). Stricter than Microsoft, which also accepts `plain`.
 fn code_challenge(platform: &Platform, parameters: &Parameters) -> Result<Option<String>, Refusal> {
     let Some(challenge) = parameters.get("code_challenge") else {
-        return if platform.setup.require_pkce { Err(Refusal::of(9002325)) } else { Ok(None) };
+        return if platform.setup.require_pkce { Err(Refusal::new(9002325)) } else { Ok(None) };
     };
     if parameters.get("code_challenge_method") != Some("S256") {
-        return Err(Refusal::of(50149));
+        return Err(Refusal::new(50149));
     }
-    // The base64url of a SHA-256.
+    // A SHA-256 digest has 43 characters in base64url.
     if challenge.len() != 43 {
-        return Err(Refusal::of(501491));
+        return Err(Refusal::new(501491));
     }
     Ok(Some(challenge.to_owned()))
 }
 
-/// POST `/{tenant}/login`: the person pressed a button.
+/// POST `/{tenant}/login`: the user pressed a button.
 pub(crate) async fn decide(State(platform): Shared, headers: HeaderMap, caller: Caller, body: Bytes) -> Response {
-    let decided = Parameters::of_form(&headers, &body).and_then(|parameters| decided(&platform, &parameters, &caller));
-    decided.unwrap_or_else(|refusal| refusal.html(&caller))
+    let response =
+        Parameters::from_form(&headers, &body).and_then(|parameters| apply_decision(&platform, &parameters, &caller));
+    response.unwrap_or_else(|refusal| refusal.html(&caller))
 }
 
-fn decided(platform: &Platform, parameters: &Parameters, caller: &Caller) -> Result<Response, Refusal> {
+fn apply_decision(platform: &Platform, parameters: &Parameters, caller: &Caller) -> Result<Response, Refusal> {
     let mut vault = platform.vault();
-    let flow = vault.flows.get(parameters.required("flow")?).cloned().ok_or_else(|| Refusal::of(9002313))?;
+    let flow = vault.flows.get(parameters.required("flow")?).cloned().ok_or_else(|| Refusal::new(9002313))?;
     if parameters.get("decline").is_some() {
-        return Ok(redirect_error(&flow, Refusal::of(65004), caller));
+        return Ok(redirect_error(&flow, Refusal::new(65004), caller));
     }
-    let account = platform.account_of(&flow.tenant, parameters.required("account")?)?.clone();
+    let account = platform.account_in(&flow.tenant, parameters.required("account")?)?.clone();
     vault.consent(&flow.client_id, &account, flow.scopes.permissions.clone());
     let code = vault.issue_code(&platform.setup, flow.clone(), account);
     Ok(redirect(&flow, &[("code", &code)], Some(&random::guid()), caller))
@@ -148,11 +155,10 @@ fn redirect_error(flow: &Flow, refusal: Refusal, caller: &Caller) -> Response {
 }
 
 fn redirect(flow: &Flow, parameters: &[(&str, &str)], session_state: Option<&str>, caller: &Caller) -> Response {
-    let mut address = Url::parse(&flow.redirect_uri).expect("a registered redirect URI parses");
-    address
-        .query_pairs_mut()
+    let mut url = Url::parse(&flow.redirect_uri).expect("a registered redirect URI is a valid URL");
+    url.query_pairs_mut()
         .extend_pairs(parameters)
         .extend_pairs(flow.state.iter().map(|state| ("state", state)))
         .extend_pairs(session_state.iter().map(|state| ("session_state", state)));
-    (StatusCode::FOUND, caller.headers(), [(LOCATION, address.as_str())]).into_response()
+    (StatusCode::FOUND, caller.headers(), [(LOCATION, url.as_str())]).into_response()
 }

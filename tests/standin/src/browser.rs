@@ -1,4 +1,4 @@
-//! A person and their browser, for tests and for machines without one.
+//! A user with a browser, for tests and for machines without a browser.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,86 +11,86 @@ use url::{Url, form_urlencoded};
 
 mod trust;
 
-/// The callback answers when it has its token, and a test may make it wait for that.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// The callback responds only after the token request, which a test may delay.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The browser of the person who signs in. It opens nothing but loopback.
+/// The browser of the user who signs in. It opens loopback URLs only.
 pub struct Browser;
 
-/// What the browser shows.
+/// A page in the browser.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// HTTP status.
     pub status: u16,
-    /// The address in the address bar.
+    /// URL in the address bar.
     pub url: String,
-    /// Headers, their names in lower case.
+    /// Response headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// The document.
+    /// Response body.
     pub body: String,
 }
 
 impl Browser {
-    /// Opens the authorize address, continues as `account`, follows the redirect to the callback of the program and
-    /// the redirects of the callback, and returns the final page. The self-signed certificate of the callback is
-    /// accepted if its SHA-256 `fingerprint` (upper-case hexadecimal, colons) is that given, or if none is given.
+    /// Opens the authorize URL, continues as `account`, follows the redirect to the callback and all further redirects,
+    /// and returns the final page. Accepts the callback's self-signed certificate if its SHA-256 fingerprint is
+    /// `fingerprint` (upper-case hexadecimal with colons), or if `fingerprint` is `None`.
     ///
     /// # Errors
     ///
-    /// If a page is not as expected, or the callback cannot be reached.
+    /// Returns an error if a page is not the expected one, or if the callback cannot be reached.
     pub fn approve(authorize_url: &str, account: &str, fingerprint: Option<&str>) -> Result<Page> {
         blocking(follow(authorize_url, Button::Approve(account), fingerprint))
     }
 
-    /// As [`Browser::approve`], but cancels.
+    /// Like [`Browser::approve`], but presses Cancel.
     ///
     /// # Errors
     ///
-    /// As those of [`Browser::approve`].
+    /// Returns the same errors as [`Browser::approve`].
     pub fn decline(authorize_url: &str, account: &str, fingerprint: Option<&str>) -> Result<Page> {
         blocking(follow(authorize_url, Button::Decline(account), fingerprint))
     }
 
-    /// As [`Browser::approve`], but stops before the callback, whose address with the code it returns.
+    /// Like [`Browser::approve`], but stops before the callback and returns its URL, which contains the code.
     ///
     /// # Errors
     ///
-    /// If a page is not as expected.
+    /// Returns an error if a page is not the expected one.
     pub fn redirect_address(authorize_url: &str, account: &str) -> Result<String> {
         blocking(press(authorize_url, Button::Approve(account)))
     }
 
-    /// Enters the code of a device at the verification page and decides as `account`.
+    /// Enters a user code on the verification page, then approves or declines as `account`.
     ///
     /// # Errors
     ///
-    /// If the code is unknown, expired or used, or a page is not as expected.
+    /// Returns an error if the code is unknown, expired or used, or if a page is not the expected one.
     pub fn enter_device_code(origin: &str, user_code: &str, account: &str, approve: bool) -> Result<()> {
         let button = if approve { Button::Approve(account) } else { Button::Decline(account) };
         blocking(enter(&format!("{origin}/devicelogin"), user_code, button))
     }
 
-    /// One GET; redirects are not followed.
+    /// Sends one GET request. Does not follow redirects.
     ///
     /// # Errors
     ///
-    /// If there is no answer.
+    /// Returns an error if there is no response.
     pub fn get(url: &str) -> Result<Page> {
         Browser::get_with(url, &[])
     }
 
-    /// One GET with these headers; redirects are not followed.
+    /// Sends one GET request with these headers. Does not follow redirects.
     ///
     /// # Errors
     ///
-    /// If there is no answer, or a header is malformed.
+    /// Returns an error if there is no response, or if a header is malformed.
     pub fn get_with(url: &str, headers: &[(&str, &str)]) -> Result<Page> {
         blocking(async {
             let mut request = client(None)?.get(loopback(url)?);
             for (name, value) in headers {
                 request = request.header(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
             }
-            load(request).await
+            fetch(request).await
         })
     }
 }
@@ -102,43 +102,43 @@ enum Button<'account> {
 }
 
 async fn follow(authorize_url: &str, button: Button<'_>, fingerprint: Option<&str>) -> Result<Page> {
-    let mut address = press(authorize_url, button).await?;
+    let mut url = press(authorize_url, button).await?;
     let client = client(fingerprint)?;
-    // Browsers give up after some 20.
+    // Browsers give up after about 20 redirects.
     for _ in 0..20 {
-        let page = load(client.get(loopback(&address)?)).await?;
+        let page = fetch(client.get(loopback(&url)?)).await?;
         match page.headers.get(LOCATION.as_str()) {
             Some(location) if (300..400).contains(&page.status) => {
-                address = Url::parse(&page.url)?.join(location)?.into();
+                url = Url::parse(&page.url)?.join(location)?.into();
             }
             _ => return Ok(page),
         }
     }
-    bail!("the callback redirects for ever, lastly to {address}")
+    bail!("too many redirects; the last one is to {url}")
 }
 
-/// Presses the button at the sign-in page, and returns where it redirects.
+/// Presses a button on the sign-in page and returns the URL that the response redirects to.
 async fn press(authorize_url: &str, button: Button<'_>) -> Result<String> {
     let client = client(None)?;
-    let page = load(client.get(loopback(authorize_url)?)).await?;
+    let page = fetch(client.get(loopback(authorize_url)?)).await?;
     let decision = submit(&client, &page, button).await?;
     let location = decision.headers.get(LOCATION.as_str());
     location
         .cloned()
-        .with_context(|| format!("the sign-in page redirects nowhere: {} {}", decision.status, decision.body))
+        .with_context(|| format!("the sign-in page did not redirect: {} {}", decision.status, decision.body))
 }
 
 async fn enter(page: &str, user_code: &str, button: Button<'_>) -> Result<()> {
     let client = client(None)?;
-    let page = load(post(&client, loopback(page)?, &[("code", user_code)])).await?;
+    let page = fetch(post(&client, loopback(page)?, &[("code", user_code)])).await?;
     let decision = submit(&client, &page, button).await?;
-    ensure!(decision.status == StatusCode::OK, "the decision was refused: {}", decision.body);
+    ensure!(decision.status == StatusCode::OK, "the decision was rejected: {}", decision.body);
     Ok(())
 }
 
-/// Sends the form of the page that has the button.
+/// Submits the form that contains the button.
 async fn submit(client: &Client, page: &Page, button: Button<'_>) -> Result<Page> {
-    ensure!(page.status == StatusCode::OK, "no sign-in page but {}: {}", page.status, page.body);
+    ensure!(page.status == StatusCode::OK, "not the sign-in page: {} {}", page.status, page.body);
     let (label, account) = match button {
         Button::Approve(account) => (format!("value=\"{account}\""), account),
         Button::Decline(account) => ("name=\"decline\"".to_owned(), account),
@@ -151,10 +151,10 @@ async fn submit(client: &Client, page: &Page, button: Button<'_>) -> Result<Page
         .skip(1)
         .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
         .collect();
-    load(post(client, Url::parse(&page.url)?.join(action)?, &fields)).await
+    fetch(post(client, Url::parse(&page.url)?.join(action)?, &fields)).await
 }
 
-/// Enough HTML for the pages of the stand-in.
+/// Returns the value of an attribute. Parses just enough HTML for the stand-in's pages.
 fn attribute<'html>(element: &'html str, name: &str) -> Option<&'html str> {
     let (_, rest) = element.split_once(&format!(" {name}=\""))?;
     rest.split_once('"').map(|(value, _)| value)
@@ -165,7 +165,7 @@ fn post(client: &Client, url: Url, fields: &[(&str, &str)]) -> RequestBuilder {
     client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
 }
 
-async fn load(request: RequestBuilder) -> Result<Page> {
+async fn fetch(request: RequestBuilder) -> Result<Page> {
     let response: Response = request.send().await?;
     let headers = response.headers().iter();
     let headers =
@@ -178,10 +178,10 @@ async fn load(request: RequestBuilder) -> Result<Page> {
     })
 }
 
-fn loopback(address: &str) -> Result<Url> {
-    let url = Url::parse(address).with_context(|| format!("no address: {address}"))?;
+fn loopback(url: &str) -> Result<Url> {
+    let url = Url::parse(url).with_context(|| format!("not a URL: {url}"))?;
     let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    ensure!(is_loopback, "this browser opens loopback only, not {address}");
+    ensure!(is_loopback, "this browser opens loopback URLs only, not {url}");
     Ok(url)
 }
 
@@ -191,18 +191,18 @@ fn client(fingerprint: Option<&str>) -> Result<Client> {
         .no_proxy()
         .redirect(Policy::none())
         .user_agent("Mozilla/5.0 (stand-in for a browser)")
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .build()?;
     Ok(client)
 }
 
-/// In a thread of its own, for the caller may be in a runtime already.
+/// Runs the future on its own thread, because the caller may already be in a runtime.
 fn blocking<T: Send>(future: impl Future<Output = Result<T>> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(future)
         });
-        thread.join().unwrap_or_else(|_| bail!("the browser crashed"))
+        thread.join().unwrap_or_else(|_| bail!("the browser's thread panicked"))
     })
 }

@@ -1,4 +1,4 @@
-//! A certificate authority for one run, and the certificate of the stand-in.
+//! A certificate authority for one run, and the stand-in's certificate that it issues.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use time::{Duration, OffsetDateTime};
 
-/// The PEM of the authority, and what a server needs to prove itself to those who trust it.
+/// Returns the certificate authority as PEM, and a TLS configuration with a certificate that it issued.
 pub(crate) fn generate() -> Result<(String, Arc<ServerConfig>), Box<dyn std::error::Error>> {
     let mut authority = params(&[], "Stand-in certificate authority")?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -38,7 +38,7 @@ fn params(names: &[&str], common_name: &str) -> Result<CertificateParams, rcgen:
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, common_name);
-    // The default of rcgen, 1975 to 4096, is refused by some clients.
+    // Some clients reject rcgen's default validity, 1975 to 4096.
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::days(1);
     params.not_after = now + Duration::days(30);

@@ -1,4 +1,4 @@
-//! Authentication of the client at `/token`.
+//! Client authentication at `/token`.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -11,7 +11,7 @@ use crate::platform::Platform;
 use crate::refusal::Refusal;
 use crate::setup::App;
 
-/// The application of the request, if it proved to be it, in the body or by HTTP Basic (RFC 6749 §2.3.1).
+/// Returns the application, authenticated in the request body or with HTTP Basic (RFC 6749 §2.3.1).
 pub(crate) fn authenticate<'platform>(
     platform: &'platform Platform,
     tenant: &str,
@@ -20,30 +20,30 @@ pub(crate) fn authenticate<'platform>(
 ) -> Result<&'platform App, Refusal> {
     let basic = basic(headers)?;
     let (client_id, secret) = match &basic {
-        Some(_) if parameters.get("client_secret").is_some() => return Err(Refusal::of(9002313)),
+        Some(_) if parameters.get("client_secret").is_some() => return Err(Refusal::new(9002313)),
         Some((id, _)) if parameters.get("client_id").is_some_and(|other| other != id) => {
-            return Err(Refusal::of(9002313));
+            return Err(Refusal::new(9002313));
         }
         Some((id, secret)) => (id.as_str(), Some(secret.as_str())),
         None => (parameters.required("client_id")?, parameters.get("client_secret")),
     };
     let app = platform.app(client_id, tenant)?;
     match (&app.secret, secret) {
-        // Stricter than RFC 6749 §3.1: a public client must not even send an empty one.
-        (None, Some(_)) => Err(Refusal::of(700025)),
-        (Some(_), None | Some("")) => Err(Refusal::of(7000218)),
-        (Some(right), Some(sent)) if right != sent => {
+        // Stricter than RFC 6749 §3.1: a public client must not send a secret, not even an empty one.
+        (None, Some(_)) => Err(Refusal::new(700025)),
+        (Some(_), None | Some("")) => Err(Refusal::new(7000218)),
+        (Some(expected), Some(sent)) if expected != sent => {
             let message = format!(
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret \
                  value, not the client secret ID, for a secret added to app '{client_id}'."
             );
-            Err(Refusal::saying(7000215, message))
+            Err(Refusal::with_message(7000215, message))
         }
         _ => Ok(app),
     }
 }
 
-/// Id and secret of HTTP Basic, each form-encoded.
+/// Returns client ID and secret from HTTP Basic, where each is form-encoded.
 fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(None);
@@ -54,7 +54,7 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
         let (id, secret) = decoded.split_once(':')?;
         Some((form_decode(id), form_decode(secret)))
     };
-    credentials().map(Some).ok_or_else(|| Refusal::of(9002313))
+    credentials().map(Some).ok_or_else(|| Refusal::new(9002313))
 }
 
 fn form_decode(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! `/standin/…`: orders and questions of tests that are not written in Rust.
+//! `/standin/…`: the control API, for tests that are not written in Rust.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::{ADA, PUBLIC_CLIENT_ID, seed};
 
 pub(crate) fn router() -> Router<Arc<Platform>> {
     Router::new()
-        .route("/faults", post(order).delete(clear))
+        .route("/faults", post(inject).delete(clear))
         .route("/requests", get(requests))
         .route("/counts", get(counts))
         .route("/secrets", get(secrets))
@@ -31,31 +31,31 @@ pub(crate) fn router() -> Router<Arc<Platform>> {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Order {
+enum Faults {
     One(Fault),
     Several(Vec<Fault>),
 }
 
-/// POST a fault or a list of faults as JSON; `?times=N` repeats it.
-async fn order(State(platform): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+/// POST `/faults`: injects a fault or a list of faults, given as JSON. `?times=N` repeats it.
+async fn inject(State(platform): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
     let faults = match serde_json::from_slice(&body) {
-        Ok(Order::One(fault)) => vec![fault],
-        Ok(Order::Several(faults)) => faults,
-        Err(_) => return (StatusCode::BAD_REQUEST, "no fault, nor a list of faults, that I know\n").into_response(),
+        Ok(Faults::One(fault)) => vec![fault],
+        Ok(Faults::Several(faults)) => faults,
+        Err(_) => return (StatusCode::BAD_REQUEST, "the body is not a fault or a list of faults\n").into_response(),
     };
     let Ok(times) = value(query.as_deref(), b"", "times").unwrap_or("1".into()).parse() else {
-        return (StatusCode::BAD_REQUEST, "times is no number\n").into_response();
+        return (StatusCode::BAD_REQUEST, "times is not a number\n").into_response();
     };
     let mut queue = platform.faults();
     for _ in 0..times {
         queue.extend(faults.iter().cloned());
     }
-    Json(json!({ "ordered": queue.len() })).into_response()
+    Json(json!({ "queued": queue.len() })).into_response()
 }
 
 async fn clear(State(platform): Shared) -> Json<Value> {
     platform.faults().clear();
-    Json(json!({ "ordered": 0 }))
+    Json(json!({ "queued": 0 }))
 }
 
 async fn requests(State(platform): Shared) -> Json<Vec<Logged>> {
@@ -71,7 +71,7 @@ async fn secrets(State(platform): Shared) -> Json<Vec<String>> {
     Json(platform.vault().secrets.clone())
 }
 
-/// `?access_token=…` or `?refresh_token=…`.
+/// GET `/valid?access_token=…` or `/valid?refresh_token=…`: returns whether the token is valid.
 async fn valid(State(platform): Shared, RawQuery(query): RawQuery) -> Json<Value> {
     let value = |name| value(query.as_deref(), b"", name);
     let vault = platform.vault();
@@ -82,25 +82,25 @@ async fn valid(State(platform): Shared, RawQuery(query): RawQuery) -> Json<Value
     Json(json!({ "valid": valid }))
 }
 
-/// `client_id` and `account`, both optional, in a form or in the query.
+/// POST `/refresh-token`: issues a refresh token. `client_id` and `account`, in a form or in the query, are optional.
 async fn seed_refresh_token(State(platform): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
-    let value = |name, otherwise: &str| value(query.as_deref(), &body, name).unwrap_or(otherwise.to_owned());
+    let value = |name, default: &str| value(query.as_deref(), &body, name).unwrap_or(default.to_owned());
     match seed(&platform, &value("client_id", PUBLIC_CLIENT_ID), &value("account", ADA)) {
         Some(token) => Json(json!({ "refresh_token": token })).into_response(),
-        None => (StatusCode::BAD_REQUEST, "no such client or account\n").into_response(),
+        None => (StatusCode::BAD_REQUEST, "unknown client or account\n").into_response(),
     }
 }
 
-/// `aadsts=…`, 700082 if left out.
+/// POST `/revoke`: revokes all refresh tokens with the code `aadsts=…`, by default 700082.
 async fn revoke(State(platform): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
     let Ok(aadsts) = value(query.as_deref(), &body, "aadsts").unwrap_or("700082".into()).parse() else {
-        return (StatusCode::BAD_REQUEST, "aadsts is no number\n").into_response();
+        return (StatusCode::BAD_REQUEST, "aadsts is not a number\n").into_response();
     };
     platform.vault().revoke_all(aadsts);
     Json(json!({ "aadsts": aadsts })).into_response()
 }
 
-/// `on=true` or `on=false`.
+/// POST `/single-use`: `on=true` (the default) or `on=false`.
 async fn single_use(State(platform): Shared, RawQuery(query): RawQuery, body: Bytes) -> Json<Value> {
     let on = value(query.as_deref(), &body, "on").is_none_or(|on| on == "true");
     platform.vault().single_use_refresh_tokens = on;

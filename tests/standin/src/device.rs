@@ -1,4 +1,5 @@
-//! RFC 8628: POST `/{tenant}/oauth2/v2.0/devicecode`, and the page where the person enters the code.
+//! The device authorization grant (RFC 8628): POST `/{tenant}/oauth2/v2.0/devicecode`, and the page where the user
+//! enters the code.
 
 use std::time::{Duration, Instant};
 
@@ -28,9 +29,9 @@ pub(crate) async fn device_code(
     caller: Caller,
     body: Bytes,
 ) -> Response {
-    let issued =
-        Parameters::of_form(&headers, &body).and_then(|parameters| issue(&platform, &tenant, &parameters, &caller));
-    issued.unwrap_or_else(|refusal| refusal.json(&caller))
+    let response =
+        Parameters::from_form(&headers, &body).and_then(|parameters| issue(&platform, &tenant, &parameters, &caller));
+    response.unwrap_or_else(|refusal| refusal.json(&caller))
 }
 
 fn issue(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Caller) -> Result<Response, Refusal> {
@@ -41,7 +42,7 @@ fn issue(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Ca
     let interval = Duration::from_secs(setup.device_code_interval.as_secs());
     let user_code = random::user_code();
     let mut vault = platform.vault();
-    let device_code = vault.secret(format!("{}{}", &user_code[..1], random::text(120)));
+    let device_code = vault.record_secret(format!("{}{}", &user_code[..1], random::text(120)));
     let device = Device {
         tenant: tenant.to_owned(),
         client_id: app.id.clone(),
@@ -57,7 +58,7 @@ fn issue(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Ca
     let message = format!(
         "To sign in, use a web browser to open the page {verification_uri} and enter the code {user_code} to authenticate."
     );
-    let reply = json!({
+    let response = json!({
         "user_code": user_code,
         "device_code": device_code,
         "verification_uri": verification_uri,
@@ -65,7 +66,7 @@ fn issue(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Ca
         "interval": interval.as_secs(),
         "message": message,
     });
-    Ok((caller.headers(), Json(reply)).into_response())
+    Ok((caller.headers(), Json(response)).into_response())
 }
 
 /// GET `/devicelogin`.
@@ -77,31 +78,31 @@ pub(crate) async fn page() -> Html<String> {
     Html(page::page("Enter code", &form))
 }
 
-/// POST `/devicelogin`: the person entered a code.
+/// POST `/devicelogin`: the user entered a code.
 pub(crate) async fn enter(State(platform): Shared, headers: HeaderMap, caller: Caller, body: Bytes) -> Response {
-    let entered = Parameters::of_form(&headers, &body).and_then(|parameters| {
+    let response = Parameters::from_form(&headers, &body).and_then(|parameters| {
         let user_code = parameters.required("code")?.trim().to_uppercase();
         let tenant = pending(&mut platform.vault(), &user_code)?.tenant.clone();
-        let accounts = platform.accounts_of(&tenant)?;
+        let accounts = platform.accounts_in(&tenant)?;
         Ok(Html(page::page("Sign in", &buttons(&accounts, DECISION, &user_code, None))).into_response())
     });
-    entered.unwrap_or_else(|refusal| refusal.html(&caller))
+    response.unwrap_or_else(|refusal| refusal.html(&caller))
 }
 
-/// POST `/devicelogin/decision`: the person pressed a button.
+/// POST `/devicelogin/decision`: the user pressed a button.
 pub(crate) async fn decide(State(platform): Shared, headers: HeaderMap, caller: Caller, body: Bytes) -> Response {
-    let decided = Parameters::of_form(&headers, &body).and_then(|parameters| decided(&platform, &parameters));
-    decided.map(IntoResponse::into_response).unwrap_or_else(|refusal| refusal.html(&caller))
+    let page = Parameters::from_form(&headers, &body).and_then(|parameters| apply_decision(&platform, &parameters));
+    page.map(IntoResponse::into_response).unwrap_or_else(|refusal| refusal.html(&caller))
 }
 
-fn decided(platform: &Platform, parameters: &Parameters) -> Result<Html<String>, Refusal> {
+fn apply_decision(platform: &Platform, parameters: &Parameters) -> Result<Html<String>, Refusal> {
     let mut vault = platform.vault();
     let device = pending(&mut vault, parameters.required("flow")?)?;
     if parameters.get("decline").is_some() {
         device.decision = Decision::Declined;
         return Ok(Html(page::page("Sign-in declined", "<p>You can close this window.</p>")));
     }
-    let account = platform.account_of(&device.tenant, parameters.required("account")?)?.clone();
+    let account = platform.account_in(&device.tenant, parameters.required("account")?)?.clone();
     device.decision = Decision::Approved(account.clone());
     let (client_id, permissions) = (device.client_id.clone(), device.scopes.permissions.clone());
     vault.consent(&client_id, &account, permissions);
@@ -109,8 +110,8 @@ fn decided(platform: &Platform, parameters: &Parameters) -> Result<Html<String>,
 }
 
 fn pending<'vault>(vault: &'vault mut Vault, user_code: &str) -> Result<&'vault mut Device, Refusal> {
-    let waits = |device: &&mut Device| {
+    let is_pending = |device: &&mut Device| {
         device.user_code == user_code && device.expires > Instant::now() && matches!(device.decision, Decision::Pending)
     };
-    vault.devices.values_mut().find(waits).ok_or_else(|| Refusal::of(70018))
+    vault.devices.values_mut().find(is_pending).ok_or_else(|| Refusal::new(70018))
 }

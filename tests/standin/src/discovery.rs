@@ -1,4 +1,4 @@
-//! Documents that tell a client where the endpoints are.
+//! Discovery documents, which name the endpoints.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -20,7 +20,7 @@ pub(crate) async fn openid_configuration(
         Ok(tenant) => tenant,
         Err(refusal) => return refusal.json(&caller),
     };
-    // At a shared tenant Microsoft leaves this very placeholder.
+    // For a shared tenant Microsoft's document contains this placeholder.
     let issuer = tenant.map_or("{tenantid}", |tenant| &tenant.id);
     let (origin, tenant) = (origin(&platform, &headers), tenant.map_or(name.as_str(), |tenant| &tenant.id));
     let document = json!({
@@ -41,7 +41,7 @@ pub(crate) async fn openid_configuration(
     Json(document).into_response()
 }
 
-/// GET `/common/discovery/instance`, which MSAL asks when it does not know the host.
+/// GET `/common/discovery/instance`, which MSAL requests if it does not know the host.
 pub(crate) async fn instance(State(platform): Shared, headers: HeaderMap) -> Json<Value> {
     let origin = origin(&platform, &headers);
     let host = origin.trim_start_matches("https://");
@@ -52,12 +52,12 @@ pub(crate) async fn instance(State(platform): Shared, headers: HeaderMap) -> Jso
     }))
 }
 
-/// GET `/{tenant}/discovery/v2.0/keys`: none, for nothing is signed here.
+/// GET `/{tenant}/discovery/v2.0/keys`. The list is empty, because the stand-in signs nothing.
 pub(crate) async fn keys() -> Json<Value> {
     Json(json!({ "keys": [] }))
 }
 
-/// Where the caller found us: there may be a relay in between.
+/// Returns the origin that the client used. Behind a relay it differs from the stand-in's own.
 fn origin(platform: &Platform, headers: &HeaderMap) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     host.map_or_else(|| platform.origin.clone(), |host| format!("https://{host}"))

@@ -1,4 +1,4 @@
-//! Faults that a test can order for the next answer of `/token`.
+//! Faults that a test can inject into the next response of `/token`.
 
 use std::time::Duration;
 
@@ -10,109 +10,109 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::issue::{self, Reply};
+use crate::issue::{self, TokenResponse};
 use crate::page;
 use crate::platform::Caller;
 use crate::refusal::{self, Refusal};
 use crate::wire::Wire;
 
-/// What goes wrong. As JSON: `"reset"`, `{"status": {"status": 503, "retry_after": "1"}}`,
-/// `{"aadsts": {"code": 50196}}` and so on; what is left out is as [`Fault::aadsts`] has it.
+/// What goes wrong. In JSON: `"reset"`, `{"aadsts": {"code": 50196}}`, `{"delay": {"milliseconds": 50}}` and so on.
+/// Omitted fields of `aadsts` have the values of [`Fault::aadsts`].
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// A refusal in Microsoft's shape; see [`Fault::aadsts`].
+    /// A refusal in Microsoft's format; see [`Fault::aadsts`].
     #[serde(deserialize_with = "deserialize::aadsts")]
     #[allow(missing_docs, reason = "the fields are those of Microsoft's error body")]
     Aadsts { code: u32, error: String, suberror: Option<String>, status: u16 },
-    /// A bare HTTP status, as of a gateway in between.
-    #[allow(missing_docs, reason = "the fields are the status line and the header of that name")]
+    /// An HTTP status without Microsoft's JSON body, as a gateway returns it.
+    #[allow(missing_docs, reason = "the fields are named after the HTTP status and header")]
     Status {
         status: u16,
         #[serde(default)]
         retry_after: Option<String>,
     },
-    /// The connection is reset without an answer. The request has had no effect.
+    /// The connection is reset before a response. The request has no effect.
     Reset,
-    /// The connection ends without an answer.
+    /// The connection ends without a response.
     Closed,
-    /// The request is granted, the connection reset: the answer is lost.
+    /// The request is granted, but the connection is reset before the response is sent.
     AnswerLost,
-    /// No answer until the stand-in stops.
+    /// No response until the stand-in stops.
     Hang,
-    /// The proper answer, late.
-    #[allow(missing_docs, reason = "the name says all")]
+    /// The normal response, delayed.
+    #[allow(missing_docs, reason = "the field's name is enough")]
     Delay { milliseconds: u64 },
-    /// 200 with the page of a captive portal.
+    /// 200 with a captive portal's page.
     Html,
     /// 200 without a body.
     Empty,
-    /// 200 with a form instead of JSON.
+    /// 200 with a form-encoded body instead of JSON.
     NotJson,
-    /// 200 with a shorter body than announced, then the connection ends.
+    /// 200 with a body shorter than its `Content-Length`; then the connection closes.
     Truncated,
     /// 200 with a body of 8 MiB.
     Huge,
-    /// 307 to `/elsewhere` of the stand-in: a client that follows sends its token there.
+    /// 307 to `/elsewhere` on the stand-in. A client that follows it sends its token there.
     Redirect,
-    /// The proper answer, byte by byte.
+    /// The normal response, byte by byte.
     ByteByByte,
-    /// A refusal whose texts hold control characters, HTML and a terminal escape sequence.
+    /// A refusal whose text contains control characters, HTML and a terminal escape sequence.
     HostileText,
-    /// The proper answer without a new refresh token.
+    /// The normal response without a new refresh token.
     NoRefreshToken,
-    /// The proper answer without an id token.
+    /// The normal response without an ID token.
     NoIdToken,
-    /// The proper answer without an access token.
+    /// The normal response without an access token.
     NoAccessToken,
-    /// The proper answer without a lifetime.
+    /// The normal response without a lifetime.
     NoExpiresIn,
-    /// The lifetime as a JSON string, as the older endpoint of Microsoft has it.
+    /// The lifetime as a JSON string, as Microsoft's older endpoint sends it.
     ExpiresInText,
-    /// Another access token; it is valid nowhere.
+    /// A different access token, which is not valid.
     AccessToken(String),
-    /// Another token type.
+    /// A different token type.
     TokenType(String),
-    /// Other scopes than those asked for.
+    /// Scopes other than the requested ones.
     Scope(String),
-    /// An id token that is no JWT.
+    /// An ID token that is not a JWT.
     BrokenIdToken,
-    /// An id token with another nonce.
+    /// An ID token with a different nonce.
     WrongNonce,
-    /// An id token without a nonce.
+    /// An ID token without a nonce.
     NoNonce,
-    /// An id token for another client.
+    /// An ID token for another client.
     WrongAudience,
-    /// An id token of another tenant's issuer.
+    /// An ID token from another tenant's issuer.
     WrongIssuer,
-    /// An id token that expired an hour ago.
+    /// An ID token that expired an hour ago.
     ExpiredIdToken,
     /// An id token with these claims in place of its own; `null` removes a claim.
     Claims(serde_json::Map<String, Value>),
 }
 
 impl Fault {
-    /// The refusal `code` with the error, suberror and status that Microsoft gives it.
+    /// Returns the refusal `code` with the error, suberror and status that Microsoft uses for it.
     #[must_use]
     pub fn aadsts(code: u32) -> Fault {
-        let Refusal { error, suberror, status, .. } = Refusal::of(code);
+        let Refusal { error, suberror, status, .. } = Refusal::new(code);
         Fault::Aadsts { code, error, suberror, status: status.as_u16() }
     }
 
-    /// The answer of a fault that looks at no request.
-    pub(crate) async fn instead(&self, caller: &Caller) -> Option<Response> {
-        let answer = match self {
+    /// Returns the response of a fault that replaces the normal one; `None` if the request must be processed.
+    pub(crate) async fn replacement(&self, caller: &Caller) -> Option<Response> {
+        let response = match self {
             Fault::Aadsts { code, error, suberror, status } => {
                 let (error, suberror) = (error.clone(), suberror.clone());
-                Refusal { error, suberror, status: status_code(*status), ..Refusal::of(*code) }.json(caller)
+                Refusal { error, suberror, status: status_code(*status), ..Refusal::new(*code) }.json(caller)
             }
             Fault::Status { status, retry_after } => {
                 let retry_after = retry_after.iter().map(|value| (RETRY_AFTER, value.clone()));
-                let mut answer = (status_code(*status), "upstream says no\n").into_response();
+                let mut response = (status_code(*status), "upstream error\n").into_response();
                 for (name, value) in retry_after {
-                    answer.headers_mut().insert(name, value.parse().expect("ordered value fits into a header"));
+                    response.headers_mut().insert(name, value.parse().expect("retry_after is a valid header value"));
                 }
-                answer
+                response
             }
             Fault::Reset => Wire::Reset.into_response(),
             Fault::Closed => Wire::Closed.into_response(),
@@ -135,52 +135,54 @@ impl Fault {
             }
             Fault::HostileText => {
                 let message = "Look:\r\n\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m <script>alert(1)</script> \u{202e}\0end.";
-                Refusal::saying(70000, message).json(caller)
+                Refusal::with_message(70000, message).json(caller)
             }
             _ => return None,
         };
-        Some(answer)
+        Some(response)
     }
 
-    /// The answer of a fault that lies in a proper answer.
-    pub(crate) fn spoil(self, mut reply: Reply, caller: &Caller) -> Response {
+    /// Returns the normal response with this fault in it.
+    pub(crate) fn corrupt(self, mut response: TokenResponse, caller: &Caller) -> Response {
         match self {
-            Fault::NoRefreshToken => reply.refresh_token = None,
-            Fault::NoIdToken => reply.id_token = None,
-            Fault::NoAccessToken => reply.access_token = None,
-            Fault::NoExpiresIn => reply.expires_in = None,
-            Fault::ExpiresInText => reply.expires_in = reply.expires_in.map(|seconds| seconds.to_string().into()),
-            Fault::AccessToken(other) => reply.access_token = Some(other),
-            Fault::TokenType(other) => reply.token_type = other,
-            Fault::Scope(other) => reply.scope = other,
-            Fault::BrokenIdToken => reply.id_token = Some("not.a-jwt".into()),
-            Fault::WrongNonce => alter(&mut reply, "nonce", Some("another-nonce".into())),
-            Fault::NoNonce => alter(&mut reply, "nonce", None),
-            Fault::WrongAudience => alter(&mut reply, "aud", Some("00000000-0000-4000-8000-00000000beef".into())),
+            Fault::NoRefreshToken => response.refresh_token = None,
+            Fault::NoIdToken => response.id_token = None,
+            Fault::NoAccessToken => response.access_token = None,
+            Fault::NoExpiresIn => response.expires_in = None,
+            Fault::ExpiresInText => response.expires_in = response.expires_in.map(|seconds| seconds.to_string().into()),
+            Fault::AccessToken(other) => response.access_token = Some(other),
+            Fault::TokenType(other) => response.token_type = other,
+            Fault::Scope(other) => response.scope = other,
+            Fault::BrokenIdToken => response.id_token = Some("not.a-jwt".into()),
+            Fault::WrongNonce => set_claim(&mut response, "nonce", Some("another-nonce".into())),
+            Fault::NoNonce => set_claim(&mut response, "nonce", None),
+            Fault::WrongAudience => {
+                set_claim(&mut response, "aud", Some("00000000-0000-4000-8000-00000000beef".into()))
+            }
             Fault::WrongIssuer => {
                 let issuer = "https://login.example.net/00000000-0000-4000-8000-00000000beef/v2.0";
-                alter(&mut reply, "iss", Some(issuer.into()));
+                set_claim(&mut response, "iss", Some(issuer.into()));
             }
-            Fault::ExpiredIdToken => alter(&mut reply, "exp", Some((issue::unix_time() - 3_600).into())),
+            Fault::ExpiredIdToken => set_claim(&mut response, "exp", Some((issue::unix_time() - 3_600).into())),
             Fault::Claims(claims) => claims.into_iter().for_each(|(claim, value)| {
-                alter(&mut reply, &claim, Some(value).filter(|value| !value.is_null()));
+                set_claim(&mut response, &claim, Some(value).filter(|value| !value.is_null()));
             }),
             Fault::AnswerLost => return Wire::Reset.into_response(),
-            Fault::ByteByByte => return Wire::ByteByByte.with(reply.json(caller)),
+            Fault::ByteByByte => return Wire::ByteByByte.with(response.json(caller)),
             _ => {}
         }
-        reply.json(caller)
+        response.json(caller)
     }
 }
 
-/// One claim of the id token gets another value, or none.
-fn alter(reply: &mut Reply, claim: &str, value: Option<Value>) {
-    let Some(id_token) = &mut reply.id_token else {
+/// Replaces a claim of the ID token, or removes it if `value` is `None`.
+fn set_claim(response: &mut TokenResponse, claim: &str, value: Option<Value>) {
+    let Some(id_token) = &mut response.id_token else {
         return;
     };
-    let payload = id_token.split('.').nth(1).expect("an id token has three parts");
-    let payload = URL_SAFE_NO_PAD.decode(payload).expect("we encoded it");
-    let mut claims: Value = serde_json::from_slice(&payload).expect("we encoded it");
+    let payload = id_token.split('.').nth(1).expect("an ID token has three parts");
+    let payload = URL_SAFE_NO_PAD.decode(payload).expect("the stand-in encoded it");
+    let mut claims: Value = serde_json::from_slice(&payload).expect("the stand-in encoded it");
     let object = claims.as_object_mut().expect("claims are an object");
     match value {
         Some(value) => object.insert(claim.into(), value),
@@ -190,11 +192,11 @@ fn alter(reply: &mut Reply, claim: &str, value: Option<Value>) {
 }
 
 fn status_code(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).expect("ordered status is one of HTTP")
+    StatusCode::from_u16(status).expect("the status is a valid HTTP status")
 }
 
 mod deserialize {
-    //! Defaults that depend on the code.
+    //! Deserializes [`super::Fault::Aadsts`] with defaults that depend on the code.
 
     use serde::{Deserialize, Deserializer};
 
@@ -211,13 +213,13 @@ mod deserialize {
     pub(super) fn aadsts<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<(u32, String, Option<String>, u16), D::Error> {
-        let ordered = Aadsts::deserialize(deserializer)?;
-        let refusal = refusal::Refusal::of(ordered.code);
+        let given = Aadsts::deserialize(deserializer)?;
+        let refusal = refusal::Refusal::new(given.code);
         Ok((
-            ordered.code,
-            ordered.error.unwrap_or(refusal.error),
-            ordered.suberror.or(refusal.suberror),
-            ordered.status.unwrap_or(refusal.status.as_u16()),
+            given.code,
+            given.error.unwrap_or(refusal.error),
+            given.suberror.or(refusal.suberror),
+            given.status.unwrap_or(refusal.status.as_u16()),
         ))
     }
 }

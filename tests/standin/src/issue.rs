@@ -1,4 +1,4 @@
-//! The successful answer of `/token`.
+//! The successful response of `/token`.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,20 +16,20 @@ use crate::scope::{self, Permission, Scopes};
 use crate::setup::Account;
 use crate::vault::{AccessToken, Vault};
 
-/// What a code, a refresh token or a device code entitles to.
+/// What an authorization code, a refresh token or a device code grants.
 pub(crate) struct Grant {
     pub client_id: String,
     pub account: Account,
-    /// What the token is asked for.
+    /// Scopes of this token request.
     pub scopes: Scopes,
-    /// What the person signed in for, which the next refresh token inherits.
+    /// Scopes of the sign-in, which the next refresh token inherits.
     pub signed_in: Scopes,
     pub offline_access: bool,
     pub nonce: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Reply {
+pub(crate) struct TokenResponse {
     pub token_type: String,
     pub scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,18 +45,23 @@ pub(crate) struct Reply {
     pub client_info: Option<String>,
 }
 
-impl Reply {
+impl TokenResponse {
     pub fn json(self, caller: &Caller) -> Response {
         (caller.headers(), Json(self)).into_response()
     }
 }
 
 impl Grant {
-    pub fn issue(self, platform: &Platform, vault: &mut Vault, wants_client_info: bool) -> Result<Reply, Refusal> {
+    pub fn issue(
+        self,
+        platform: &Platform,
+        vault: &mut Vault,
+        wants_client_info: bool,
+    ) -> Result<TokenResponse, Refusal> {
         let resource = self.scopes.resource()?;
         let permissions = vault.consented(&self.client_id, &self.account, &self.scopes.permissions)?;
         let lifetime = platform.setup.access_token_lifetime;
-        let access_token = vault.secret(self.access_token(platform, resource, &permissions));
+        let access_token = vault.record_secret(self.access_token(platform, resource, &permissions));
         let entry = AccessToken {
             account: self.account.clone(),
             permissions: permissions.clone(),
@@ -66,7 +71,7 @@ impl Grant {
         let refresh_token = self.offline_access.then(|| {
             vault.issue_refresh_token(&platform.setup, &self.client_id, &self.account, self.signed_in.clone())
         });
-        Ok(Reply {
+        Ok(TokenResponse {
             token_type: "Bearer".into(),
             scope: self.scope(resource, &permissions),
             expires_in: Some(lifetime.as_secs().into()),
@@ -81,29 +86,34 @@ impl Grant {
         })
     }
 
-    /// Microsoft names the scopes of OpenID Connect for Graph only.
+    /// Returns the `scope` of the response. Microsoft includes the OpenID Connect scopes for Graph only.
     fn scope(&self, resource: &str, permissions: &[Permission]) -> String {
         let openid = [("profile", self.scopes.profile), ("openid", self.scopes.openid), ("email", self.scopes.email)];
         let is_graph = scope::is_graph(resource);
-        let openid = openid.iter().filter(|(_, asked)| *asked && is_graph).map(|(name, _)| (*name).to_owned());
+        let openid = openid.iter().filter(|(_, requested)| *requested && is_graph).map(|(name, _)| (*name).to_owned());
         openid.chain(permissions.iter().map(ToString::to_string)).collect::<Vec<_>>().join(" ")
     }
 
     fn access_token(&self, platform: &Platform, resource: &str, permissions: &[Permission]) -> String {
         let names: Vec<&str> = permissions.iter().map(|permission| permission.name.as_str()).collect();
-        let claims = json!({
-            "aud": resource,
-            "iss": format!("https://sts.windows.net/{}/", self.account.tenant),
-            "appid": self.client_id,
-            "oid": self.account.object_id,
-            "scp": names.join(" "),
-            "tid": self.account.tenant,
-            "uti": random::text(22),
-            "ver": "1.0",
-        });
-        let length = random::within(platform.setup.access_token_length.clone());
-        let unsigned = encode(&claims, "");
-        // The "signature" brings the token to the wanted length.
+        let length = random::number_in(platform.setup.access_token_length.clone());
+        let unsigned = |id_length: usize| {
+            let claims = json!({
+                "aud": resource,
+                "iss": format!("https://sts.windows.net/{}/", self.account.tenant),
+                "appid": self.client_id,
+                "oid": self.account.object_id,
+                "scp": names.join(" "),
+                "tid": self.account.tenant,
+                "uti": random::text(id_length),
+                "ver": "1.0",
+            });
+            encode(&claims, "")
+        };
+        // No bytes have 4n + 1 characters as base64url.
+        let unsigned = [22, 23].map(unsigned);
+        let unsigned = unsigned.into_iter().find(|text| length.saturating_sub(text.len()) % 4 != 1).unwrap_or_default();
+        // Random bytes instead of a signature fill the token up to the chosen length.
         let signature = random::encoded_bytes(length.saturating_sub(unsigned.len()).max(43));
         unsigned + &signature
     }
@@ -137,7 +147,8 @@ impl Grant {
     }
 }
 
-/// Three parts like a JWT's. The signature is none: clients get it over TLS and need not check it (OpenID Connect Core §3.1.3.7).
+/// Encodes claims as a JWT. `signature` is arbitrary text: clients receive an ID token over TLS and need not verify its
+/// signature (OpenID Connect Core §3.1.3.7).
 pub(crate) fn encode(claims: &Value, signature: &str) -> String {
     let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "standin" });
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -145,10 +156,10 @@ pub(crate) fn encode(claims: &Value, signature: &str) -> String {
 }
 
 pub(crate) fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set after 1970").as_secs()
 }
 
-/// Pairwise: differs from client to client.
+/// Returns a pairwise subject identifier, which differs from client to client.
 fn subject(client_id: &str, account: &Account) -> String {
     use sha2::{Digest, Sha256};
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{client_id} {}", account.object_id)))

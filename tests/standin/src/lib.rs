@@ -1,13 +1,13 @@
 //! A strict stand-in for the Microsoft identity platform, on loopback, for tests.
 //!
-//! It grants nothing that Microsoft would refuse, refuses in Microsoft's words, and fails on order:
+//! It rejects what Microsoft rejects, with Microsoft's codes and texts, and it injects faults:
 //!
 //! ```
 //! use standin::{ADA, Browser, Fault, PUBLIC_CLIENT_ID, Standin};
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let standin = Standin::start();
-//! standin.order(Fault::aadsts(50196)); // what POST /token answers next
+//! standin.order(Fault::aadsts(50196)); // for the next POST to /token
 //!
 //! let authorize = format!(
 //!     "{}oauth2/v2.0/authorize?client_id={PUBLIC_CLIENT_ID}&response_type=code&redirect_uri=https://localhost:7598/\
@@ -22,10 +22,15 @@
 //! # }
 //! ```
 //!
-//! Where it differs from Microsoft: it takes S256 challenges only; a token carries the scopes asked for, not all that
-//! were ever consented to; an empty `client_secret` of a public client is refused; `slow_down` is played as RFC 8628
-//! has it; id tokens are not signed; no person stays signed in; and the grants for services (client credentials,
-//! on behalf of) and passwords do not exist.
+//! It differs from Microsoft in these points:
+//!
+//! - It accepts S256 code challenges only.
+//! - A token has the requested scopes, not all scopes that were ever consented to.
+//! - A public client must not send a `client_secret`, not even an empty one.
+//! - It sends `slow_down` as RFC 8628 describes it.
+//! - ID tokens are not signed.
+//! - Users do not stay signed in.
+//! - The grants for services (client credentials, on behalf of) and for passwords are not supported.
 
 mod authorize;
 mod browser;
@@ -68,11 +73,11 @@ pub use setup::{
 
 use platform::Platform;
 
-/// The scopes of a seeded sign-in: what a refresh that names none falls back to.
+/// The scopes of a seeded sign-in, which a refresh request without a `scope` uses.
 const SEEDED_SCOPES: &str = "openid profile offline_access https://outlook.office.com/IMAP.AccessAsUser.All \
                              https://outlook.office.com/SMTP.Send";
 
-/// A running stand-in; it stops when dropped, and with it whatever still hangs on it.
+/// A running stand-in. Dropping it stops the server and closes all connections.
 pub struct Standin {
     platform: Arc<Platform>,
     port: u16,
@@ -84,23 +89,23 @@ pub struct Standin {
 }
 
 impl Standin {
-    /// Starts one with the usual applications and accounts on a free port.
+    /// Starts a stand-in with the default applications and accounts on a free port.
     #[must_use]
     pub fn start() -> Standin {
         Standin::start_with(Setup::default())
     }
 
-    /// Starts one.
+    /// Starts a stand-in with this setup.
     ///
     /// # Panics
     ///
-    /// If the port is taken or the certificate cannot be written: a test cannot go on then.
+    /// Panics if the port is taken or the certificate cannot be written.
     #[must_use]
     pub fn start_with(setup: Setup) -> Standin {
         let listeners = server::bind(setup.port).expect("the port is free on loopback");
         let port = listeners[0].local_addr().expect("a bound listener has an address").port();
-        let (ca_pem, config) = certificate::generate().expect("a certificate is made");
-        let (directory, temporary) = directory(&setup).expect("there is a folder for the certificate");
+        let (ca_pem, config) = certificate::generate().expect("the certificate is created");
+        let (directory, temporary) = directory(&setup).expect("the folder for the certificate is created");
         let ca_file = directory.join("standin-ca.pem");
         std::fs::write(&ca_file, &ca_pem).expect("the certificate is written");
 
@@ -115,117 +120,117 @@ impl Standin {
                     listener.set_nonblocking(true).expect("a listener can be switched to nonblocking");
                     tokio::spawn(server::accept(served.clone(), listener, tls.clone()));
                 }
-                // An error means that the stand-in was dropped, too.
+                // An error also means that the stand-in was dropped.
                 let _ = stopped.await;
             });
         });
         Standin { platform, port, ca_pem, ca_file, stop: Some(stop), thread: Some(thread), _directory: temporary }
     }
 
-    /// Its port on 127.0.0.1, and on ::1 where there is one.
+    /// Returns the port on 127.0.0.1, and on ::1 if the machine has IPv6.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `https://localhost:PORT`.
+    /// Returns `https://localhost:PORT`.
     #[must_use]
     pub fn origin(&self) -> String {
         self.platform.origin.clone()
     }
 
-    /// `https://localhost:PORT/common/`.
+    /// Returns `https://localhost:PORT/common/`.
     #[must_use]
     pub fn authority(&self) -> String {
         self.authority_of("common")
     }
 
-    /// The authority of a tenant: its id, its domain, `organizations` or `consumers`.
+    /// Returns the authority of a tenant, given by its ID or domain, or as `organizations` or `consumers`.
     #[must_use]
     pub fn authority_of(&self, tenant: &str) -> String {
         format!("{}/{tenant}/", self.platform.origin)
     }
 
-    /// A PEM file with the authority of its certificate.
+    /// Returns the path of a PEM file with the certificate authority.
     #[must_use]
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
     }
 
-    /// The text of [`Standin::ca_file`].
+    /// Returns the content of [`Standin::ca_file`].
     #[must_use]
     pub fn ca_pem(&self) -> String {
         self.ca_pem.clone()
     }
 
-    /// The next POST to the token endpoint gets this fault; several wait in the order given.
+    /// Injects a fault into the next response of the token endpoint. Several faults are used in the given order.
     pub fn order(&self, fault: Fault) {
         self.order_times(fault, 1);
     }
 
-    /// As [`Standin::order`], `times` times.
+    /// Injects a fault into the next `times` responses; see [`Standin::order`].
     pub fn order_times(&self, fault: Fault, times: usize) {
         self.platform.faults().extend(std::iter::repeat_n(fault, times));
     }
 
-    /// Forgets the faults that still wait.
+    /// Removes the faults that are still queued.
     pub fn clear_orders(&self) {
         self.platform.faults().clear();
     }
 
-    /// Everything it was asked, in order, but for `/standin/…`.
+    /// Returns all requests in order, except those to `/standin/…`.
     #[must_use]
     pub fn requests(&self) -> Vec<Logged> {
         self.platform.log().clone()
     }
 
-    /// How often a token was asked for.
+    /// Returns the number of token requests.
     #[must_use]
     pub fn token_requests(&self) -> usize {
         self.platform.token_requests()
     }
 
-    /// How many TCP connections it accepted.
+    /// Returns the number of accepted TCP connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.platform.connections.load(Ordering::Relaxed)
     }
 
-    /// A refresh token as if that account had signed in, and consented to everything.
+    /// Issues a refresh token as if this account had signed in and consented to every permission.
     ///
     /// # Panics
     ///
-    /// If the setup has no such application or account.
+    /// Panics if the setup does not contain this application and this account.
     #[must_use]
     pub fn seed_refresh_token(&self, client_id: &str, account: &str) -> String {
         seed(&self.platform, client_id, account).expect("the setup has this application and this account")
     }
 
-    /// From now on every refresh token issued so far is refused with this code, as 700082 or 50173.
+    /// Revokes every refresh token issued so far. Each is then refused with this code, such as 700082 or 50173.
     pub fn revoke_all(&self, aadsts: u32) {
         self.platform.vault().revoke_all(aadsts);
     }
 
-    /// Whether an access token was issued here and has not expired.
+    /// Returns whether this stand-in issued the access token and it has not expired.
     #[must_use]
     pub fn is_valid_access_token(&self, token: &str) -> bool {
         self.platform.vault().valid_access_token(token).is_some()
     }
 
-    /// Whether a refresh token was issued here and not refused since.
+    /// Returns whether this stand-in issued the refresh token and still accepts it.
     #[must_use]
     pub fn is_valid_refresh_token(&self, token: &str) -> bool {
         self.platform.vault().is_valid_refresh_token(token)
     }
 
-    /// All access tokens, refresh tokens, codes and device codes issued so far, and the code verifiers shown:
-    /// what must turn up in no log.
+    /// Returns all access tokens, refresh tokens, codes and device codes issued so far, and the code verifiers
+    /// received. None of them may appear in a log.
     #[must_use]
     pub fn issued_secrets(&self) -> Vec<String> {
         self.platform.vault().secrets.clone()
     }
 
-    /// Whether a rotated refresh token is refused from then on. Microsoft lets it live.
+    /// Sets whether a refresh token is refused after its rotation. Microsoft keeps accepting it.
     pub fn set_single_use_refresh_tokens(&self, on: bool) {
         self.platform.vault().single_use_refresh_tokens = on;
     }
@@ -235,13 +240,13 @@ impl Drop for Standin {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Its panic has been printed, and a second one while dropping would abort.
+            // The thread's panic is already printed, and a second panic while dropping would abort.
             let _ = thread.join();
         }
     }
 }
 
-/// The folder asked for, or a temporary one.
+/// Creates the configured folder, or a temporary one.
 fn directory(setup: &Setup) -> std::io::Result<(PathBuf, Option<TempDir>)> {
     if let Some(directory) = &setup.directory {
         std::fs::create_dir_all(directory)?;

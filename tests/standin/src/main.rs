@@ -1,5 +1,5 @@
-//! The stand-in as a program, for tests that are not written in Rust and for a look with a browser.
-#![allow(clippy::disallowed_macros, reason = "a program with words on stdout")]
+//! The stand-in as a program, for tests that are not written in Rust and for use with a real browser.
+#![allow(clippy::disallowed_macros, reason = "this program prints text on stdout")]
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use tokio::io::AsyncReadExt as _;
 
 const USAGE: &str = "\
 usage: standin [OPTION]...
-A stand-in for the Microsoft identity platform on loopback. It prints where it is, then `ready`,
-and runs until its standard input closes or it gets SIGTERM or SIGINT.
+Runs a stand-in for the Microsoft identity platform on loopback. Prints its settings, then `ready`,
+and runs until standard input closes or it receives SIGTERM or SIGINT.
 
-  --port N                      port, 0 for a free one
-  --directory DIR               where to write standin-ca.pem; a temporary folder otherwise
-  --single-use                  refuse a refresh token once it was rotated
+  --port N                      port to listen on (default: a free port)
+  --directory DIR               folder for standin-ca.pem (default: a temporary folder)
+  --single-use                  refuse a refresh token after its rotation
   --without-pkce                do not require a code challenge
-  --access-token-lifetime SECS  default: something between 3600 and 5400
+  --access-token-lifetime SECS  default: random, 3600 to 5400
   --device-code-interval SECS   default: 5
   --device-code-lifetime SECS   default: 900
 ";
@@ -30,13 +30,13 @@ fn main() -> Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(setup))?;
-    // Its reader of the standard input may wait for ever.
+    // Does not wait for the task that reads standard input, which may block forever.
     runtime.shutdown_background();
     Ok(())
 }
 
 async fn serve(setup: Setup) -> Result<()> {
-    // Who reads `ready` may send a signal at once: listen for it before.
+    // Listen before printing `ready`: the program that reads it may send a signal at once.
     let signal = signal()?;
     let standin = Standin::start_with(setup);
     let mut stdout = std::io::stdout();
@@ -52,11 +52,11 @@ async fn serve(setup: Setup) -> Result<()> {
     Ok(())
 }
 
-/// None if help was asked for.
+/// Parses the arguments. Returns `None` if they ask for help.
 fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Option<Setup>> {
     let mut setup = Setup::default();
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().with_context(|| format!("{argument} wants a value\n\n{USAGE}"));
+        let mut value = || arguments.next().with_context(|| format!("{argument} needs a value\n\n{USAGE}"));
         match argument.as_str() {
             "--port" => setup.port = value()?.parse().context("--port")?,
             "--directory" => setup.directory = Some(PathBuf::from(value()?)),
@@ -66,14 +66,14 @@ fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Option<Setup>> {
             "--device-code-interval" => setup.device_code_interval = seconds(&value()?)?,
             "--device-code-lifetime" => setup.device_code_lifetime = seconds(&value()?)?,
             "--help" | "-h" => return Ok(None),
-            other => bail!("{other} is not known\n\n{USAGE}"),
+            other => bail!("unknown option {other}\n\n{USAGE}"),
         }
     }
     Ok(Some(setup))
 }
 
 fn seconds(text: &str) -> Result<Duration> {
-    let seconds = text.parse().with_context(|| format!("{text} is no number of seconds"))?;
+    let seconds = text.parse().with_context(|| format!("{text} is not a number of seconds"))?;
     Ok(Duration::from_secs(seconds))
 }
 
@@ -83,7 +83,7 @@ async fn input_closed() {
     while input.read(&mut ignored).await.is_ok_and(|length| length > 0) {}
 }
 
-/// Listens from the call on, not only from the first poll.
+/// Listens from the time of the call, not from the first poll.
 #[cfg(unix)]
 fn signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -99,7 +99,7 @@ fn signal() -> Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn signal() -> Result<impl Future<Output = ()>> {
     Ok(async {
-        // An error means that there is no way to be interrupted.
+        // An error means that Ctrl-C cannot be received.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

@@ -1,8 +1,8 @@
-//! The few HTML pages.
+//! HTML pages.
 
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
-/// Characters that mean something in HTML become references.
+/// Escapes text for HTML.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -35,7 +35,7 @@ pub(crate) fn error(error: &str, description: &str) -> String {
     page("Sign in", &body)
 }
 
-/// A form with one button; the hidden fields go with it.
+/// Returns a form with hidden fields and one button.
 pub(crate) fn button(action: &str, fields: &[(&str, &str)], id: &str, label: &str) -> String {
     let fields: String = fields
         .iter()

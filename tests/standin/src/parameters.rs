@@ -1,4 +1,4 @@
-//! Parameters of a query or a form, each at most once.
+//! The parameters of a query or a form.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,23 @@ use crate::refusal::Refusal;
 pub(crate) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
-    /// RFC 6749 §3.1: no parameter more than once.
+    /// Parses form-encoded parameters. A parameter must not occur twice (RFC 6749 §3.1).
     pub fn parse(encoded: &[u8]) -> Result<Parameters, Refusal> {
         if !encoded.is_ascii() {
-            return Err(Refusal::of(9002313));
+            return Err(Refusal::new(9002313));
         }
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(encoded) {
             if parameters.insert(name.to_string(), value.into_owned()).is_some() {
                 let message = format!("The request is not properly formatted. The parameter '{name}' is duplicated.");
-                return Err(Refusal::saying(9000411, message));
+                return Err(Refusal::with_message(9000411, message));
             }
         }
         Ok(Parameters(parameters))
     }
 
-    /// A body that does not call itself a form has no parameters, and the first one is missed.
-    pub fn of_form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Refusal> {
+    /// Parses a form. A body with another content type has no parameters, so that the first required one is missing.
+    pub fn from_form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Refusal> {
         if is_form(headers) { Parameters::parse(body) } else { Ok(Parameters::default()) }
     }
 
@@ -36,14 +36,14 @@ impl Parameters {
         self.0.get(name).map(String::as_str)
     }
 
-    /// RFC 6749 §3.1: a parameter without a value counts as omitted.
+    /// Returns a required parameter. A parameter without a value counts as omitted (RFC 6749 §3.1).
     pub fn required(&self, name: &str) -> Result<&str, Refusal> {
-        self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(name))
+        self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing_parameter(name))
     }
 }
 
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }

@@ -1,4 +1,4 @@
-//! What all endpoints share.
+//! State and types that all endpoints share.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 use crate::setup::{Account, App, Setup, Tenant};
 use crate::vault::Vault;
 
-/// A request that the stand-in was asked.
+/// A request in the log.
 #[derive(Debug, Clone, Serialize)]
 pub struct Logged {
     /// HTTP method.
@@ -29,15 +29,15 @@ pub struct Logged {
     pub path: String,
     /// Parameters of the query and of a form.
     pub parameters: BTreeMap<String, String>,
-    /// `User-Agent`, where there was one.
+    /// `User-Agent`, if the request had one.
     pub user_agent: Option<String>,
-    /// `Content-Type`, where there was one.
+    /// `Content-Type`, if the request had one.
     pub content_type: Option<String>,
-    /// Status answered; 0 while, or if, there was no answer.
+    /// Status of the response; 0 if there is no response.
     pub status: u16,
 }
 
-/// The tenants that stand for others, as in `/common/`.
+/// Names that stand for several tenants, as in `/common/`.
 const SHARED_TENANTS: [&str; 3] = ["common", "organizations", "consumers"];
 
 pub(crate) struct Platform {
@@ -85,7 +85,7 @@ impl Platform {
         self.setup.accounts.iter().find(|account| account.address.eq_ignore_ascii_case(address))
     }
 
-    /// The tenant of the path, or none for the shared ones.
+    /// Returns the tenant with this ID or domain; `None` for a shared tenant such as `common`.
     pub fn tenant(&self, name: &str) -> Result<Option<&Tenant>, Refusal> {
         if SHARED_TENANTS.contains(&name) {
             return Ok(None);
@@ -96,18 +96,18 @@ impl Platform {
                 "Tenant '{name}' not found. Check to make sure you have the correct tenant ID and are \
                  signing into the correct cloud."
             );
-            Refusal::saying(90002, message)
+            Refusal::with_message(90002, message)
         };
         self.setup.tenants.iter().find(named).map(Some).ok_or_else(not_found)
     }
 
-    /// The application, if it can be used at this tenant.
+    /// Returns the application, if it can be used in this tenant.
     pub fn app(&self, client_id: &str, tenant: &str) -> Result<&App, Refusal> {
         let own = self.tenant(tenant)?;
         let not_found = || {
             let message =
                 format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
-            Refusal::saying(700016, message)
+            Refusal::with_message(700016, message)
         };
         let app = self.setup.apps.iter().find(|app| app.id == client_id).ok_or_else(not_found)?;
         match (&app.tenant, own) {
@@ -118,42 +118,42 @@ impl Platform {
                      tenant-specific endpoint or configure the application to be multi-tenant.",
                     app.name
                 );
-                Err(Refusal::saying(50194, message))
+                Err(Refusal::with_message(50194, message))
             }
             (Some(only), Some(tenant)) if *only != tenant.id => Err(not_found()),
             _ => Ok(app),
         }
     }
 
-    /// Those who can sign in at this tenant.
-    pub fn accounts_of(&self, tenant: &str) -> Result<Vec<&Account>, Refusal> {
+    /// Returns the accounts that can sign in to this tenant.
+    pub fn accounts_in(&self, tenant: &str) -> Result<Vec<&Account>, Refusal> {
         let own = self.tenant(tenant)?;
-        let at_home = |account: &&Account| match own {
+        let can_sign_in = |account: &&Account| match own {
             Some(tenant) => account.tenant == tenant.id,
             // All accounts of the stand-in are work accounts.
             None => tenant != "consumers",
         };
-        Ok(self.setup.accounts.iter().filter(at_home).collect())
+        Ok(self.setup.accounts.iter().filter(can_sign_in).collect())
     }
 
-    /// The account, if it can sign in at this tenant.
-    pub fn account_of(&self, tenant: &str, address: &str) -> Result<&Account, Refusal> {
-        let found = self.accounts_of(tenant)?.into_iter().find(|account| account.address.eq_ignore_ascii_case(address));
+    /// Returns the account, if it can sign in to this tenant.
+    pub fn account_in(&self, tenant: &str, address: &str) -> Result<&Account, Refusal> {
+        let found = self.accounts_in(tenant)?.into_iter().find(|account| account.address.eq_ignore_ascii_case(address));
         found.ok_or_else(|| {
             let message = format!(
                 "User account '{address}' does not exist in tenant '{tenant}' and cannot access the application in that tenant."
             );
-            Refusal::saying(50020, message)
+            Refusal::with_message(50020, message)
         })
     }
 }
 
-/// A test that panics must not take the others with it.
+/// Locks the mutex even if it is poisoned, so that a panic in one test does not fail the others.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who asks: what every answer repeats.
+/// Values from a request that its response repeats.
 pub(crate) struct Caller {
     pub origin: String,
     pub correlation_id: String,
@@ -161,10 +161,10 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// As Microsoft answers every request about tokens.
+    /// Returns the headers that Microsoft sends with every response about tokens.
     pub fn headers(&self) -> HeaderMap {
-        let correlation_id = HeaderValue::from_str(&self.correlation_id).expect("it came in a header or is a GUID");
-        let request_id = HeaderValue::from_str(&random::guid()).expect("a GUID fits into a header");
+        let correlation_id = HeaderValue::from_str(&self.correlation_id).expect("the ID came in a header or is a GUID");
+        let request_id = HeaderValue::from_str(&random::guid()).expect("a GUID is a valid header value");
         // RFC 9110 §5.6.7.
         let format =
             format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");

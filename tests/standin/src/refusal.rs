@@ -1,4 +1,4 @@
-//! Refusals in Microsoft's shape.
+//! Refusals in Microsoft's format.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -14,7 +14,7 @@ use crate::random;
 
 mod known;
 
-/// A request that is refused, and why.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub code: u32,
@@ -25,8 +25,8 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub fn of(code: u32) -> Refusal {
-        let (error, suberror, message) = known::known(code);
+    pub fn new(code: u32) -> Refusal {
+        let (error, suberror, message) = known::lookup(code);
         let status = match error {
             "invalid_client" => StatusCode::UNAUTHORIZED,
             "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
@@ -35,20 +35,20 @@ impl Refusal {
         Refusal { code, error: error.into(), suberror: suberror.map(Into::into), message: message.into(), status }
     }
 
-    pub fn saying(code: u32, message: impl Into<String>) -> Refusal {
-        Refusal { message: message.into(), ..Refusal::of(code) }
+    pub fn with_message(code: u32, message: impl Into<String>) -> Refusal {
+        Refusal { message: message.into(), ..Refusal::new(code) }
     }
 
-    pub fn missing(parameter: &str) -> Refusal {
-        Refusal::saying(900144, format!("The request body must contain the following parameter: '{parameter}'."))
+    pub fn missing_parameter(parameter: &str) -> Refusal {
+        Refusal::with_message(900144, format!("The request body must contain the following parameter: '{parameter}'."))
     }
 
-    /// RFC 8628 §3.5; Microsoft has no code of its own for it.
+    /// Returns the error `slow_down` (RFC 8628 §3.5), for which Microsoft has no code.
     pub fn slow_down() -> Refusal {
         Refusal {
             error: "slow_down".into(),
             message: "Polling faster than the announced interval.".into(),
-            ..Refusal::of(70016)
+            ..Refusal::new(70016)
         }
     }
 
@@ -56,13 +56,14 @@ impl Refusal {
         Refusal { error: error.into(), ..self }
     }
 
-    /// The answer of an endpoint that speaks JSON.
+    /// Returns the refusal as JSON.
     pub fn json(self, caller: &Caller) -> Response {
         let status = self.status;
         (status, caller.headers(), Json(self.body(caller))).into_response()
     }
 
-    /// The answer to a browser: a page, never a redirect to an address that may not be the client's.
+    /// Returns the refusal as a page for a browser. It does not redirect, because the redirect URI may not be the
+    /// client's.
     pub fn html(self, caller: &Caller) -> Response {
         let body = self.body(caller);
         let page = page::error(&body.error, &body.error_description);
@@ -90,7 +91,7 @@ impl Refusal {
     }
 }
 
-/// The JSON of a refusal.
+/// The JSON body of a refusal.
 #[derive(Debug, Serialize)]
 pub(crate) struct Body {
     pub error: String,

@@ -1,4 +1,4 @@
-//! Those to whom access tokens are shown: a mail server (by way of tokeninfo) and Microsoft Graph.
+//! Endpoints that accept access tokens: tokeninfo for a mail server, and Microsoft Graph.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -13,7 +13,7 @@ use crate::random;
 use crate::scope;
 use crate::setup::Account;
 
-/// GET `/tokeninfo?access_token=…`, in the words that Dovecot's `passdb oauth2` can be told to look for.
+/// GET `/tokeninfo?access_token=…`, with fields that Dovecot's `passdb oauth2` can be configured for.
 pub(crate) async fn tokeninfo(State(platform): Shared, RawQuery(query): RawQuery) -> Response {
     let parameters = Parameters::parse(query.unwrap_or_default().as_bytes()).unwrap_or_default();
     let token = parameters.get("access_token").unwrap_or_default();
@@ -28,7 +28,7 @@ pub(crate) async fn tokeninfo(State(platform): Shared, RawQuery(query): RawQuery
 
 /// GET `/v1.0/me` of Graph.
 pub(crate) async fn me(State(platform): Shared, headers: HeaderMap) -> Response {
-    let account = match graph(&platform, &headers, "User.Read") {
+    let account = match graph_account(&platform, &headers, "User.Read") {
         Ok(account) => account,
         Err(refusal) => return refusal.into_response(),
     };
@@ -43,7 +43,7 @@ pub(crate) async fn me(State(platform): Shared, headers: HeaderMap) -> Response 
 
 /// GET `/v1.0/me/calendar` of Graph.
 pub(crate) async fn calendar(State(platform): Shared, headers: HeaderMap) -> Response {
-    let account = match graph(&platform, &headers, "Calendars.Read") {
+    let account = match graph_account(&platform, &headers, "Calendars.Read") {
         Ok(account) => account,
         Err(refusal) => return refusal.into_response(),
     };
@@ -57,8 +57,9 @@ pub(crate) async fn calendar(State(platform): Shared, headers: HeaderMap) -> Res
     Json(calendar).into_response()
 }
 
-/// The account of a token for Graph with this permission, or one that includes it (`X.Read` in `X.ReadWrite`).
-fn graph(platform: &Platform, headers: &HeaderMap, permission: &str) -> Result<Account, GraphRefusal> {
+/// Returns the account of a Graph token with this permission, or with one that includes it (`X.ReadWrite` includes
+/// `X.Read`).
+fn graph_account(platform: &Platform, headers: &HeaderMap, permission: &str) -> Result<Account, GraphRefusal> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let bearer = bearer.ok_or(GraphRefusal::unauthenticated("Access token is empty."))?;
     let vault = platform.vault();
@@ -91,7 +92,7 @@ impl IntoResponse for GraphRefusal {
         let request_id = random::guid();
         let inner = json!({ "request-id": request_id, "client-request-id": request_id });
         let body = json!({ "error": { "code": self.code, "message": self.message, "innerError": inner } });
-        // RFC 9110 §15.5.2 wants it with every 401; it does no harm with a 403.
+        // RFC 9110 §15.5.2 requires this header with every 401; with a 403 it does no harm.
         (self.status, [(WWW_AUTHENTICATE, "Bearer")], Json(body)).into_response()
     }
 }

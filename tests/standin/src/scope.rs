@@ -1,4 +1,4 @@
-//! Scopes: those of OpenID Connect, and permissions on a resource.
+//! Scopes of OpenID Connect, and permissions on resources.
 
 use std::collections::BTreeSet;
 
@@ -29,10 +29,10 @@ const GRAPH: &[&str] = &[
     "SMTP.Send",
 ];
 
-/// A scope without a resource is one of Graph.
+/// The resource of a scope without a URL, such as `Mail.Read`.
 const DEFAULT_RESOURCE: &str = "https://graph.microsoft.com";
 
-/// Resources with their permissions, of all clouds, for a client may be set up for another cloud.
+/// The resources of all clouds with their permissions, because a client may be configured for another cloud.
 const RESOURCES: &[(&str, &[&str])] = &[
     ("https://outlook.office.com", OUTLOOK),
     ("https://outlook.office365.com", OUTLOOK),
@@ -43,7 +43,7 @@ const RESOURCES: &[(&str, &[&str])] = &[
     ("https://microsoftgraph.chinacloudapi.cn", GRAPH),
 ];
 
-/// A permission of a resource; `.default` stands for all that was consented to.
+/// A permission on a resource. `.default` means all permissions that have consent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Permission {
     pub resource: &'static str,
@@ -62,7 +62,7 @@ impl std::fmt::Display for Permission {
     }
 }
 
-/// What a `scope` parameter asks for.
+/// A parsed `scope` parameter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scopes {
     pub openid: bool,
@@ -91,18 +91,18 @@ impl Scopes {
         Ok(scopes)
     }
 
-    /// The one resource that a token can be for.
+    /// Returns the resource. Several are an error, because a token is valid for one resource only.
     pub fn resource(&self) -> Result<&'static str, Refusal> {
         let resources: BTreeSet<&'static str> = self.permissions.iter().map(|permission| permission.resource).collect();
         match resources.len() {
-            0 => Err(Refusal::of(28002)),
+            0 => Err(Refusal::new(28002)),
             1 => Ok(self.permissions[0].resource),
-            _ => Err(Refusal::of(28000)),
+            _ => Err(Refusal::new(28000)),
         }
     }
 
-    /// Those of the first resource only: what Microsoft falls back to where `/token` names no scope.
-    pub fn of_first_resource(mut self) -> Scopes {
+    /// Keeps only the first resource's permissions, as Microsoft does if a token request has no scope.
+    pub fn first_resource_only(mut self) -> Scopes {
         if let Some(first) = self.permissions.first().map(|permission| permission.resource) {
             self.permissions.retain(|permission| permission.resource == first);
         }
@@ -110,7 +110,7 @@ impl Scopes {
     }
 }
 
-/// Every permission there is, for a seeded sign-in.
+/// Returns every known permission, for a seeded sign-in.
 pub(crate) fn all() -> impl Iterator<Item = Permission> {
     RESOURCES
         .iter()
@@ -135,12 +135,12 @@ fn permission(word: &str) -> Result<Permission, Refusal> {
     }
     let Some((resource, names)) = RESOURCES.iter().find(|(known, _)| *known == resource) else {
         let message = format!("The resource principal named {resource} was not found in the tenant.");
-        return Err(Refusal::saying(500011, message));
+        return Err(Refusal::with_message(500011, message));
     };
     if name != ".default" && !names.contains(&name) {
         let message =
             format!("The application asked for scope '{name}' that doesn't exist on the resource '{resource}'.");
-        return Err(Refusal::saying(650053, message));
+        return Err(Refusal::with_message(650053, message));
     }
     Ok(Permission { resource, name: name.to_owned() })
 }
@@ -150,5 +150,5 @@ fn malformed(scope: &str) -> Refusal {
         "The provided request must include a 'scope' input parameter. \
          The provided value for the input parameter 'scope' is not valid. The scope '{scope}' is not valid."
     );
-    Refusal::saying(70011, message)
+    Refusal::with_message(70011, message)
 }

@@ -1,4 +1,4 @@
-//! The listener: TLS, HTTP/1.1, the log, and the bare connection for the faults that need it.
+//! The listener: TLS, HTTP/1.1, the request log, and the faults that break a connection.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -28,13 +28,13 @@ use crate::platform::{Logged, Platform};
 use crate::wire::Wire;
 use crate::{authorize, control, device, discovery, parameters, resource, token};
 
-/// No request here is longer.
-const LONGEST_BODY: usize = 1024 * 1024;
+/// Limit for a request's body.
+const MAX_BODY: usize = 1024 * 1024;
 
-/// Tries to find a port that is free on both addresses.
-const BIND_TRIES: usize = 16;
+/// Number of attempts to find a port that is free on both addresses.
+const BIND_ATTEMPTS: usize = 16;
 
-/// Where the control of the stand-in lives; not part of the log.
+/// Path of the control API, whose requests are not logged.
 const CONTROL: &str = "/standin/";
 
 fn router(platform: Arc<Platform>) -> Router {
@@ -55,25 +55,24 @@ fn router(platform: Arc<Platform>) -> Router {
         .with_state(platform)
 }
 
-/// Both loopback addresses on one port: `localhost` may mean either. A machine may have no IPv6.
+/// Binds one port on both loopback addresses, because `localhost` may mean either. IPv6 is optional.
 pub(crate) fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
-    for _ in 0..BIND_TRIES {
-        let four = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-        let six = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, four.local_addr()?.port())));
-        match six {
-            Ok(six) => return Ok(vec![four, six]),
+    for _ in 0..BIND_ATTEMPTS {
+        let v4 = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let v6 = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, v4.local_addr()?.port())));
+        match v6 {
+            Ok(v6) => return Ok(vec![v4, v6]),
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port == 0 => {}
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error),
-            Err(_) => return Ok(vec![four]),
+            Err(_) => return Ok(vec![v4]),
         }
     }
     Err(std::io::ErrorKind::AddrInUse.into())
 }
 
-/// Serves for as long as the runtime lives.
+/// Accepts connections until the runtime stops.
 pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: TlsAcceptor) {
-    let listener =
-        tokio::net::TcpListener::from_std(listener).expect("a listener of the standard library is one of tokio");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("tokio accepts a nonblocking listener");
     let router = router(platform.clone());
     loop {
         match listener.accept().await {
@@ -81,39 +80,39 @@ pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: 
                 platform.connections.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(connection(platform.clone(), router.clone(), tls.clone(), stream));
             }
-            // Out of file descriptors: wait for some to be given back.
+            // Out of file descriptors: wait until some are closed.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
 async fn connection(platform: Arc<Platform>, router: Router, tls: TlsAcceptor, stream: TcpStream) {
-    // Else small answers wait for the acknowledgement of the one before; without it they are just slower.
+    // Otherwise a small response waits for the acknowledgement of the previous one. An error only makes it slower.
     let _ = stream.set_nodelay(true);
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
-    let (order, mut ordered) = mpsc::channel(1);
-    let service = service_fn(|request| Box::pin(answer(platform.clone(), router.clone(), order.clone(), request)));
+    let (sender, mut faulty) = mpsc::channel(1);
+    let service = service_fn(|request| Box::pin(respond(platform.clone(), router.clone(), sender.clone(), request)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
-        // Its error is the client's affair: it went away or spoke no HTTP.
+        // An error means that the client went away or did not speak HTTP.
         _ = &mut connection => {}
-        Some((wire, response)) = ordered.recv() => {
+        Some((wire, response)) = faulty.recv() => {
             let stream = connection.into_parts().io.into_inner();
-            Wire::play(wire, response, stream).await;
+            Wire::execute(wire, response, stream).await;
         }
     }
 }
 
-async fn answer(
+async fn respond(
     platform: Arc<Platform>,
     mut router: Router,
-    order: mpsc::Sender<(Wire, Response)>,
+    sender: mpsc::Sender<(Wire, Response)>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, LONGEST_BODY).collect().await else {
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
     let body = body.to_bytes();
@@ -129,12 +128,12 @@ async fn answer(
     let Some(wire) = wire else {
         return Ok(response);
     };
-    // The connection stops this future when it takes over.
-    let _ = order.send((wire, response)).await;
+    // `connection` receives the response, and drops this future.
+    let _ = sender.send((wire, response)).await;
     std::future::pending().await
 }
 
-/// As Microsoft: MSAL appends to an authority that ends with a slash, and asks for `/common//v2.0/…`.
+/// Removes empty path segments, as Microsoft does: MSAL requests `/common//v2.0/…` if the authority ends with a slash.
 fn without_empty_segments(uri: &Uri) -> Uri {
     let mut path = uri.path().to_owned();
     while path.contains("//") {
@@ -144,7 +143,7 @@ fn without_empty_segments(uri: &Uri) -> Uri {
     format!("{path}{query}").parse().unwrap_or_else(|_| uri.clone())
 }
 
-/// The index of the new entry.
+/// Logs a request and returns the index of its entry.
 fn log(platform: &Platform, parts: &Parts, body: &[u8]) -> Option<usize> {
     let path = parts.uri.path();
     if path.starts_with(CONTROL) {

@@ -1,4 +1,4 @@
-//! Who and what is known to the stand-in: applications, accounts, tenants.
+//! The stand-in's configuration: applications, accounts, tenants.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use url::Url;
 
 use crate::random;
 
-/// A public client ("Mobile and desktop applications"): a secret is refused.
+/// A public client ("Mobile and desktop applications"), which must not send a secret.
 pub const PUBLIC_CLIENT_ID: &str = "4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10";
-/// A confidential client ("Web"): needs [`CLIENT_SECRET`].
+/// A confidential client ("Web"), which needs [`CLIENT_SECRET`].
 pub const CONFIDENTIAL_CLIENT_ID: &str = "8c1d5e3f-27ab-4f60-b9c2-1e7f4a9d6b25";
 /// The secret of [`CONFIDENTIAL_CLIENT_ID`].
 pub const CLIENT_SECRET: &str = "Sx8Q~standin.Secret-Of.The_Web~Client.01";
-/// A public client of one tenant only: refused at `/common/` with AADSTS50194.
+/// A public client for one tenant only, which `/common/` refuses with AADSTS50194.
 pub const SINGLE_TENANT_CLIENT_ID: &str = "b7e93d42-6c18-4a05-8f3d-92c4e0a1d736";
 /// The tenant of both accounts; its domain is `example.com`.
 pub const TENANT_ID: &str = "3e6f0c9a-41d7-4b82-9a5e-7c0b2d8f1e64";
@@ -26,20 +26,21 @@ pub const GRACE: &str = "grace@example.com";
 /// An application registration.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// Application (client) id.
+    /// Application (client) ID.
     pub id: String,
     /// Display name.
     pub name: String,
     /// Registered redirect URIs.
     pub redirect_uris: Vec<String>,
-    /// With a secret the redirect URIs are of the platform "Web", without one "Mobile and desktop applications".
+    /// Client secret. With a secret the redirect URIs belong to the platform "Web", without one to "Mobile and desktop
+    /// applications".
     pub secret: Option<String>,
-    /// The only tenant of a single-tenant application.
+    /// The tenant of a single-tenant application.
     pub tenant: Option<String>,
 }
 
 impl App {
-    /// A multi-tenant public client with the redirect URIs `https://localhost/` and `http://localhost/`.
+    /// Returns a multi-tenant public client with the redirect URIs `https://localhost/` and `http://localhost/`.
     #[must_use]
     pub fn public(id: &str, name: &str) -> App {
         App {
@@ -51,49 +52,50 @@ impl App {
         }
     }
 
-    /// The port of localhost is ignored, scheme, host and path are not; no path is the path `/`.
+    /// Returns whether the redirect URI is registered. The port of localhost is ignored; scheme, host and path must
+    /// match. An empty path is `/`.
     pub(crate) fn redirects_to(&self, redirect_uri: &str) -> bool {
-        let Ok(wanted) = Url::parse(redirect_uri) else {
+        let Ok(requested) = Url::parse(redirect_uri) else {
             return false;
         };
         self.redirect_uris
             .iter()
             .filter_map(|registered| Url::parse(registered).ok())
-            .any(|registered| without_loopback_port(registered) == without_loopback_port(wanted.clone()))
+            .any(|registered| without_loopback_port(registered) == without_loopback_port(requested.clone()))
     }
 }
 
 fn without_loopback_port(mut url: Url) -> Url {
     if url.host_str() == Some("localhost") {
-        // Fails only for addresses without a host.
+        // Fails only for URLs without a host.
         let _ = url.set_port(None);
     }
     url
 }
 
-/// A person's work account.
+/// A user's work account.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// User principal name and mail address.
     pub address: String,
     /// Display name.
     pub name: String,
-    /// Object id in the tenant.
+    /// Object ID in the tenant.
     pub object_id: String,
-    /// Id of the home tenant.
+    /// ID of the home tenant.
     pub tenant: String,
 }
 
 /// A directory of accounts.
 #[derive(Debug, Clone)]
 pub struct Tenant {
-    /// Tenant (directory) id.
+    /// Tenant (directory) ID.
     pub id: String,
-    /// A verified domain, accepted in the authority instead of the id.
+    /// A verified domain, which the authority may contain instead of the ID.
     pub domain: String,
 }
 
-/// How a stand-in is set up; start from [`Setup::default`] and change what the test is about.
+/// The configuration of a stand-in. Start from [`Setup::default`] and change what the test needs.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// Application registrations.
@@ -102,17 +104,17 @@ pub struct Setup {
     pub accounts: Vec<Account>,
     /// Tenants.
     pub tenants: Vec<Tenant>,
-    /// Refuse to authorize without a code challenge.
+    /// Whether an authorization request needs a code challenge.
     pub require_pkce: bool,
-    /// Rotated refresh tokens are refused from then on; Microsoft lets them live.
+    /// Whether a refresh token is refused after its rotation. Microsoft keeps accepting it.
     pub single_use_refresh_tokens: bool,
-    /// Announced polling interval; polling faster is answered with `slow_down`. Fractions of a second are dropped.
+    /// Polling interval in whole seconds. A client that polls faster gets `slow_down`.
     pub device_code_interval: Duration,
-    /// How long a device code can be approved.
+    /// Lifetime of a device code.
     pub device_code_lifetime: Duration,
-    /// How long an authorization code can be exchanged.
+    /// Lifetime of an authorization code.
     pub code_lifetime: Duration,
-    /// How long an access token is valid, the `expires_in` of the reply.
+    /// Lifetime of an access token, the `expires_in` of the response.
     pub access_token_lifetime: Duration,
     /// Length of access tokens in characters.
     pub access_token_length: RangeInclusive<usize>,
@@ -122,9 +124,9 @@ pub struct Setup {
     pub code_length: RangeInclusive<usize>,
     /// How far this server's clock is behind the machine's.
     pub clock_behind: Duration,
-    /// Port on loopback, 0 for a free one.
+    /// Port on loopback; 0 for any free port.
     pub port: u16,
-    /// Where the certificate of the authority is written; a temporary folder by default.
+    /// Folder for the certificate authority's PEM file; a temporary folder by default.
     pub directory: Option<PathBuf>,
 }
 
@@ -139,8 +141,8 @@ impl Default for Setup {
             device_code_interval: Duration::from_secs(5),
             device_code_lifetime: Duration::from_secs(15 * 60),
             code_lifetime: Duration::from_secs(10 * 60),
-            // Microsoft draws 60 to 90 minutes.
-            access_token_lifetime: Duration::from_secs(random::within(3_600..=5_400) as u64),
+            // Microsoft's lifetimes are random, 60 to 90 minutes.
+            access_token_lifetime: Duration::from_secs(random::number_in(3_600..=5_400) as u64),
             // Lengths as reported by users of Exchange Online.
             access_token_length: 1_500..=2_500,
             refresh_token_length: 1_000..=1_900,

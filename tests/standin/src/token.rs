@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::client;
-use crate::issue::{Grant, Reply};
+use crate::issue::{Grant, TokenResponse};
 use crate::parameters::Parameters;
 use crate::platform::{Caller, Platform, Shared};
 use crate::refusal::Refusal;
@@ -30,25 +30,30 @@ pub(crate) async fn token(
 ) -> Response {
     let fault = platform.faults().pop_front();
     if let Some(fault) = &fault
-        && let Some(answer) = fault.instead(&caller).await
+        && let Some(response) = fault.replacement(&caller).await
     {
-        return answer;
+        return response;
     }
-    let reply =
-        Parameters::of_form(&headers, &body).and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
-    match (reply, fault) {
-        (Ok(reply), Some(fault)) => fault.spoil(reply, &caller),
-        (Ok(reply), None) => reply.json(&caller),
+    let response = Parameters::from_form(&headers, &body)
+        .and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
+    match (response, fault) {
+        (Ok(response), Some(fault)) => fault.corrupt(response, &caller),
+        (Ok(response), None) => response.json(&caller),
         (Err(refusal), _) => refusal.json(&caller),
     }
 }
 
-/// GET of the same address.
+/// GET of the same URL, which Microsoft refuses.
 pub(crate) async fn get(caller: Caller) -> Response {
-    Refusal::of(900561).json(&caller)
+    Refusal::new(900561).json(&caller)
 }
 
-fn exchange(platform: &Platform, tenant: &str, headers: &HeaderMap, parameters: &Parameters) -> Result<Reply, Refusal> {
+fn exchange(
+    platform: &Platform,
+    tenant: &str,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<TokenResponse, Refusal> {
     let grant_type = parameters.required("grant_type")?;
     platform.tenant(tenant)?;
     let app = client::authenticate(platform, tenant, headers, parameters)?;
@@ -59,7 +64,7 @@ fn exchange(platform: &Platform, tenant: &str, headers: &HeaderMap, parameters: 
         DEVICE_CODE => device_code(&mut vault, tenant, app, parameters),
         other => {
             let message = format!("The app requested an unsupported grant type '{other}'.");
-            Err(Refusal::saying(70003, message))
+            Err(Refusal::with_message(70003, message))
         }
     }?;
     let wants_client_info = parameters.get("client_info") == Some("1");
@@ -77,27 +82,27 @@ fn authorization_code(
     let redirect_uri = parameters.required("redirect_uri")?;
     let verifier = parameters.get("code_verifier").filter(|verifier| !verifier.is_empty());
     if let Some(verifier) = verifier {
-        vault.secret(verifier.to_owned());
+        vault.record_secret(verifier.to_owned());
     }
     let code = vault.codes.get_mut(presented).filter(|code| code.flow.client_id == app.id);
-    let code = code.ok_or_else(|| unknown(presented))?;
+    let code = code.ok_or_else(|| unknown_grant(presented))?;
     if code.redeemed {
-        return Err(Refusal::of(54005));
+        return Err(Refusal::new(54005));
     }
     if code.issued.elapsed() > platform.setup.code_lifetime {
-        return Err(Refusal::of(70008));
+        return Err(Refusal::new(70008));
     }
-    platform.account_of(tenant, &code.account.address).map_err(|_| Refusal::of(700005))?;
+    platform.account_in(tenant, &code.account.address).map_err(|_| Refusal::new(700005))?;
     if code.flow.redirect_uri != redirect_uri {
         let message = format!(
             "The reply address '{redirect_uri}' does not match the reply address '{}' provided when requesting \
              Authorization code.",
             code.flow.redirect_uri
         );
-        return Err(Refusal::saying(500112, message));
+        return Err(Refusal::with_message(500112, message));
     }
     verify(verifier, code.flow.code_challenge.as_deref())?;
-    let scopes = asked(parameters, &code.flow.scopes)?;
+    let scopes = requested_scopes(parameters, &code.flow.scopes)?;
     code.redeemed = true;
     Ok(Grant {
         client_id: app.id.clone(),
@@ -109,12 +114,12 @@ fn authorization_code(
     })
 }
 
-/// RFC 7636 §4.6.
+/// Checks the code verifier against the challenge (RFC 7636 §4.6).
 fn verify(verifier: Option<&str>, challenge: Option<&str>) -> Result<(), Refusal> {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     match (verifier, challenge) {
         (None, None) => Ok(()),
-        (None, Some(_)) => Err(Refusal::of(50148)),
+        (None, Some(_)) => Err(Refusal::new(50148)),
         (Some(verifier), Some(challenge))
             if (43..=128).contains(&verifier.len())
                 && verifier.bytes().all(unreserved)
@@ -122,7 +127,7 @@ fn verify(verifier: Option<&str>, challenge: Option<&str>) -> Result<(), Refusal
         {
             Ok(())
         }
-        _ => Err(Refusal::of(501481)),
+        _ => Err(Refusal::new(501481)),
     }
 }
 
@@ -136,12 +141,12 @@ fn refresh_token(
     let presented = parameters.required("refresh_token")?;
     let single_use = vault.single_use_refresh_tokens;
     let token = vault.refresh_tokens.get_mut(presented).filter(|token| token.client_id == app.id);
-    let token = token.ok_or_else(|| unknown(presented))?;
+    let token = token.ok_or_else(|| unknown_grant(presented))?;
     if let Some(aadsts) = token.refused_with {
-        return Err(Refusal::of(aadsts));
+        return Err(Refusal::new(aadsts));
     }
-    platform.account_of(tenant, &token.account.address)?;
-    let scopes = asked(parameters, &token.scopes)?;
+    platform.account_in(tenant, &token.account.address)?;
+    let scopes = requested_scopes(parameters, &token.scopes)?;
     let (account, signed_in) = (token.account.clone(), token.scopes.clone());
     vault.consented(&app.id, &account, &scopes.permissions)?;
     if single_use && let Some(token) = vault.refresh_tokens.get_mut(presented) {
@@ -161,11 +166,11 @@ fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Paramete
     let presented = parameters.required("device_code")?;
     let device =
         vault.devices.get_mut(presented).filter(|device| device.client_id == app.id && device.tenant == tenant);
-    let device = device.ok_or_else(|| Refusal::of(70018))?;
+    let device = device.ok_or_else(|| Refusal::new(70018))?;
     let now = Instant::now();
     let early = device.not_before.is_some_and(|not_before| now < not_before);
     if early {
-        // RFC 8628 §3.5: 5 seconds more for this and all that follow.
+        // RFC 8628 §3.5: the interval grows by 5 seconds for this and all later requests.
         device.interval += std::time::Duration::from_secs(5);
     }
     device.not_before = Some(now + device.interval);
@@ -173,13 +178,14 @@ fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Paramete
         return Err(Refusal::slow_down());
     }
     let account = match &device.decision {
-        Decision::Redeemed => return Err(Refusal::of(54005)),
-        Decision::Declined => return Err(Refusal::of(65004).with_error("authorization_declined")),
-        Decision::Pending if device.expires <= now => return Err(Refusal::of(70020)),
-        Decision::Pending => return Err(Refusal::of(70016)),
+        Decision::Redeemed => return Err(Refusal::new(54005)),
+        Decision::Declined => return Err(Refusal::new(65004).with_error("authorization_declined")),
+        Decision::Pending if device.expires <= now => return Err(Refusal::new(70020)),
+        Decision::Pending => return Err(Refusal::new(70016)),
         Decision::Approved(account) => account.clone(),
     };
-    // The token request of a device code has no scope (RFC 8628 §3.4), and the sign-in's must do (azure-docs#42565).
+    // A device code's token request has no scope (RFC 8628 §3.4), so the sign-in's scopes count: they must be for one
+    // resource (azure-docs#42565).
     device.scopes.resource()?;
     device.decision = Decision::Redeemed;
     let scopes = device.scopes.clone();
@@ -193,22 +199,23 @@ fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Paramete
     })
 }
 
-/// The scopes of the token request, else those of the first resource of the sign-in.
-fn asked(parameters: &Parameters, signed_in: &Scopes) -> Result<Scopes, Refusal> {
+/// Returns the request's scopes; without a `scope`, those of the sign-in's first resource.
+fn requested_scopes(parameters: &Parameters, signed_in: &Scopes) -> Result<Scopes, Refusal> {
     let scopes = match parameters.get("scope") {
         Some(scope) => parse(scope)?,
-        None => signed_in.clone().of_first_resource(),
+        None => signed_in.clone().first_resource_only(),
     };
     scopes.resource()?;
     Ok(scopes)
 }
 
 fn parse(scope: &str) -> Result<Scopes, Refusal> {
-    if scope.trim().is_empty() { Err(Refusal::of(28003)) } else { Scopes::parse(scope) }
+    if scope.trim().is_empty() { Err(Refusal::new(28003)) } else { Scopes::parse(scope) }
 }
 
-/// What never was a token is malformed; what looks like one is unknown, or another client's.
-fn unknown(presented: &str) -> Refusal {
+/// Returns the refusal for a token or code that this client does not have. Text that does not look like one is
+/// malformed; otherwise it is unknown or another client's.
+fn unknown_grant(presented: &str) -> Refusal {
     let looks_genuine = presented.starts_with("1.") && presented.len() > 100;
-    if looks_genuine { Refusal::of(70000) } else { Refusal::of(9002313).with_error("invalid_grant") }
+    if looks_genuine { Refusal::new(70000) } else { Refusal::new(9002313).with_error("invalid_grant") }
 }

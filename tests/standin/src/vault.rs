@@ -1,4 +1,4 @@
-//! What has been issued, and to whom.
+//! Issued tokens and codes, and the users' consents.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use crate::refusal::Refusal;
 use crate::scope::{Permission, Scopes};
 use crate::setup::{Account, Setup};
 
-/// A sign-in that waits for the person's decision.
+/// A sign-in that waits for the user's decision.
 #[derive(Debug, Clone)]
 pub(crate) struct Flow {
     pub tenant: String,
@@ -27,11 +27,11 @@ pub(crate) struct Code {
     pub redeemed: bool,
 }
 
-/// Bound to client and account, not to a resource.
+/// A refresh token, which is bound to client and account, but not to a resource.
 pub(crate) struct RefreshToken {
     pub client_id: String,
     pub account: Account,
-    /// Those of the sign-in, for a refresh that names none.
+    /// Scopes of the sign-in, for refresh requests without a scope.
     pub scopes: Scopes,
     pub refused_with: Option<u32>,
 }
@@ -82,18 +82,18 @@ impl Vault {
         self.consents.entry(key).or_default().extend(permissions);
     }
 
-    /// The permissions that a token for `asked` carries, if all were consented to.
+    /// Returns the permissions of a token, if the user has consented to all that are requested.
     pub fn consented(
         &self,
         client_id: &str,
         account: &Account,
-        asked: &[Permission],
+        requested: &[Permission],
     ) -> Result<Vec<Permission>, Refusal> {
-        let none = BTreeSet::new();
+        let empty = BTreeSet::new();
         let key = (client_id.to_owned(), account.address.clone());
-        let consents = self.consents.get(&key).unwrap_or(&none);
+        let consents = self.consents.get(&key).unwrap_or(&empty);
         let mut granted = Vec::new();
-        for permission in asked {
+        for permission in requested {
             if permission.is_default() {
                 granted.extend(consents.iter().filter(|consent| consent.resource == permission.resource).cloned());
             } else if consents.contains(permission) {
@@ -104,20 +104,20 @@ impl Vault {
                     "The user or administrator has not consented to use the application with ID '{client_id}'. \
                      Send an interactive authorization request for this user and resource."
                 );
-                return Err(Refusal::saying(65001, message));
+                return Err(Refusal::with_message(65001, message));
             }
         }
         Ok(granted)
     }
 
     pub fn issue_code(&mut self, setup: &Setup, flow: Flow, account: Account) -> String {
-        let code = self.secret(random::opaque(setup.code_length.clone()));
+        let code = self.record_secret(random::opaque(setup.code_length.clone()));
         self.codes.insert(code.clone(), Code { flow, account, issued: Instant::now(), redeemed: false });
         code
     }
 
     pub fn issue_refresh_token(&mut self, setup: &Setup, client_id: &str, account: &Account, scopes: Scopes) -> String {
-        let token = self.secret(random::opaque(setup.refresh_token_length.clone()));
+        let token = self.record_secret(random::opaque(setup.refresh_token_length.clone()));
         let entry =
             RefreshToken { client_id: client_id.to_owned(), account: account.clone(), scopes, refused_with: None };
         self.refresh_tokens.insert(token.clone(), entry);
@@ -138,8 +138,8 @@ impl Vault {
         }
     }
 
-    /// Remembers what must not leak.
-    pub fn secret(&mut self, secret: String) -> String {
+    /// Records a secret, which must not leak, and returns it.
+    pub fn record_secret(&mut self, secret: String) -> String {
         self.secrets.push(secret.clone());
         secret
     }

@@ -1,4 +1,4 @@
-//! Answers that no proper HTTP server gives: they are played on the bare connection.
+//! Responses that a correct HTTP server cannot send. They are written directly to the connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 /// More than any client should read.
 const HUGE: usize = 8 * 1024 * 1024;
 
-/// What to do with the connection, as an extension of a response.
+/// What to do with the connection. A response carries it as an extension.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wire {
     Reset,
@@ -29,11 +29,11 @@ impl Wire {
         response
     }
 
-    pub async fn play(self, response: Response, mut stream: TlsStream<TcpStream>) {
-        // An error means that the client has had enough.
+    pub async fn execute(self, response: Response, mut stream: TlsStream<TcpStream>) {
+        // An error means that the client closed the connection.
         let _ = match self {
             Wire::Hang => std::future::pending().await,
-            // RFC 9293 §3.6: a socket that does not linger ends with RST instead of FIN.
+            // RFC 9293 §3.6: a socket that does not linger closes with RST instead of FIN.
             Wire::Reset => SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)),
             // Without TLS's close_notify (RFC 8446 §6.1), as where a machine in between ends the connection.
             Wire::Closed => Ok(()),
@@ -71,12 +71,12 @@ async fn huge(stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
 async fn byte_by_byte(response: Response, stream: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let mut answer = head(&parts.status.to_string(), &format!("content-length: {}\r\n", body.len()));
-    answer.extend_from_slice(&body);
-    for (index, byte) in answer.iter().enumerate() {
+    let mut bytes = head(&parts.status.to_string(), &format!("content-length: {}\r\n", body.len()));
+    bytes.extend_from_slice(&body);
+    for (index, byte) in bytes.iter().enumerate() {
         stream.write_all(&[*byte]).await?;
         stream.flush().await?;
-        // A pause after every byte would take longer than a test should.
+        // A pause after every byte would be too slow for a test.
         if index % 64 == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

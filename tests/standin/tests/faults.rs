@@ -1,4 +1,4 @@
-//! Faults are as bad as ordered, come once, in order, and leave the next request alone.
+//! Each fault is as described, happens once and in order, and does not affect the next request.
 
 mod support;
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 use standin::{ADA, Fault, PUBLIC_CLIENT_ID, Standin};
 use support::*;
 
-fn refresh(standin: &Standin) -> reqwest::Result<Answer> {
+fn refresh(standin: &Standin) -> reqwest::Result<HttpResponse> {
     let refresh_token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority()), &refresh_parameters(&refresh_token))
 }
 
-/// Down to the operating system's own word.
+/// Returns the kind of the first I/O error in the chain of sources.
 fn io_error(error: &reqwest::Error) -> Option<ErrorKind> {
     let mut source = error.source();
     while let Some(inner) = source {
@@ -28,78 +28,81 @@ fn io_error(error: &reqwest::Error) -> Option<ErrorKind> {
 }
 
 #[test]
-fn refusals_come_in_the_order_given() {
+fn refusals_come_in_order() {
     let standin = Standin::start();
     standin.order(Fault::aadsts(50196));
     let status = Fault::Status { status: 503, retry_after: Some("1".into()) };
     standin.order_times(status, 2);
     standin.order(Fault::Aadsts { code: 4711, error: "novelty".into(), suberror: Some("strange".into()), status: 418 });
-    let answers: Vec<Answer> = (0..5).map(|_| refresh(&standin).expect("an answer")).collect();
-    assert_refused(&answers[0], 400, "invalid_grant", 50196);
-    for answer in &answers[1..3] {
-        assert_eq!((answer.status, answer.headers["retry-after"].as_bytes()), (503, &b"1"[..]));
+    let responses: Vec<HttpResponse> = (0..5).map(|_| refresh(&standin).expect("a response")).collect();
+    assert_refused(&responses[0], 400, "invalid_grant", 50196);
+    for response in &responses[1..3] {
+        assert_eq!((response.status, response.headers["retry-after"].as_bytes()), (503, &b"1"[..]));
     }
-    assert_refused(&answers[3], 418, "novelty", 4711);
-    assert_eq!(answers[3].json()["suberror"], "strange");
-    assert_eq!(answers[4].status, 200);
+    assert_refused(&responses[3], 418, "novelty", 4711);
+    assert_eq!(responses[3].json()["suberror"], "strange");
+    assert_eq!(responses[4].status, 200);
 
     standin.order(Fault::Reset);
     standin.clear_orders();
-    assert_eq!(refresh(&standin).expect("an answer").status, 200);
+    assert_eq!(refresh(&standin).expect("a response").status, 200);
 }
 
 #[test]
-fn connections_break_as_ordered() {
+fn connection_faults_break_the_connection() {
     let standin = Standin::start();
     for fault in [Fault::Reset, Fault::AnswerLost] {
         standin.order(fault);
-        let error = refresh(&standin).err().expect("no answer");
+        let error = refresh(&standin).err().expect("no response");
         assert_eq!(io_error(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
         assert_eq!(standin.requests().last().map(|entry| entry.status), Some(0));
     }
     standin.order(Fault::Truncated);
-    let error = refresh(&standin).err().expect("no whole answer");
+    let error = refresh(&standin).err().expect("an incomplete response");
     assert!(error.is_body() || error.is_decode(), "{error:?}");
-    assert_eq!(refresh(&standin).expect("an answer").status, 200);
+    assert_eq!(refresh(&standin).expect("a response").status, 200);
 }
 
 #[test]
-fn bodies_are_as_ordered() {
+fn body_faults_replace_the_response() {
     let standin = Standin::start();
-    let ordered = |fault| {
+    let refresh_with = |fault| {
         standin.order(fault);
-        refresh(&standin).expect("an answer")
+        refresh(&standin).expect("a response")
     };
-    assert_eq!(ordered(Fault::Empty).body, "");
-    assert!(ordered(Fault::Html).headers["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/html")));
-    assert!(serde_json::from_str::<Value>(&ordered(Fault::NotJson).body).is_err());
-    assert!(ordered(Fault::Huge).body.len() > 8 * 1024 * 1024);
+    assert_eq!(refresh_with(Fault::Empty).body, "");
+    assert!(refresh_with(Fault::Html).headers["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/html")));
+    assert!(serde_json::from_str::<Value>(&refresh_with(Fault::NotJson).body).is_err());
+    assert!(refresh_with(Fault::Huge).body.len() > 8 * 1024 * 1024);
     assert!(
-        ordered(Fault::HostileText).json()["error_description"].as_str().is_some_and(|text| text.contains('\u{1b}'))
+        refresh_with(Fault::HostileText).json()["error_description"]
+            .as_str()
+            .is_some_and(|text| text.contains('\u{1b}'))
     );
-    let redirect = ordered(Fault::Redirect);
+    let redirect = refresh_with(Fault::Redirect);
     assert_eq!(
         (redirect.status, redirect.headers["location"].as_bytes()),
         (307, format!("{}/elsewhere", standin.origin()).as_bytes())
     );
-    let slow = ordered(Fault::ByteByByte);
-    assert!(slow.json()["access_token"].as_str().is_some_and(|token| standin.is_valid_access_token(token)));
+    let byte_by_byte = refresh_with(Fault::ByteByByte);
+    assert!(byte_by_byte.json()["access_token"].as_str().is_some_and(|token| standin.is_valid_access_token(token)));
     let start = Instant::now();
-    assert_eq!(ordered(Fault::Delay { milliseconds: 50 }).status, 200);
+    assert_eq!(refresh_with(Fault::Delay { milliseconds: 50 }).status, 200);
     assert!(start.elapsed() >= Duration::from_millis(50));
 }
 
 #[test]
-fn answers_are_spoiled_as_ordered() {
+fn token_faults_change_one_field() {
     let standin = Standin::start();
     let exchange = |fault| {
         let code = code(&standin, &[]);
         standin.order(fault);
         token(&standin, &code_parameters(&code)).json()
     };
-    let claim = |reply: &Value, name: &str| {
+    let claim = |response: &Value, name: &str| {
         use base64::Engine as _;
-        let part = reply["id_token"].as_str().and_then(|token| token.split('.').nth(1)).expect("a payload").to_owned();
+        let part =
+            response["id_token"].as_str().and_then(|token| token.split('.').nth(1)).expect("a payload").to_owned();
         let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).expect("base64url");
         serde_json::from_slice::<Value>(&payload).expect("JSON").get(name).cloned()
     };
@@ -119,7 +122,7 @@ fn answers_are_spoiled_as_ordered() {
 }
 
 #[test]
-fn a_hanging_answer_ends_with_the_stand_in() {
+fn dropping_the_stand_in_closes_a_hanging_connection() {
     let standin = Standin::start();
     standin.order(Fault::Hang);
     let url = format!("{}oauth2/v2.0/token", standin.authority());
@@ -135,22 +138,22 @@ fn a_hanging_answer_ends_with_the_stand_in() {
 }
 
 #[test]
-fn orders_come_over_http_too() {
+fn the_control_api_injects_faults_and_reports_state() {
     let standin = Standin::start();
     let post = |path: &str, body: &str| {
         send(client(&standin).post(format!("{}/standin{path}", standin.origin())).body(body.to_owned()))
-            .expect("an answer")
+            .expect("a response")
     };
     let get = |path: &str| {
-        send(client(&standin).get(format!("{}/standin{path}", standin.origin()))).expect("an answer").json()
+        send(client(&standin).get(format!("{}/standin{path}", standin.origin()))).expect("a response").json()
     };
     let faults = r#"["reset", "byte_by_byte", {"aadsts": {"code": 53003}}, {"access_token": "x"},
                      {"status": {"status": 429, "retry_after": "2"}}, {"delay": {"milliseconds": 1}}]"#;
-    assert_eq!(post("/faults?times=2", faults).json()["ordered"], 12);
+    assert_eq!(post("/faults?times=2", faults).json()["queued"], 12);
     assert_eq!(post("/faults", r#""no such fault""#).status, 400);
     standin.clear_orders();
     post("/faults", r#"{"aadsts": {"code": 53003}}"#);
-    assert_refused(&refresh(&standin).expect("an answer"), 400, "invalid_grant", 53003);
+    assert_refused(&refresh(&standin).expect("a response"), 400, "invalid_grant", 53003);
 
     let seeded = post("/refresh-token", "account=grace@example.com").json();
     let seeded = seeded["refresh_token"].as_str().expect("a token");

@@ -1,4 +1,4 @@
-//! What is granted, and how it looks.
+//! Granted requests and their responses.
 
 mod support;
 
@@ -20,7 +20,7 @@ fn claims(id_token: &str) -> Value {
 }
 
 #[test]
-fn a_sign_in_gives_tokens_of_microsofts_shape() {
+fn a_sign_in_returns_tokens_in_microsofts_format() {
     let standin = Standin::start();
     let redirect = Browser::redirect_address(&authorize_url(&standin, "common", &[]), ADA).expect("a redirect");
     assert_eq!(parameter(&redirect, "state").as_deref(), Some("a state+with/odd=characters&"));
@@ -28,93 +28,94 @@ fn a_sign_in_gives_tokens_of_microsofts_shape() {
     let code = parameter(&redirect, "code").expect("a code");
     assert!((1_000..=1_600).contains(&code.len()));
 
-    let reply = token(&standin, &code_parameters(&code)).json();
-    assert_eq!(text(&reply, "token_type"), "Bearer");
-    assert_eq!(text(&reply, "scope"), MAIL);
-    assert!((3_600..=5_400).contains(&reply["expires_in"].as_u64().expect("a number")));
-    let access_token = text(&reply, "access_token");
+    let response = token(&standin, &code_parameters(&code)).json();
+    assert_eq!(text(&response, "token_type"), "Bearer");
+    assert_eq!(text(&response, "scope"), MAIL);
+    assert!((3_600..=5_400).contains(&response["expires_in"].as_u64().expect("a number")));
+    let access_token = text(&response, "access_token");
     assert!((1_500..=2_500).contains(&access_token.len()));
     assert_eq!(access_token.split('.').count(), 3);
     assert!(standin.is_valid_access_token(access_token));
-    assert!((1_000..=1_900).contains(&text(&reply, "refresh_token").len()));
-    let claims = claims(text(&reply, "id_token"));
+    assert!((1_000..=1_900).contains(&text(&response, "refresh_token").len()));
+    let claims = claims(text(&response, "id_token"));
     assert_eq!(text(&claims, "aud"), PUBLIC_CLIENT_ID);
     assert_eq!(text(&claims, "iss"), format!("{}/{TENANT_ID}/v2.0", standin.origin()));
     assert_eq!((text(&claims, "nonce"), text(&claims, "preferred_username")), ("a-nonce", ADA));
 
     let secrets = standin.issued_secrets();
-    for secret in [&code, access_token, text(&reply, "refresh_token"), VERIFIER] {
+    for secret in [&code, access_token, text(&response, "refresh_token"), VERIFIER] {
         assert!(secrets.iter().any(|known| known == secret));
     }
-    let asked: Vec<_> = standin.requests().into_iter().map(|entry| (entry.method, entry.path, entry.status)).collect();
+    let requests: Vec<_> =
+        standin.requests().into_iter().map(|entry| (entry.method, entry.path, entry.status)).collect();
     let expected = [
         ("GET", "/common/oauth2/v2.0/authorize", 200),
         ("POST", "/common/login", 302),
         ("POST", "/common/oauth2/v2.0/token", 200),
     ];
-    assert_eq!(asked, expected.map(|(method, path, status)| (method.to_owned(), path.to_owned(), status)));
+    assert_eq!(requests, expected.map(|(method, path, status)| (method.to_owned(), path.to_owned(), status)));
     assert_eq!(standin.token_requests(), 1);
 }
 
 #[test]
-fn tokens_come_only_when_asked_for() {
+fn refresh_and_id_tokens_need_their_scopes() {
     let standin = Standin::start();
     let seeded = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let bare = token(&standin, &change(refresh_parameters(&seeded), &[("scope", MAIL)])).json();
     assert_eq!((bare.get("refresh_token"), bare.get("id_token")), (None, None));
 
-    // OfflineIMAP names no scope: those of the sign-in count.
+    // OfflineIMAP sends no scope; the scopes of the sign-in count.
     let without = token(&standin, &change(refresh_parameters(&seeded), &[("scope", "-")])).json();
     assert!(text(&without, "scope").contains(MAIL), "{without}");
     assert!(without.get("refresh_token").is_some());
 
-    // Without offline_access at the sign-in it is too late at /token.
+    // offline_access at /token has no effect if the sign-in lacked it.
     let code = code(&standin, &[("scope", MAIL)]);
-    let reply = token(&standin, &code_parameters(&code)).json();
-    assert_eq!(reply.get("refresh_token"), None);
+    let response = token(&standin, &code_parameters(&code)).json();
+    assert_eq!(response.get("refresh_token"), None);
 }
 
 #[test]
-fn one_sign_in_serves_every_resource_consented_to() {
+fn one_sign_in_serves_every_resource_with_consent() {
     let standin = Standin::start();
-    let reply = token(&standin, &code_parameters(&code(&standin, &[]))).json();
+    let response = token(&standin, &code_parameters(&code(&standin, &[]))).json();
     let scope = format!("{OPENID} {CALENDAR}");
-    let pairs = change(refresh_parameters(text(&reply, "refresh_token")), &[("scope", scope.as_str())]);
+    let pairs = change(refresh_parameters(text(&response, "refresh_token")), &[("scope", scope.as_str())]);
     let calendar = token(&standin, &pairs).json();
     assert_eq!(text(&calendar, "scope"), format!("profile openid {CALENDAR}"));
 
     let graph = |path: &str, token: &str| {
-        send(client(&standin).get(format!("{}{path}", standin.origin())).bearer_auth(token)).expect("an answer")
+        send(client(&standin).get(format!("{}{path}", standin.origin())).bearer_auth(token)).expect("a response")
     };
     let calendar_token = text(&calendar, "access_token");
     assert_eq!(graph("/v1.0/me/calendar", calendar_token).json()["owner"]["address"], ADA);
     assert_eq!(graph("/v1.0/me", calendar_token).status, 403);
-    let wrong_audience = graph("/v1.0/me/calendar", text(&reply, "access_token"));
+    let wrong_audience = graph("/v1.0/me/calendar", text(&response, "access_token"));
     assert_eq!(wrong_audience.status, 401);
     assert_eq!(wrong_audience.json()["error"]["code"], "InvalidAuthenticationToken");
 }
 
 #[test]
-fn tokeninfo_knows_the_owner_and_the_scope() {
+fn tokeninfo_returns_the_owner_and_the_scope() {
     let standin = Standin::start();
     let tokeninfo = |token: &str| {
-        send(client(&standin).get(format!("{}/tokeninfo?access_token={token}", standin.origin()))).expect("an answer")
+        send(client(&standin).get(format!("{}/tokeninfo?access_token={token}", standin.origin()))).expect("a response")
     };
     let seeded = standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE);
-    let reply = token(&standin, &refresh_parameters(&seeded)).json();
-    let info = tokeninfo(text(&reply, "access_token")).json();
+    let response = token(&standin, &refresh_parameters(&seeded)).json();
+    let info = tokeninfo(text(&response, "access_token")).json();
     assert_eq!(info, json!({ "active": true, "email": GRACE, "scope": MAIL }));
     let unknown = tokeninfo("none");
     assert_eq!((unknown.status, unknown.json()), (401, json!({ "active": false })));
 
-    let brief = Standin::start_with(Setup { access_token_lifetime: Duration::ZERO, ..Setup::default() });
-    let seeded = brief.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
-    let expired = token(&brief, &refresh_parameters(&seeded)).json();
-    assert!(!brief.is_valid_access_token(text(&expired, "access_token")));
+    let short = Standin::start_with(Setup { access_token_lifetime: Duration::ZERO, ..Setup::default() });
+    let seeded = short.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    let expired = token(&short, &refresh_parameters(&seeded)).json();
+    assert!(!short.is_valid_access_token(text(&expired, "access_token")));
 }
 
 #[test]
-fn a_rotated_refresh_token_lives_on_unless_single_use() {
+fn a_rotated_refresh_token_stays_valid_unless_single_use() {
     let standin = Standin::start();
     let seeded = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     for _ in 0..2 {
@@ -127,7 +128,7 @@ fn a_rotated_refresh_token_lives_on_unless_single_use() {
 }
 
 #[test]
-fn any_port_of_localhost_and_its_own_tenant_will_do() {
+fn any_port_of_localhost_and_the_apps_own_tenant_are_accepted() {
     let standin = Standin::start();
     for (tenant, client_id, redirect_uri) in [
         ("common", PUBLIC_CLIENT_ID, "https://localhost:4711"),
@@ -138,37 +139,37 @@ fn any_port_of_localhost_and_its_own_tenant_will_do() {
         let changes = [("client_id", client_id), ("redirect_uri", redirect_uri)];
         let redirect = Browser::redirect_address(&authorize_url(&standin, tenant, &changes), ADA).expect("a redirect");
         let code = parameter(&redirect, "code").expect("a code");
-        let answer = token_at(&standin, tenant, &change(code_parameters(&code), &changes));
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        let response = token_at(&standin, tenant, &change(code_parameters(&code), &changes));
+        assert_eq!(response.status, 200, "{}", response.body);
     }
 }
 
 #[test]
-fn the_login_hint_comes_first() {
+fn the_account_of_the_login_hint_comes_first() {
     let standin = Standin::start();
     let page = Browser::get(&authorize_url(&standin, "common", &[("login_hint", GRACE)])).expect("a page");
-    let place = |id: &str| page.body.find(&format!("id=\"{id}\"")).expect("a button");
-    assert!(place("approve-grace") < place("approve-ada"));
-    assert!(place("approve-ada") < place("cancel"));
+    let position = |id: &str| page.body.find(&format!("id=\"{id}\"")).expect("a button");
+    assert!(position("approve-grace") < position("approve-ada"));
+    assert!(position("approve-ada") < position("cancel"));
 }
 
 #[test]
-fn an_account_of_nowhere_cannot_sign_in() {
+fn an_unknown_account_cannot_sign_in() {
     let standin = Standin::start();
     let url = authorize_url(&standin, "common", &[]);
-    let error = Browser::redirect_address(&url, "nobody@example.com").expect_err("nobody has an account");
+    let error = Browser::redirect_address(&url, "nobody@example.com").expect_err("an unknown account");
     assert!(error.to_string().contains("no button for nobody@example.com"), "{error}");
     assert!(Browser::redirect_address(&authorize_url(&standin, "consumers", &[]), ADA).is_err());
 }
 
 #[test]
-fn a_device_code_is_polled() {
+fn polling_a_device_code_returns_the_users_decision() {
     let standin = Standin::start_with(Setup { device_code_interval: Duration::ZERO, ..Setup::default() });
     let url = format!("{}oauth2/v2.0/devicecode", standin.authority());
     let start = |permissions: &str| {
         let scope = format!("{OPENID} {permissions}");
         let pairs = vec![("client_id", PUBLIC_CLIENT_ID.to_owned()), ("scope", scope)];
-        post_to(&standin, &url, &pairs).expect("an answer").json()
+        post_to(&standin, &url, &pairs).expect("a response").json()
     };
     let poll = |code: &str| {
         let pairs = vec![
@@ -183,9 +184,9 @@ fn a_device_code_is_polled() {
     let code = text(&device, "device_code");
     assert_refused(&poll(code), 400, "authorization_pending", 70016);
     Browser::enter_device_code(&standin.origin(), text(&device, "user_code"), ADA, true).expect("it is approved");
-    let reply = poll(code).json();
-    assert_eq!(text(&reply, "scope"), MAIL);
-    assert!(reply.get("refresh_token").is_some());
+    let response = poll(code).json();
+    assert_eq!(text(&response, "scope"), MAIL);
+    assert!(response.get("refresh_token").is_some());
     assert_refused(&poll(code), 400, "invalid_grant", 54005);
     assert_refused(&poll("unknown"), 400, "bad_verification_code", 70018);
 
@@ -200,13 +201,13 @@ fn a_device_code_is_polled() {
 }
 
 #[test]
-fn a_device_code_is_not_polled_too_fast_nor_for_ever() {
-    let slow = Standin::start();
-    let brief = Standin::start_with(Setup { device_code_lifetime: Duration::ZERO, ..Setup::default() });
+fn polling_a_device_code_too_fast_or_too_long_is_refused() {
+    let default = Standin::start();
+    let short = Standin::start_with(Setup { device_code_lifetime: Duration::ZERO, ..Setup::default() });
     let poll = |standin: &Standin| {
         let url = format!("{}oauth2/v2.0/devicecode", standin.authority());
         let pairs = vec![("client_id", PUBLIC_CLIENT_ID.to_owned()), ("scope", MAIL.to_owned())];
-        let device = post_to(standin, &url, &pairs).expect("an answer").json();
+        let device = post_to(standin, &url, &pairs).expect("a response").json();
         let pairs = vec![
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code".to_owned()),
             ("client_id", PUBLIC_CLIENT_ID.to_owned()),
@@ -214,16 +215,16 @@ fn a_device_code_is_not_polled_too_fast_nor_for_ever() {
         ];
         (token(standin, &pairs), token(standin, &pairs))
     };
-    let (first, second) = poll(&slow);
+    let (first, second) = poll(&default);
     assert_refused(&first, 400, "authorization_pending", 70016);
     assert_eq!((second.status, text(&second.json(), "error")), (400, "slow_down"));
-    assert_refused(&poll(&brief).0, 400, "expired_token", 70020);
+    assert_refused(&poll(&short).0, 400, "expired_token", 70020);
 }
 
 #[test]
 fn discovery_names_the_endpoints() {
     let standin = Standin::start();
-    let get = |path: &str| send(client(&standin).get(format!("{}{path}", standin.origin()))).expect("an answer");
+    let get = |path: &str| send(client(&standin).get(format!("{}{path}", standin.origin()))).expect("a response");
     let common = get("/common/v2.0/.well-known/openid-configuration").json();
     assert_eq!(text(&common, "issuer"), format!("{}/{{tenantid}}/v2.0", standin.origin()));
     assert_eq!(text(&common, "token_endpoint"), format!("{}oauth2/v2.0/token", standin.authority()));
@@ -232,8 +233,8 @@ fn discovery_names_the_endpoints() {
     assert_eq!(text(&own, "issuer"), format!("{}/{TENANT_ID}/v2.0", standin.origin()));
     assert_refused(&get("/nowhere/v2.0/.well-known/openid-configuration"), 400, "invalid_request", 90002);
     assert!(get("/common/discovery/instance").json()["metadata"].is_array());
-    let address = format!("{}v2.0/.well-known/openid-configuration", standin.authority());
-    let relayed = send(client(&standin).get(address).header("host", "localhost:7")).expect("an answer").json();
+    let url = format!("{}v2.0/.well-known/openid-configuration", standin.authority());
+    let relayed = send(client(&standin).get(url).header("host", "localhost:7")).expect("a response").json();
     assert_eq!(text(&relayed, "token_endpoint"), "https://localhost:7/common/oauth2/v2.0/token");
     assert_eq!(relayed["issuer"], common["issuer"]);
 }

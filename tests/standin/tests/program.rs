@@ -1,4 +1,4 @@
-//! The program, and the server under load.
+//! The program `standin`, and the server under load.
 
 mod support;
 
@@ -14,14 +14,14 @@ fn start(directory: &str) -> (Child, Vec<String>) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("it starts");
-    let lines = BufReader::new(program.stdout.take().expect("its standard output is a pipe")).lines();
+        .expect("the program starts");
+    let lines = BufReader::new(program.stdout.take().expect("stdout is a pipe")).lines();
     let lines = lines.map_while(Result::ok).take(4).collect();
     (program, lines)
 }
 
 #[test]
-fn it_says_where_it_is_and_ends_with_its_input() {
+fn the_program_prints_its_settings_and_exits_when_stdin_closes() {
     let directory = tempfile::tempdir().expect("a folder");
     let directory = directory.path().to_str().expect("a path in UTF-8");
     let (mut program, lines) = start(directory);
@@ -30,22 +30,22 @@ fn it_says_where_it_is_and_ends_with_its_input() {
     assert_eq!(lines[1], format!("ca_file={}", ca_file.display()));
     assert_eq!(lines[2..], [format!("client_id={PUBLIC_CLIENT_ID}"), "ready".into()]);
     drop(program.stdin.take());
-    assert!(program.wait().expect("it ends").success());
+    assert!(program.wait().expect("the program exits").success());
 }
 
 #[cfg(unix)]
 #[test]
-fn it_ends_with_a_signal() {
+fn the_program_exits_on_sigterm() {
     let directory = tempfile::tempdir().expect("a folder");
     let (mut program, _) = start(directory.path().to_str().expect("a path in UTF-8"));
     let killed = Command::new("sh").args(["-c", &format!("kill -TERM {}", program.id())]).status();
-    assert!(killed.expect("there is a shell").success());
-    assert!(program.wait().expect("it ends").success());
+    assert!(killed.expect("the shell runs").success());
+    assert!(program.wait().expect("the program exits").success());
 }
 
 #[test]
-fn many_ask_at_once() {
-    // Client and server share the limit on open files, 1,024 on many machines.
+fn the_server_grants_many_requests_at_once() {
+    // Client and server share the limit of open files, which is 1,024 on many machines.
     const MANY: usize = 400;
     let standin = Standin::start();
     let url = format!("{}oauth2/v2.0/token", standin.authority());
@@ -55,12 +55,15 @@ fn many_ask_at_once() {
         let mut requests = tokio::task::JoinSet::new();
         for _ in 0..MANY {
             let request = client.post(&url).header("content-type", "application/x-www-form-urlencoded");
-            // Else one connection serves several.
+            // Otherwise one connection serves several requests.
             let request = request.header("connection", "close");
             requests.spawn(request.body(form.clone()).send());
         }
-        let answers = requests.join_all().await;
-        answers.into_iter().filter(|answer| answer.as_ref().is_ok_and(|answer| answer.status() == 200)).count()
+        let responses = requests.join_all().await;
+        responses
+            .into_iter()
+            .filter(|response| response.as_ref().is_ok_and(|response| response.status() == 200))
+            .count()
     });
     assert_eq!(granted, MANY);
     assert_eq!(standin.connections(), MANY);

@@ -1,4 +1,4 @@
-//! Each refusal has its code.
+//! Refused requests and their AADSTS codes.
 
 mod support;
 
@@ -10,7 +10,7 @@ use standin::{
 };
 use support::*;
 
-/// What a case changes in a request that would be granted.
+/// The parameters that a case changes in a valid request.
 type Changes<'case> = &'case [(&'static str, &'case str)];
 
 #[test]
@@ -27,7 +27,7 @@ fn authorize_shows_an_error_page_and_never_redirects() {
         ("common", &[("redirect_uri", "https://localhost:7598/callback")], 50011),
         ("common", &[("redirect_uri", "https://127.0.0.1:7598/")], 50011),
         ("common", &[("redirect_uri", "https://localhost.example.com/")], 50011),
-        ("common", &[("redirect_uri", "not an address")], 50011),
+        ("common", &[("redirect_uri", "not a URL")], 50011),
         ("common", &[("client_id", CONFIDENTIAL_CLIENT_ID), ("redirect_uri", "http://localhost/")], 50011),
         ("common", &[("response_type", "-")], 900144),
         ("common", &[("response_type", "token")], 700054),
@@ -55,7 +55,7 @@ fn authorize_shows_an_error_page_and_never_redirects() {
 }
 
 #[test]
-fn the_page_escapes_what_it_was_sent() {
+fn the_error_page_escapes_html() {
     let standin = Standin::start();
     let url = authorize_url(&standin, "common", &[("redirect_uri", "https://x/<script>'\"")]);
     let page = Browser::get(&url).expect("a page");
@@ -63,7 +63,7 @@ fn the_page_escapes_what_it_was_sent() {
 }
 
 #[test]
-fn token_refuses_a_code() {
+fn a_wrong_code_request_is_refused() {
     let standin = Standin::start();
     let mixed = format!("{MAIL} {CALENDAR}");
     let cases: &[(&str, Changes<'_>, u16, &str, u32)] = &[
@@ -99,25 +99,25 @@ fn token_refuses_a_code() {
     ];
     for (tenant, changes, status, error, aadsts) in cases {
         let code = code(&standin, &[]);
-        let answer = token_at(&standin, tenant, &change(code_parameters(&code), changes));
-        assert_refused(&answer, *status, error, *aadsts);
+        let response = token_at(&standin, tenant, &change(code_parameters(&code), changes));
+        assert_refused(&response, *status, error, *aadsts);
     }
 }
 
 #[test]
-fn a_code_is_for_one_use_and_ten_minutes() {
+fn a_used_or_expired_code_is_refused() {
     let standin = Standin::start();
-    let code_of_ada = code(&standin, &[]);
-    assert_eq!(token(&standin, &code_parameters(&code_of_ada)).status, 200);
-    assert_refused(&token(&standin, &code_parameters(&code_of_ada)), 400, "invalid_grant", 54005);
+    let used = code(&standin, &[]);
+    assert_eq!(token(&standin, &code_parameters(&used)).status, 200);
+    assert_refused(&token(&standin, &code_parameters(&used)), 400, "invalid_grant", 54005);
 
-    let brief = Standin::start_with(Setup { code_lifetime: Duration::ZERO, ..Setup::default() });
-    let late = code(&brief, &[]);
-    assert_refused(&token(&brief, &code_parameters(&late)), 400, "invalid_grant", 70008);
+    let short = Standin::start_with(Setup { code_lifetime: Duration::ZERO, ..Setup::default() });
+    let expired = code(&short, &[]);
+    assert_refused(&token(&short, &code_parameters(&expired)), 400, "invalid_grant", 70008);
 }
 
 #[test]
-fn token_refuses_a_refresh_token() {
+fn a_wrong_refresh_request_is_refused() {
     let standin = Standin::start();
     let unknown = format!("1.AXoA{}", "x".repeat(1_000));
     let mixed = format!("{MAIL} {CALENDAR}");
@@ -139,8 +139,8 @@ fn token_refuses_a_refresh_token() {
     ];
     for (tenant, changes, status, error, aadsts) in cases {
         let refresh_token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
-        let answer = token_at(&standin, tenant, &change(refresh_parameters(&refresh_token), changes));
-        assert_refused(&answer, *status, error, *aadsts);
+        let response = token_at(&standin, tenant, &change(refresh_parameters(&refresh_token), changes));
+        assert_refused(&response, *status, error, *aadsts);
     }
     let refresh_token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     standin.revoke_all(700082);
@@ -153,40 +153,40 @@ fn a_confidential_client_needs_its_secret() {
     let standin = Standin::start();
     let refresh_token = standin.seed_refresh_token(CONFIDENTIAL_CLIENT_ID, ADA);
     for (secret, aadsts) in [("-", 7000218), ("", 7000218), ("wrong", 7000215)] {
-        let answer = token(&standin, &confidential(refresh_parameters(&refresh_token), secret));
-        assert_refused(&answer, 401, "invalid_client", aadsts);
+        let response = token(&standin, &confidential(refresh_parameters(&refresh_token), secret));
+        assert_refused(&response, 401, "invalid_client", aadsts);
     }
-    let answer = token(&standin, &confidential(refresh_parameters(&refresh_token), CLIENT_SECRET));
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    let response = token(&standin, &confidential(refresh_parameters(&refresh_token), CLIENT_SECRET));
+    assert_eq!(response.status, 200, "{}", response.body);
 
     let url = format!("{}oauth2/v2.0/token", standin.authority());
     let form = change(refresh_parameters(&refresh_token), &[("client_id", "-")]);
     let basic = client(&standin).post(&url).basic_auth(CONFIDENTIAL_CLIENT_ID, Some(CLIENT_SECRET));
     let basic = basic.header("content-type", "application/x-www-form-urlencoded").body(encode(&form));
-    assert_eq!(send(basic).expect("an answer").status, 200);
+    assert_eq!(send(basic).expect("a response").status, 200);
 }
 
 #[test]
-fn only_a_form_is_a_form() {
+fn the_token_endpoint_accepts_only_posted_forms() {
     let standin = Standin::start();
     let url = format!("{}oauth2/v2.0/token", standin.authority());
     let form = encode(&refresh_parameters(&standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)));
     for content_type in ["application/json", "text/plain"] {
         let request = client(&standin).post(&url).header("content-type", content_type).body(form.clone());
-        assert_refused(&send(request).expect("an answer"), 400, "invalid_request", 900144);
+        assert_refused(&send(request).expect("a response"), 400, "invalid_request", 900144);
     }
-    assert_refused(&send(client(&standin).get(&url)).expect("an answer"), 400, "invalid_request", 900561);
-    let twice = client(&standin).post(&url).header("content-type", "application/x-www-form-urlencoded");
-    let answer = send(twice.body(format!("{form}&{form}"))).expect("an answer");
-    assert_refused(&answer, 400, "invalid_request", 9000411);
+    assert_refused(&send(client(&standin).get(&url)).expect("a response"), 400, "invalid_request", 900561);
+    let duplicated = client(&standin).post(&url).header("content-type", "application/x-www-form-urlencoded");
+    let response = send(duplicated.body(format!("{form}&{form}"))).expect("a response");
+    assert_refused(&response, 400, "invalid_request", 9000411);
 }
 
 #[test]
-fn the_correlation_id_is_the_callers() {
+fn the_response_has_the_clients_correlation_id() {
     let standin = Standin::start();
     let url = format!("{}oauth2/v2.0/token", standin.authority_of(TENANT_ID));
     let id = "7d3a1c55-2b0e-4c7a-9f11-0a2b3c4d5e6f";
-    let answer = send(client(&standin).post(&url).header("client-request-id", id)).expect("an answer");
-    assert_eq!(answer.headers["client-request-id"], id);
-    assert_eq!(answer.json()["correlation_id"], id);
+    let response = send(client(&standin).post(&url).header("client-request-id", id)).expect("a response");
+    assert_eq!(response.headers["client-request-id"], id);
+    assert_eq!(response.json()["correlation_id"], id);
 }

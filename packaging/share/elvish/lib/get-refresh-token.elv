@@ -18,12 +18,12 @@ set edit:completion:arg-completer[get-refresh-token] = {|@words|
     }
     var completions = [
         &'get-refresh-token'= {
-            cand -p 'What the token is for: a profile of the configuration'
-            cand --profile 'What the token is for: a profile of the configuration'
-            cand --config 'Read this configuration file (else the one that M365AUTH_CONFIG names)'
-            cand --generate 'Print a man page (man, man-config), or completions (complete-bash, -elvish, -fish, -powershell, -zsh)'
-            cand -v 'Say what is done, never a secret'
-            cand --verbose 'Say what is done, never a secret'
+            cand -p 'Profile to use'
+            cand --profile 'Profile to use'
+            cand --config 'Configuration file to use'
+            cand --generate 'Print a man page or shell completions'
+            cand -v 'Verbose output; never shows secrets'
+            cand --verbose 'Verbose output; never shows secrets'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'

@@ -1,4 +1,4 @@
-//! Whom the browser trusts: on loopback anybody, or the certificate with one fingerprint only.
+//! Which certificates the browser accepts: any, or only the one with a given fingerprint.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) fn config(fingerprint: Option<&str>) -> Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// What a person does who clicks through the warning, having compared the fingerprint.
+/// Verifies a certificate like a user who compares its fingerprint and clicks through the warning.
 #[derive(Debug)]
 struct ByFingerprint {
     expected: Option<String>,
@@ -35,10 +35,10 @@ impl ServerCertVerifier for ByFingerprint {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = fingerprint(end_entity);
+        let actual = fingerprint(end_entity);
         match &self.expected {
-            Some(expected) if *expected != shown => {
-                Err(Error::General(format!("the certificate has the fingerprint {shown}, not {expected}")))
+            Some(expected) if *expected != actual => {
+                Err(Error::General(format!("the certificate has the fingerprint {actual}, not {expected}")))
             }
             _ => Ok(ServerCertVerified::assertion()),
         }
@@ -67,7 +67,7 @@ impl ServerCertVerifier for ByFingerprint {
     }
 }
 
-/// SHA-256 of the certificate, upper-case hexadecimal with colons, as OpenSSL prints it.
+/// Returns the SHA-256 fingerprint of the certificate in upper-case hexadecimal with colons, as OpenSSL prints it.
 fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     let digest = Sha256::digest(certificate);
     digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")

@@ -1,14 +1,15 @@
-//! Microsoft's codes as data.
+//! Microsoft's AADSTS codes as data.
 
-/// What [`KNOWN`] says of `code`; any other code is an `invalid_grant`, as most are.
-pub(super) fn known(code: u32) -> (&'static str, Option<&'static str>, &'static str) {
+/// Returns OAuth error, suberror and message of `code`. A code that is not in [`KNOWN`] is an `invalid_grant`, as most
+/// codes are.
+pub(super) fn lookup(code: u32) -> (&'static str, Option<&'static str>, &'static str) {
     const UNKNOWN: (u32, &str, &str, &str) = (0, "invalid_grant", "", "The request was refused.");
     let (_, error, suberror, message) = KNOWN.iter().find(|(known, ..)| *known == code).unwrap_or(&UNKNOWN);
     (error, Some(*suberror).filter(|suberror| !suberror.is_empty()), message)
 }
 
 /// AADSTS code, OAuth error, suberror, and the first sentences of the description.
-#[rustfmt::skip] // A table has a code a line.
+#[rustfmt::skip] // one line for each code
 const KNOWN: &[(u32, &str, &str, &str)] = &[
     (28000, "invalid_request", "", "Provided value for the input parameter scope is not valid because it contains more than one resource."),
     (28002, "invalid_request", "", "Provided value for the input parameter scope is not valid when requesting an access token. Please specify a valid scope."),

@@ -1,5 +1,5 @@
-//! A client of the stand-in that says just what it is told.
-#![allow(dead_code, reason = "every test file uses a part of it")]
+//! A client of the stand-in that sends exactly the given parameters.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 pub type Pairs = Vec<(&'static str, String)>;
 
-/// The pairs with some replaced or added; an empty replacement `"-"` removes.
+/// Replaces or adds pairs. The value `"-"` removes a pair.
 pub fn change(mut pairs: Pairs, changes: &[(&'static str, &str)]) -> Pairs {
     for (name, value) in changes {
         pairs.retain(|(other, _)| other != name);
@@ -57,9 +57,9 @@ pub fn authorize_url(standin: &Standin, tenant: &str, changes: &[(&'static str, 
     format!("{}oauth2/v2.0/authorize?{query}", standin.authority_of(tenant))
 }
 
-pub fn parameter(address: &str, name: &str) -> Option<String> {
-    let address = Url::parse(address).expect("an address");
-    address.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
+pub fn parameter(url: &str, name: &str) -> Option<String> {
+    let url = Url::parse(url).expect("a URL");
+    url.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
 }
 
 pub fn code(standin: &Standin, changes: &[(&'static str, &str)]) -> String {
@@ -104,7 +104,7 @@ pub fn client(standin: &Standin) -> Client {
     roots.add(authority).expect("a certificate authority");
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("ring knows them")
+        .expect("ring supports the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
     Client::builder()
@@ -120,50 +120,50 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-pub struct Answer {
+pub struct HttpResponse {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: String,
 }
 
-impl Answer {
+impl HttpResponse {
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.body))
     }
 }
 
-pub fn send(request: RequestBuilder) -> reqwest::Result<Answer> {
+pub fn send(request: RequestBuilder) -> reqwest::Result<HttpResponse> {
     run(async {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, body: response.text().await? })
+        Ok(HttpResponse { status, headers, body: response.text().await? })
     })
 }
 
-pub fn post_to(standin: &Standin, url: &str, pairs: &Pairs) -> reqwest::Result<Answer> {
+pub fn post_to(standin: &Standin, url: &str, pairs: &Pairs) -> reqwest::Result<HttpResponse> {
     let request = client(standin).post(url).header("content-type", "application/x-www-form-urlencoded");
     send(request.body(encode(pairs)))
 }
 
-pub fn token_at(standin: &Standin, tenant: &str, pairs: &Pairs) -> Answer {
-    post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority_of(tenant)), pairs).expect("an answer")
+pub fn token_at(standin: &Standin, tenant: &str, pairs: &Pairs) -> HttpResponse {
+    post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority_of(tenant)), pairs).expect("a response")
 }
 
-pub fn token(standin: &Standin, pairs: &Pairs) -> Answer {
+pub fn token(standin: &Standin, pairs: &Pairs) -> HttpResponse {
     token_at(standin, "common", pairs)
 }
 
-/// The answer is a refusal with just this code, in Microsoft's shape.
+/// Asserts that the response is a refusal in Microsoft's format with exactly this code.
 #[track_caller]
-pub fn assert_refused(answer: &Answer, status: u16, error: &str, aadsts: u32) {
-    let body = answer.json();
+pub fn assert_refused(response: &HttpResponse, status: u16, error: &str, aadsts: u32) {
+    let body = response.json();
     let description = body["error_description"].as_str().expect("a description");
-    assert_eq!((answer.status, &body["error"]), (status, &Value::from(error)), "{description}");
+    assert_eq!((response.status, &body["error"]), (status, &Value::from(error)), "{description}");
     assert_eq!(body["error_codes"], serde_json::json!([aadsts]), "{description}");
     assert!(description.starts_with(&format!("AADSTS{aadsts}: ")), "{description}");
     for (name, key) in [("Trace ID", "trace_id"), ("Correlation ID", "correlation_id"), ("Timestamp", "timestamp")] {
-        let value = body[key].as_str().expect("a text");
+        let value = body[key].as_str().expect("a string");
         assert!(description.contains(&format!(" {name}: {value}")), "{description}");
     }
-    assert_eq!(answer.headers["cache-control"], "no-store, no-cache");
+    assert_eq!(response.headers["cache-control"], "no-store, no-cache");
 }
