@@ -86,7 +86,7 @@ impl Session {
     ///
     /// [`ErrorKind::SignIn`] if the user must sign in, [`ErrorKind::TryLater`] if the network or Microsoft is down,
     /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
-    /// issued by another authority or to another client. The stored token is kept in every case.
+    /// issued by another login host or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
         let mut access = self.bare_access_token()?;
         // The cache keeps neither account nor scopes: an ordinary user's keyring is small.
@@ -243,8 +243,8 @@ impl Session {
         })
     }
 
-    /// Fails if the stored token was issued by another authority or to another client: another authority must not see it,
-    /// and Microsoft rejects it from another client.
+    /// Fails if the stored token was issued by another login host or to another client: another host must not see it, and
+    /// Microsoft rejects it from another client.
     fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
         let name = &self.profile.name;
         match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {

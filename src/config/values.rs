@@ -246,6 +246,11 @@ impl Authority {
         self.0.path().trim_matches('/')
     }
 
+    /// Returns whether both have the same login host.
+    pub(crate) fn has_same_host_as(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
+    }
+
     /// The page on which an administrator consents for the organisation. It does not exist for "common" (Microsoft: "Grant
     /// tenant-wide admin consent to an application").
     pub(crate) fn admin_consent(&self) -> Url {

@@ -149,20 +149,56 @@ fn twenty_concurrent_calls_with_single_use_refresh_tokens_all_succeed() {
 }
 
 #[test]
-fn a_refresh_token_is_not_sent_to_another_client_or_authority() {
-    for (key, other) in [("client_id", standin::SINGLE_TENANT_CLIENT_ID), ("authority", "example.com")] {
+fn a_refresh_token_is_not_sent_to_another_client_or_login_host() {
+    for (old, new) in
+        [(PUBLIC_CLIENT_ID, standin::SINGLE_TENANT_CLIENT_ID), ("https://localhost:", "https://127.0.0.1:")]
+    {
         let home = Home::new();
         home.store_token("mail");
         home.refresh().token();
         let requests = home.standin.requests().len();
-        let changed = match key {
-            "client_id" => home.configuration().replace(PUBLIC_CLIENT_ID, other),
-            _ => home.configuration().replace("/common/", "/example.com/"),
-        };
-        home.configure(&changed);
+        home.configure(&home.configuration().replacen(old, new, 1));
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains("was issued for") && stderr.contains("get-token --profile mail"), "{stderr}");
         assert_eq!(home.standin.requests().len(), requests, "no request was sent");
     }
+}
+
+/// From `common` to the own tenant is what hints advise.
+#[test]
+fn a_changed_tenant_needs_no_new_sign_in() {
+    let home = Home::new();
+    home.sign_in().token();
+    for tenant in ["example.com", standin::TENANT_ID, "organizations", "common"] {
+        home.configure(&home.configuration().replace("/common/", &format!("/{tenant}/")));
+        home.refresh().token();
+    }
+}
+
+#[test]
+fn letter_case_of_client_id_tenant_and_login_host_does_not_matter() {
+    let home = Home::new();
+    home.sign_in().token();
+    let file = home.cache().join("records_mail.toml");
+    let records = std::fs::read_to_string(&file).unwrap();
+    let records = records.replace(PUBLIC_CLIENT_ID, &PUBLIC_CLIENT_ID.to_uppercase());
+    let records = records.replace("https://localhost:", "https://LocalHost:").replace("/common/", "/Common/");
+    std::fs::write(&file, records).unwrap();
+    home.refresh().token();
+}
+
+#[test]
+fn in_a_tenant_that_does_not_have_the_account_the_refusal_says_so_and_the_token_is_kept() {
+    let mut setup = standin::Setup::default();
+    let other = "5f1e0d9c-8b7a-4655-9443-322110fedcba";
+    setup.tenants.push(standin::Tenant { id: other.to_owned(), domain: "example.org".to_owned() });
+    let home = Home::with(standin::Standin::start_with(setup));
+    home.sign_in().token();
+    let token = home.token_in_file("mail");
+    home.configure(&home.configuration().replace("/common/", "/example.org/"));
+    assert!(home.refresh().fails_with(77).contains("does not exist in tenant \"example.org\""));
+    assert_eq!(home.token_in_file("mail"), token);
+    home.configure(&home.configuration());
+    home.refresh().token();
 }
