@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::Profile;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
 pub(crate) use device::DeviceCode;
@@ -183,6 +183,11 @@ impl<'a> Entra<'a> {
             .map_err(into_error);
         let tokens = response.and_then(|response| self.tokens(response, flow, None, answered_at.get()));
         tokens.map_err(|error| flow.explain(error))
+    }
+
+    /// Returns the error of a refresh that Microsoft has just refused another process.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Error {
+        refusal::into_error(refusal, http::BAD_REQUEST, self.profile, Flow::Refresh)
     }
 
     /// Sends a token request, and notes when the server answered.

@@ -1,5 +1,7 @@
 //! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
+mod refused;
+
 use std::thread;
 use std::time::Duration;
 
@@ -104,9 +106,9 @@ impl Session {
         if let Some(access) = self.cached() {
             return Ok(access);
         }
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         // The previous holder of the lock has usually just filled the cache.
-        self.cached().map_or_else(|| self.refresh(), Ok)
+        self.cached().map_or_else(|| self.refresh(&lock), Ok)
     }
 
     fn cached(&self) -> Option<Access> {
@@ -128,28 +130,27 @@ impl Session {
     ///
     /// Those of [`Session::access_token`].
     pub fn fresh_access_token(&self) -> Result<Access> {
-        let _lock = self.lock()?;
-        self.refresh()
+        self.refresh(&self.lock()?)
     }
 
     fn lock(&self) -> Result<Lock> {
         Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
     }
 
-    fn refresh(&self) -> Result<Access> {
+    fn refresh(&self, lock: &Lock) -> Result<Access> {
         let entra = self.entra();
         thread::scope(|scope| {
             // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
-            self.refresh_from_store(&entra)
+            self.refresh_from_store(&entra, lock)
         })
     }
 
     /// Refreshes with the first stored token that Microsoft accepts.
-    fn refresh_from_store(&self, entra: &Entra<'_>) -> Result<Access> {
+    fn refresh_from_store(&self, entra: &Entra<'_>, lock: &Lock) -> Result<Access> {
         self.ensure_confirmed_username()?;
         let mut refusal = None;
-        let search = self.stores.find(|stored| match self.refresh_with(entra, &stored) {
+        let search = self.stores.find(|stored| match self.refresh_with(entra, &stored, lock) {
             Err(error) if error.refusal().is_some_and(token_is_refused) => {
                 refusal.get_or_insert(error);
                 Ok(None)
@@ -168,11 +169,11 @@ impl Session {
         self.stores.not_found()
     }
 
-    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Access> {
         cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
         self.ensure_same_origin(stored)?;
         let _deferred = signals::defer();
-        let tokens = entra.refresh(&stored.token, Flow::Refresh)?;
+        let tokens = self.redeem(entra, stored, lock)?;
         let account = self.account_of_refresh(stored, &tokens)?;
         let Tokens { mut access, refresh_token, .. } = tokens;
         access.account = Some(account);
@@ -199,6 +200,16 @@ impl Session {
         self.forget_notification();
         self.cache(&access, refresh_token.as_ref().unwrap_or(&stored.token));
         Ok(access)
+    }
+
+    /// Redeems the stored token, unless Microsoft refused it while this process was waiting for the lock.
+    fn redeem(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Tokens> {
+        let request = refused::digest(&stored.token, &self.profile);
+        if let Some(refusal) = refused::find(lock, &request) {
+            log::info!("Microsoft refused this token while this command was waiting");
+            return Err(entra.refused(refusal));
+        }
+        entra.refresh(&stored.token, Flow::Refresh).inspect_err(|error| refused::leave(lock, request, error))
     }
 
     /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
@@ -337,7 +348,8 @@ impl Session {
 /// Removes a profile's token from every store.
 pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
     let paths = Paths::from_environment()?;
-    let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    lock.leave_message(""); // replaces a refusal, which may name the account
     cache::remove(&paths, profile);
     Ok(Stores::new(&paths, profile, choice).remove_all())
 }
