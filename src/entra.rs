@@ -3,33 +3,39 @@
 
 mod aadsts;
 mod device;
+mod flow;
 pub(crate) mod http;
 pub(crate) mod id_token;
+mod network_error;
+mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod retry;
 mod tls;
 mod token_response;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
     AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    TokenResponse, TokenUrl,
+    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
+    Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::Profile;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
 pub(crate) use device::DeviceCode;
+pub(crate) use flow::Flow;
 use http::HttpClient;
 pub use id_token::Account;
+use id_token::IdToken;
+pub(crate) use proxy::proxy_for;
 pub(crate) use refusal::token_is_refused;
-use retry::Repeatable;
 pub(crate) use tls::tls_configuration;
 use token_response::EntraTokenResponse;
 
@@ -73,6 +79,16 @@ pub(crate) struct Tokens {
     pub(crate) access: Access,
     /// The new refresh token. `None` if the one that was sent remains valid.
     pub(crate) refresh_token: Option<RefreshToken>,
+    /// The account that an id_token with a fault names.
+    unverified_account: Option<Account>,
+}
+
+impl Tokens {
+    /// Returns the account that the id_token names, verified or not: if it is another one than expected, the tokens must
+    /// not be used.
+    pub(crate) fn named_account(&self) -> Option<&Account> {
+        self.access.account.as_ref().or(self.unverified_account.as_ref())
+    }
 }
 
 /// An access token with its expiry, scopes and account.
@@ -143,6 +159,7 @@ impl<'a> Entra<'a> {
 
     /// Exchanges the authorization code of the redirect for tokens.
     pub(crate) fn exchange(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<Tokens> {
+        let answered_at = Cell::new(0);
         let response = self
             .client
             .exchange_code(code)
@@ -150,27 +167,41 @@ impl<'a> Entra<'a> {
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft requires the scopes of one resource here; RFC 6749 and the oauth2 crate have no such parameter.
             .add_extra_param("scope", self.scopes())
-            .request(&|request| self.http.post(request, Repeatable::UntilAnswered))
+            .request(&|request| self.post(request, Flow::AuthorizationCode, &answered_at))
             .map_err(into_error)?;
-        self.tokens(response, Some(request.nonce.secret()))
+        self.tokens(response, Flow::AuthorizationCode, Some(request.nonce.secret()), answered_at.get())
     }
 
     /// Redeems a refresh token for an access token and, in most responses, a new refresh token.
-    pub(crate) fn refresh(&self, refresh_token: &RefreshToken) -> Result<Tokens> {
+    pub(crate) fn refresh(&self, refresh_token: &RefreshToken, flow: Flow) -> Result<Tokens> {
+        let answered_at = Cell::new(0);
         let response = self
             .client
             .exchange_refresh_token(refresh_token)
             .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.http.post(request, Repeatable::Always))
-            .map_err(into_error)?;
-        self.tokens(response, None)
+            .request(&|request| self.post(request, flow, &answered_at))
+            .map_err(into_error);
+        let tokens = response.and_then(|response| self.tokens(response, flow, None, answered_at.get()));
+        tokens.map_err(|error| flow.explain(error))
+    }
+
+    /// Returns the error of a refresh that Microsoft has just refused another process.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Error {
+        refusal::into_error(refusal, http::BAD_REQUEST, self.profile, Flow::Refresh)
+    }
+
+    /// Sends a token request, and notes when the server answered.
+    fn post(&self, request: HttpRequest, flow: Flow, answered_at: &Cell<u64>) -> Result<HttpResponse> {
+        let response = self.http.post(request, flow)?;
+        answered_at.set(http::time_of(&response));
+        Ok(response)
     }
 
     /// Fetches the OpenID configuration of the authority, to test the connection. Returns the `Date` of the response.
     pub(crate) fn discover(&self) -> Result<Option<String>> {
         let url = self.profile.authority.endpoint("v2.0/.well-known/openid-configuration");
         let response = self.http.get(url.as_str(), None)?;
-        let response = http::success(response, self.profile)?;
+        let response = http::success(response, self.profile, Flow::Refresh)?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
         Ok(date.map(str::to_owned))
     }
@@ -197,19 +228,28 @@ impl<'a> Entra<'a> {
         self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn tokens(&self, response: EntraTokenResponse, nonce: Option<&str>) -> Result<Tokens> {
+    /// Takes the tokens out of a response. `answered_at` is the server's time in seconds since 1970.
+    pub(crate) fn tokens(
+        &self,
+        response: EntraTokenResponse,
+        flow: Flow,
+        nonce: Option<&str>,
+        answered_at: u64,
+    ) -> Result<Tokens> {
         if response.access_token().secret().is_empty() && response.refresh_token().is_none() {
             return Err(http::unexpected_response("the response contains no token"));
         }
-        let account = match id_token::account(response.id_token(), &self.profile.client_id, nonce) {
-            // Without a nonce the id_token proves nothing: the tokens were issued for a secret that we sent, so they
-            // are good even if the id_token is not.
-            Err(error) if nonce.is_none() => {
-                log::warn!("cannot determine the account of this token: {error}");
-                None
-            }
-            account => account?,
+        let IdToken { account, fault } = match response.id_token() {
+            Some(id_token) => id_token::parse(id_token, self.profile, nonce, answered_at),
+            None => IdToken { account: None, fault: Some("there is none".to_owned()) },
         };
+        match &fault {
+            // In a refresh, the tokens were issued for a secret of ours, so they are good even if the id_token is not.
+            Some(fault) if !flow.is_sign_in() => log::warn!("the id_token of the response is not used: {fault}"),
+            Some(fault) => return Err(self.invalid_id_token(fault, flow)),
+            None => {}
+        }
+        let (account, unverified_account) = if fault.is_none() { (account, None) } else { (None, account) };
         let access = Access {
             token: response.access_token().clone(),
             expires: response.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
@@ -218,7 +258,13 @@ impl<'a> Entra<'a> {
         };
         // A malformed token could not be loaded again, so it must not replace the stored one.
         let refresh_token = response.refresh_token().filter(|token| is_well_formed_token(token.secret())).cloned();
-        Ok(Tokens { access, refresh_token })
+        Ok(Tokens { access, refresh_token, unverified_account })
+    }
+
+    fn invalid_id_token(&self, fault: &str, flow: Flow) -> Error {
+        let again = flow.get_token(self.profile);
+        Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}"))
+            .hint(format!("nothing was stored; run {again}, and complete the sign-in that it begins"))
     }
 }
 

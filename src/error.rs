@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A `Result` with [`Error`] as its default error type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -111,7 +113,7 @@ impl std::error::Error for Error {}
 /// An error response of the Microsoft identity platform (RFC 6749, 5.2, with Microsoft's additions).
 ///
 /// Control characters are removed from all texts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Refusal {
     /// The OAuth error code, such as `invalid_grant`. It decides the [`ErrorKind`].

@@ -1,19 +1,30 @@
 //! A lock for each profile, so that one process refreshes at a time. The operating system releases the lock when its
-//! holder ends, however that happens.
+//! holder ends, however that happens. The lock's file holds messages for the processes that wait for it.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::{private_fs, timeout};
 
+/// In bytes. A message has about 1 KB.
+const MAX_SIZE: u64 = 64 * 1024;
+
 /// Held until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "an open file keeps the lock")] Option<File>);
+#[derive(Debug, Default)]
+pub(crate) struct Lock {
+    /// An open file keeps the lock. `None` if there is no lock.
+    file: Option<File>,
+    /// When this process began to wait, in nanoseconds since 1970. `None` if the lock was free.
+    waiting_since: Option<u128>,
+    /// Whether this process has left a message.
+    has_left: Cell<bool>,
+}
 
 impl Lock {
     /// Waits for the profile's lock. If the cache folder cannot hold a lock file, continues without one: two refreshes at
@@ -26,10 +37,11 @@ impl Lock {
         };
         // The lock is usually free, and waiting for it would need a thread.
         if file.try_lock().is_ok() {
-            return Ok(Self(Some(file)));
+            return Ok(Self { file: Some(file), ..Self::default() });
         }
+        let waiting_since = Some(nanoseconds());
         match timeout::run(limit, move || file.lock().map(|()| file)).flatten() {
-            Ok(file) => Ok(Self(Some(file))),
+            Ok(file) => Ok(Self { file: Some(file), waiting_since, ..Self::default() }),
             Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(Self::none(&path, &error)),
             Err(_) => Err(Error::new(
                 ErrorKind::TryLater,
@@ -44,11 +56,58 @@ impl Lock {
 
     fn none(path: &Path, error: &io::Error) -> Self {
         log::warn!("continuing without a lock: {}: {error}", path.display());
-        Self(None)
+        Self::default()
     }
+
+    /// Leaves a message of one line for the processes that are waiting for this lock. The first one replaces those of
+    /// earlier holders.
+    pub(crate) fn leave_message(&self, message: &str) {
+        let Some(mut file) = self.file.as_ref() else { return };
+        let line = format!("{} {message}\n", nanoseconds());
+        let emptied = if self.has_left.replace(true) { Ok(()) } else { file.set_len(0) };
+        // A message that cannot be left costs a request of each process that waits.
+        _ = emptied.and_then(|()| file.seek(SeekFrom::End(0))).and_then(|_| file.write_all(line.as_bytes()));
+    }
+
+    /// Returns the messages that earlier holders left while this process was waiting.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let (Some(mut file), Some(since)) = (self.file.as_ref(), self.waiting_since) else { return Vec::new() };
+        let mut text = String::new();
+        _ = file.rewind().and_then(|()| file.take(MAX_SIZE).read_to_string(&mut text));
+        let lines = text.lines().filter_map(|line| line.split_once(' '));
+        let new = lines.filter(|(time, _)| time.parse::<u128>().is_ok_and(|time| time > since));
+        new.map(|(_, message)| message.to_owned()).collect()
+    }
+}
+
+fn nanoseconds() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos())
 }
 
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     private_fs::open_own(path, options.read(true).write(true).create(true).truncate(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_for_those_who_were_waiting() {
+        let holder = Lock { file: Some(tempfile::tempfile().expect("a file")), ..Lock::default() };
+        let before = nanoseconds();
+        let waiting = |since| {
+            let file = holder.file.as_ref().and_then(|file| file.try_clone().ok());
+            Lock { file, waiting_since: since, has_left: Cell::default() }
+        };
+        holder.leave_message("one");
+        holder.leave_message("two");
+        assert_eq!(waiting(Some(before - 1)).messages(), ["one", "two"]);
+        assert!(waiting(None).messages().is_empty(), "the lock was free");
+        assert!(waiting(Some(nanoseconds())).messages().is_empty(), "it came later");
+        let next = waiting(None);
+        next.leave_message("three");
+        assert_eq!(waiting(Some(before - 1)).messages(), ["three"]);
+    }
 }

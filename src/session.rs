@@ -1,5 +1,7 @@
 //! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
+mod refused;
+
 use std::thread;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use oauth2::RefreshToken;
 
 use crate::cache::{self, Cache, CachedToken};
 use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{self, Access, Account, Entra, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
+use crate::entra::{self, Access, Account, Entra, Flow, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
@@ -86,7 +88,7 @@ impl Session {
     ///
     /// [`ErrorKind::SignIn`] if the user must sign in, [`ErrorKind::TryLater`] if the network or Microsoft is down,
     /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
-    /// issued by another authority or to another client. The stored token is kept in every case.
+    /// issued by another login host or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
         let mut access = self.bare_access_token()?;
         // The cache keeps neither account nor scopes: an ordinary user's keyring is small.
@@ -104,9 +106,9 @@ impl Session {
         if let Some(access) = self.cached() {
             return Ok(access);
         }
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         // The previous holder of the lock has usually just filled the cache.
-        self.cached().map_or_else(|| self.refresh(), Ok)
+        self.cached().map_or_else(|| self.refresh(&lock), Ok)
     }
 
     fn cached(&self) -> Option<Access> {
@@ -128,28 +130,27 @@ impl Session {
     ///
     /// Those of [`Session::access_token`].
     pub fn fresh_access_token(&self) -> Result<Access> {
-        let _lock = self.lock()?;
-        self.refresh()
+        self.refresh(&self.lock()?)
     }
 
     fn lock(&self) -> Result<Lock> {
         Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
     }
 
-    fn refresh(&self) -> Result<Access> {
+    fn refresh(&self, lock: &Lock) -> Result<Access> {
         let entra = self.entra();
         thread::scope(|scope| {
             // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
-            self.refresh_from_store(&entra)
+            self.refresh_from_store(&entra, lock)
         })
     }
 
     /// Refreshes with the first stored token that Microsoft accepts.
-    fn refresh_from_store(&self, entra: &Entra<'_>) -> Result<Access> {
+    fn refresh_from_store(&self, entra: &Entra<'_>, lock: &Lock) -> Result<Access> {
         self.ensure_confirmed_username()?;
         let mut refusal = None;
-        let search = self.stores.find(|stored| match self.refresh_with(entra, &stored) {
+        let search = self.stores.find(|stored| match self.refresh_with(entra, &stored, lock) {
             Err(error) if error.refusal().is_some_and(token_is_refused) => {
                 refusal.get_or_insert(error);
                 Ok(None)
@@ -168,12 +169,14 @@ impl Session {
         self.stores.not_found()
     }
 
-    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored) -> Result<Access> {
+    fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Access> {
         cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
         self.ensure_same_origin(stored)?;
         let _deferred = signals::defer();
-        let Tokens { mut access, refresh_token } = entra.refresh(&stored.token)?;
-        access.account = Some(self.account_of_refresh(stored, access.account)?);
+        let tokens = self.redeem(entra, stored, lock)?;
+        let account = self.account_of_refresh(stored, &tokens)?;
+        let Tokens { mut access, refresh_token, .. } = tokens;
+        access.account = Some(account);
         // A sign-in does not wait for the lock for ever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
             log::warn!(
@@ -199,6 +202,16 @@ impl Session {
         Ok(access)
     }
 
+    /// Redeems the stored token, unless Microsoft refused it while this process was waiting for the lock.
+    fn redeem(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Tokens> {
+        let request = refused::digest(&stored.token, &self.profile);
+        if let Some(refusal) = refused::find(lock, &request) {
+            log::info!("Microsoft refused this token while this command was waiting");
+            return Err(entra.refused(refusal));
+        }
+        entra.refresh(&stored.token, Flow::Refresh).inspect_err(|error| refused::leave(lock, request, error))
+    }
+
     /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
     /// files with the same profile meet here too.
     fn ensure_confirmed_username(&self) -> Result<()> {
@@ -218,30 +231,31 @@ impl Session {
     }
 
     /// Returns the account of a refreshed token. Fails if it is not the account that the profile belongs to.
-    fn account_of_refresh(&self, stored: &Stored, answered: Option<Account>) -> Result<Account> {
+    fn account_of_refresh(&self, stored: &Stored, tokens: &Tokens) -> Result<Account> {
         let name = &self.profile.name;
         let hint =
             format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
-        let recorded = stored.record.as_ref().and_then(|record| record.account.clone());
-        let Some(account) = answered.or(recorded) else {
+        let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
+        let named = tokens.named_account().or(recorded);
+        if let Some((account, owner)) =
+            named.zip(self.owner()).filter(|(named, owner)| !owner.account.is_same_as(named))
+        {
+            let message = format!(
+                "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
+                account.name, owner.account.name
+            );
+            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
+        }
+        // An id_token with a fault proves nothing, so that the record must name the account.
+        tokens.access.account.as_ref().or(recorded).cloned().ok_or_else(|| {
             let message =
                 format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");
-            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
-        };
-        match self.owner() {
-            Some(owner) if !owner.account.is_same_as(&account) => {
-                let message = format!(
-                    "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
-                    account.name, owner.account.name
-                );
-                Err(Error::new(ErrorKind::SignIn, message).hint(hint))
-            }
-            _ => Ok(account),
-        }
+            Error::new(ErrorKind::SignIn, message).hint(hint)
+        })
     }
 
-    /// Fails if the stored token was issued by another authority or to another client: another authority must not see it,
-    /// and Microsoft rejects it from another client.
+    /// Fails if the stored token was issued by another login host or to another client: another host must not see it, and
+    /// Microsoft rejects it from another client.
     fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
         let name = &self.profile.name;
         match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
@@ -291,7 +305,7 @@ impl Session {
 
     /// Stores the tokens of a sign-in. If that fails, `retry` decides whether it is tried again.
     pub(crate) fn store(&self, tokens: Tokens, retry: &dyn Fn(&Error) -> bool) -> Result<SignedIn> {
-        let Tokens { access, refresh_token } = tokens;
+        let Tokens { access, refresh_token, .. } = tokens;
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(
                 ErrorKind::Protocol,
@@ -334,7 +348,8 @@ impl Session {
 /// Removes a profile's token from every store.
 pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
     let paths = Paths::from_environment()?;
-    let _lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    lock.leave_message(""); // replaces a refusal, which may name the account
     cache::remove(&paths, profile);
     Ok(Stores::new(&paths, profile, choice).remove_all())
 }

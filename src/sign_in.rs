@@ -22,7 +22,7 @@ use axum::http::StatusCode;
 use oauth2::{AuthorizationCode, RedirectUrl, Scope};
 
 use crate::config::ProfileName;
-use crate::entra::{Account, AuthorizationRequest, Tokens, refusal};
+use crate::entra::{Account, AuthorizationRequest, Flow, Tokens, refusal};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::session::{Session, SignedIn};
 use crate::signals;
@@ -69,7 +69,8 @@ impl SignIn<'_> {
             }
             Redirect::Refused { error, description } => {
                 let refusal = Refusal::from_redirect(&error, &description);
-                Err(refusal::into_error(refusal, StatusCode::BAD_REQUEST, self.first_session().profile()))
+                let profile = self.first_session().profile();
+                Err(refusal::into_error(refusal, StatusCode::BAD_REQUEST, profile, Flow::AuthorizationCode))
             }
         }
     }
@@ -93,14 +94,14 @@ impl SignIn<'_> {
         };
         let redeem = |session: &Session| {
             let _deferred = signals::defer();
-            let mut tokens = session.entra().refresh(&refresh_token)?;
+            let mut tokens = session.entra().refresh(&refresh_token, Flow::AdditionalProfile)?;
             tokens.refresh_token.get_or_insert_with(|| refresh_token.clone());
-            if tokens.access.account.get_or_insert_with(|| account.clone()).is_same_as(&account) {
-                session.store(tokens, self.retry_save)
-            } else {
-                Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
-                    .hint("nothing was stored; run the same command again"))
+            if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
+                return Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
+                    .hint("nothing was stored; run the same command again"));
             }
+            tokens.access.account.get_or_insert_with(|| account.clone());
+            session.store(tokens, self.retry_save)
         };
         let others =
             self.sessions[1..].iter().map(|session| (session.profile().name.clone(), redeem(session))).collect();

@@ -158,8 +158,7 @@ impl Cloud {
 
     /// Returns the cloud that has the authority's login host. A host that no cloud has counts as the global cloud.
     pub(super) fn of(authority: &Authority) -> Self {
-        let host = authority.0.host_str().unwrap_or_default();
-        Self::ALL.into_iter().find(|cloud| cloud.login_host() == host).unwrap_or_default()
+        Self::ALL.into_iter().find(|cloud| cloud.login_host() == authority.host()).unwrap_or_default()
     }
 }
 
@@ -235,6 +234,21 @@ impl Authority {
     /// The URL of an endpoint, such as `oauth2/v2.0/token`.
     pub(crate) fn endpoint(&self, path: &str) -> Url {
         self.0.join(path).expect("a relative path can be joined to an https URL")
+    }
+
+    /// The login host.
+    pub(crate) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The tenant: an ID, a domain, `common`, `organizations` or `consumers`.
+    pub(crate) fn tenant(&self) -> &str {
+        self.0.path().trim_matches('/')
+    }
+
+    /// Returns whether both have the same login host.
+    pub(crate) fn has_same_host_as(&self, other: &Self) -> bool {
+        self.0.origin() == other.0.origin()
     }
 
     /// The page on which an administrator consents for the organisation. It does not exist for "common" (Microsoft: "Grant

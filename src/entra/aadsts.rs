@@ -8,6 +8,7 @@
 //! Causes and next steps contain placeholders, which [`fill`] replaces. `docs/troubleshooting.md` repeats the table; a test
 //! compares the two.
 
+use super::Flow;
 use crate::config::Profile;
 
 /// What to do about a code.
@@ -33,8 +34,9 @@ pub(crate) enum NextStep {
 
 impl NextStep {
     /// Returns the hint, with placeholders.
-    pub(crate) fn hint(self) -> &'static str {
+    pub(crate) fn hint(self, flow: Flow) -> &'static str {
         match self {
+            Self::SignIn if flow.is_sign_in() => "run {get_token}",
             Self::SignIn => "run {get_token} to sign in again",
             Self::Interact => "run {get_token} and follow the instructions in the browser",
             Self::Policy => "contact your IT department and quote the reference below",
@@ -44,20 +46,20 @@ impl NextStep {
             Self::Consent => "run {get_token} and accept the requested permissions",
             Self::AdministratorConsent => "forward this URL to an administrator:\n{admin_consent}",
             Self::Fix(hint) => hint,
-            Self::Later => "try again later; the stored token is kept",
+            Self::Later => "try again later",
         }
     }
 }
 
 /// Replaces the placeholders of a text with the values of the profile.
-pub(crate) fn fill(text: &str, profile: &Profile) -> String {
-    let authority = profile.authority.endpoint("");
+pub(crate) fn fill(text: &str, profile: &Profile, flow: Flow) -> String {
     let admin_consent = format!("{}?client_id={}", profile.authority.admin_consent(), profile.client_id.as_str());
     let values = [
-        ("{get_token}", &*format!("`get-token --profile {:#}`", profile.name)),
+        ("{get_token}", &*flow.get_token(profile)),
+        ("{grant}", flow.grant()),
         ("{profile}", profile.name.as_str()),
         ("{client_id}", profile.client_id.as_str()),
-        ("{tenant}", authority.path().trim_matches('/')),
+        ("{tenant}", profile.authority.tenant()),
         ("{admin_consent}", &admin_consent),
         ("{redirect_uri}", profile.redirect_uri.as_str()),
         ("{file}", &profile.file.display().to_string()),
@@ -99,16 +101,16 @@ const CLOUD_WITHOUT_SECRET: &str =
 /// The codes of Microsoft's documentation and of user reports.
 #[rustfmt::skip] // one code per line
 pub(crate) static TABLE: &[Advice] = &[
-    row(70008, "the refresh token or authorization code has expired", SignIn),
+    row(70008, "the {grant} has expired", SignIn),
     row(700_082, "the refresh token has expired, because it was not used for 90 days", SignIn),
     row(70043, "your organisation requires a new sign-in from time to time (sign-in frequency)", SignIn),
     row(50173, "the refresh token was revoked: the password was changed, or all sessions were ended", SignIn),
     row(50132, "the refresh token was revoked: the password was changed or has expired", SignIn),
     row(50133, "the refresh token was revoked: the password was changed or has expired", SignIn),
     row(50089, "the sign-in session has expired", SignIn),
-    row(70000, "the refresh token or authorization code is not valid", SignIn),
+    row(70000, "the {grant} is not valid", SignIn),
     row(50078, "your multifactor authentication has expired", SignIn),
-    row(9_002_313, "Microsoft reported a malformed request; the stored token may be damaged", SignIn),
+    row(9_002_313, "Microsoft reported a malformed request; the {grant} may be damaged", SignIn),
     row(700_084, "the refresh token was issued to a single-page application, where it expires after 24 hours", SignIn),
     row(54005, "the authorization code has already been redeemed", SignIn),
     row(501_481, "the authorization code belongs to another sign-in (PKCE)", SignIn),
@@ -179,7 +181,7 @@ pub(crate) static TABLE: &[Advice] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::TABLE;
+    use super::{Flow, TABLE};
 
     #[test]
     fn each_code_is_listed_once() {
@@ -192,6 +194,7 @@ mod tests {
     fn cell(text: &str) -> String {
         let mut cell = text.replace("{get_token}", "`get-token --profile PROFILE`").replace('\n', " ");
         for (placeholder, name) in [
+            ("{grant}", "refresh token or code"),
             ("{profile}", "PROFILE"),
             ("{client_id}", "CLIENT_ID"),
             ("{tenant}", "TENANT"),
@@ -210,7 +213,9 @@ mod tests {
         let page = include_str!("../../docs/troubleshooting.md");
         let rows: Vec<String> = TABLE
             .iter()
-            .map(|advice| format!("| {} | {} | {} |\n", advice.code, cell(advice.cause), cell(advice.next.hint())))
+            .map(|advice| {
+                format!("| {} | {} | {} |\n", advice.code, cell(advice.cause), cell(advice.next.hint(Flow::Refresh)))
+            })
             .collect();
         assert!(page.contains(&rows.concat()), "docs/troubleshooting.md must contain:\n{}", rows.concat());
     }

@@ -1,11 +1,11 @@
 //! Sign-in with a code on another device (RFC 8628; Microsoft: "device authorization grant").
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, StandardDeviceAuthorizationResponse};
 
-use super::{Entra, Repeatable, Tokens, http, into_error, refusal};
+use super::{Entra, Flow, Tokens, http, into_error, refusal};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::sanitize::for_terminal;
 
@@ -54,7 +54,7 @@ impl Entra<'_> {
         self.client
             .exchange_device_code()
             .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.http.post(request, Repeatable::Always))
+            .request(&|request| self.http.post(request, Flow::DeviceCode))
             .map_err(into_error)
             .and_then(DeviceCode::validate)
     }
@@ -74,13 +74,15 @@ impl Entra<'_> {
         // The errors of the oauth2 crate contain neither the AADSTS code nor our hints. And if the code expires while
         // the network is down, the network error is the better message.
         let last_error: RefCell<Option<Error>> = RefCell::default();
+        let answered_at = Cell::new(0);
         let send = |request: HttpRequest| {
             let result = send(request);
             last_error.replace(result.as_ref().err().cloned());
             let response = result?;
+            answered_at.set(http::time_of(&response));
             let is_pending = refusal::parse(response.body())
                 .is_some_and(|refusal| ["authorization_pending", "slow_down"].contains(&refusal.error.as_str()));
-            let error = http::success(response.clone(), self.profile).err().filter(|_| !is_pending);
+            let error = http::success(response.clone(), self.profile, Flow::DeviceCode).err().filter(|_| !is_pending);
             last_error.replace(error.clone());
             match error {
                 // Transient: an error makes the oauth2 crate retry after a longer pause.
@@ -90,11 +92,12 @@ impl Entra<'_> {
         };
         let result = self.client.exchange_device_access_token(&code.0).request(&send, pause, None);
         match (result, last_error.into_inner()) {
-            (Ok(response), _) => self.tokens(response, None),
+            (Ok(response), _) => self.tokens(response, Flow::DeviceCode, None, answered_at.get()),
             (Err(_), Some(error)) => Err(error),
             // By our clock the code has expired, before Microsoft said so.
             (Err(RequestTokenError::ServerResponse(_)), None) => {
-                Err(refusal::into_error(Refusal::from_redirect("expired_token", ""), http::BAD_REQUEST, self.profile))
+                let refusal = Refusal::from_redirect("expired_token", "");
+                Err(refusal::into_error(refusal, http::BAD_REQUEST, self.profile, Flow::DeviceCode))
             }
             (Err(_), None) => Err(http::unexpected_response("it is not a token response")),
         }

@@ -6,15 +6,19 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
+use reqwest::{Client, Proxy, StatusCode, redirect};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use url::Url;
 
-use super::refusal;
-use super::retry::{self, Attempts, FailedAttempt, Repeatable};
+use super::retry::{self, Attempts, FailedAttempt};
 use super::tls::tls_configuration;
+use super::{Flow, network_error, proxy, proxy_for, refusal};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
+use crate::unix_time::now;
 use crate::{runtime, signals};
 
 /// In bytes. A token response has about 6 KB, so that a larger one did not come from Microsoft.
@@ -38,16 +42,16 @@ impl<'a> HttpClient<'a> {
     }
 
     /// Sends the request, retries transient failures, and returns the response if it is a success.
-    pub(super) fn post(&self, request: HttpRequest, repeatable: Repeatable) -> Result<HttpResponse> {
+    pub(super) fn post(&self, request: HttpRequest, flow: Flow) -> Result<HttpResponse> {
         let client = self.client()?;
-        let host = host(&request);
-        let mut attempts = Attempts::new(self.profile.network_timeout, repeatable);
+        let (host, destination) = (host(&request), destination(&request));
+        let mut attempts = Attempts::new(self.profile.network_timeout, flow);
         let result = self.run_with_timeout(&host, async {
             loop {
                 let failure = match self.send(client, request.clone()).await {
                     Ok(response) => {
                         let retry_after = retry::retry_after(response.headers());
-                        match success(response, self.profile) {
+                        match success(response, self.profile, flow) {
                             Ok(response) => return Ok(response),
                             Err(error) => FailedAttempt { retry_after, ..FailedAttempt::answered(error) },
                         }
@@ -63,7 +67,7 @@ impl<'a> HttpClient<'a> {
             }
         })?;
         // The error of the last attempt says more than that the time is up.
-        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&host))))
+        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&destination))))
     }
 
     /// Sends one GET request, with a bearer token if there is one.
@@ -85,9 +89,9 @@ impl<'a> HttpClient<'a> {
     /// Sends the request once and returns the response, whether or not it is a success.
     pub(super) fn send_once(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = self.client()?;
-        let host = host(&request);
+        let (host, destination) = (host(&request), destination(&request));
         let send = async { self.send(client, request).await.map_err(|failure| failure.error) };
-        self.run_with_timeout(&host, send)?.unwrap_or_else(|| Err(self.timed_out(&host)))
+        self.run_with_timeout(&host, send)?.unwrap_or_else(|| Err(self.timed_out(&destination)))
     }
 
     pub(super) fn client(&self) -> Result<&Client> {
@@ -112,28 +116,29 @@ impl<'a> HttpClient<'a> {
         Ok(result)
     }
 
-    fn timed_out(&self, host: &str) -> Error {
+    fn timed_out(&self, destination: &str) -> Error {
         if signals::is_pending() {
-            return interrupted(host);
+            return interrupted(destination);
         }
         let seconds = self.profile.network_timeout.as_secs();
-        Error::new(ErrorKind::TryLater, format!("the request to {host} timed out after {seconds} s")).hint(format!(
-            "try again later; on a slow network, increase network_timeout in {}",
-            self.profile.file.display()
-        ))
+        Error::new(ErrorKind::TryLater, format!("the request to {destination} timed out after {seconds} s")).hint(
+            format!("try again later; on a slow network, increase network_timeout in {}", self.profile.file.display()),
+        )
     }
 
     fn build_client(&self) -> Result<Client> {
-        Client::builder()
+        let mut client = Client::builder()
             .tls_backend_preconfigured(tls_configuration(self.profile)?)
             .redirect(redirect::Policy::none()) // only a captive portal redirects the token endpoint
-            .user_agent(USER_AGENT)
-            .build()
-            .map_err(|error| {
-                let cause = root_cause(&error);
-                Error::new(ErrorKind::Configuration, format!("cannot set up the HTTP client: {cause}"))
-                    .hint("check that HTTPS_PROXY and ALL_PROXY are URLs, such as http://proxy.example.com:8080")
-            })
+            .user_agent(USER_AGENT);
+        // Without a variable, the client reads the system's settings on macOS and Windows.
+        if proxy::is_set() {
+            client = client.proxy(Proxy::custom(|url| Some(proxy_for(url).ok()??.url)));
+        }
+        client.build().map_err(|error| {
+            Error::new(ErrorKind::Defect, format!("cannot set up the HTTP client: {error}"))
+                .hint("report this with the output of the same command with -v")
+        })
     }
 
     /// Sends one request and logs how it ended.
@@ -150,10 +155,13 @@ impl<'a> HttpClient<'a> {
 
     async fn send_and_read(&self, client: &Client, request: HttpRequest) -> Result<HttpResponse, FailedAttempt> {
         let host = host(&request);
+        let proxy = proxy_of(&request).map_err(FailedAttempt::answered)?;
         let (head, body) = request.into_parts();
         let request = client.request(head.method, head.uri.to_string()).headers(head.headers).body(body);
-        let no_response = |error| FailedAttempt { was_answered: false, ..self.unreachable(&host, &error) };
-        let mut response = request.send().await.map_err(no_response)?;
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(network_error::no_response(self.profile, &host, proxy.as_ref(), &error).await),
+        };
         let status = response.status();
         if status.is_redirection() {
             let why = format!("{host} sent a redirect ({status})");
@@ -161,7 +169,7 @@ impl<'a> HttpClient<'a> {
         }
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&host, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| network_error::cut_off(&host, &error))? {
             if body.len() + chunk.len() > MAX_RESPONSE_SIZE {
                 let why = format!("{host} sent more than 1 MiB");
                 return Err(FailedAttempt::answered(unexpected_response(why)));
@@ -173,32 +181,22 @@ impl<'a> HttpClient<'a> {
         *response.headers_mut() = headers;
         Ok(response)
     }
+}
 
-    /// The failure of a request that did not get through: DNS, routing, TLS or proxy.
-    fn unreachable(&self, host: &str, error: &reqwest::Error) -> FailedAttempt {
-        let cause = root_cause(error);
-        let untrusted = cause.contains("certificate");
-        let hint = if cause.contains("expired") || cause.contains("not valid yet") {
-            "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`"
-                .to_owned()
-        } else if untrusted {
-            format!(
-                "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE \
-                 to its certificate authority (PEM)",
-                self.profile.file.display()
-            )
-        } else {
-            "check the network (and the proxy, if HTTPS_PROXY is set), then try again; the stored token is kept"
-                .to_owned()
-        };
-        let error = Error::new(ErrorKind::TryLater, format!("{host} cannot be reached: {cause}")).hint(hint);
-        FailedAttempt { is_transient: !untrusted, ..FailedAttempt::answered(error) }
-    }
+/// Returns the proxy of a request, if the environment names one.
+fn proxy_of(request: &HttpRequest) -> Result<Option<proxy::Proxy>> {
+    Url::parse(&request.uri().to_string()).map_or(Ok(None), |url| proxy_for(&url))
 }
 
 /// The host of a request, with its port unless it is the default.
 fn host(request: &HttpRequest) -> String {
     request.uri().authority().map_or_else(String::new, |authority| for_terminal(authority.as_str()))
+}
+
+/// The host of a request, and the proxy on the way to it.
+fn destination(request: &HttpRequest) -> String {
+    let proxy = proxy_of(request).ok().flatten();
+    format!("{}{}", host(request), network_error::through(proxy.as_ref()))
 }
 
 fn interrupted(host: &str) -> Error {
@@ -208,16 +206,15 @@ fn interrupted(host: &str) -> Error {
 /// The error for a response that the identity platform does not send.
 pub(super) fn unexpected_response(why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Protocol, format!("unexpected response (not from Microsoft?): {why}")).hint(
-        "a captive portal (hotel, train) or a proxy may have answered: open any website in a browser, then try again; \
-         the stored token is kept",
+        "a captive portal (hotel, train) or a proxy may have answered: open any website in a browser, then try again",
     )
 }
 
 /// Returns the response if it is a success. Error responses, and responses that are not JSON, become an error.
-pub(crate) fn success(response: HttpResponse, profile: &Profile) -> Result<HttpResponse> {
+pub(crate) fn success(response: HttpResponse, profile: &Profile, flow: Flow) -> Result<HttpResponse> {
     let status = response.status();
     if let Some(refusal) = refusal::parse(response.body()) {
-        return Err(refusal::into_error(refusal, status, profile));
+        return Err(refusal::into_error(refusal, status, profile, flow));
     }
     let url = profile.authority.endpoint("");
     let host = url.authority();
@@ -233,15 +230,12 @@ pub(crate) fn success(response: HttpResponse, profile: &Profile) -> Result<HttpR
 }
 
 fn busy(host: &str, status: StatusCode) -> Error {
-    Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})"))
-        .hint("try again later; the stored token is kept")
+    Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})")).hint("try again later")
 }
 
-/// The innermost error. The outer ones repeat the URL and say only that something failed.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    for_terminal(&cause.to_string())
+/// Returns the server's time in seconds since 1970: the `Date` of the response (RFC 9110, 6.6.1), or else our own.
+pub(crate) fn time_of(response: &HttpResponse) -> u64 {
+    let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
+    date.and_then(|date| u64::try_from(date.unix_timestamp()).ok()).unwrap_or_else(now)
 }

@@ -1,14 +1,23 @@
 //! The account that signed in, from the id_token. It comes from the token endpoint over TLS, so that its signature need not
-//! be verified (OpenID Connect Core 1.0, 3.1.3.7, item 6). Audience, issuer and nonce are verified.
+//! be verified (OpenID Connect Core 1.0, 3.1.3.7, item 6). Nonce, audience, issuer, tenant and expiry are verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oauth2::ClientId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::http::unexpected_response;
-use crate::error::{Error, ErrorKind, Result};
+use crate::config::{self, Authority, Profile};
 use crate::sanitize::for_terminal;
+
+/// The names of the login hosts of each cloud, as MSAL lists them (the "aliases" of its instance discovery).
+const ALIASES: [&[&str]; 3] = [
+    &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
+    &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+    &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+];
+
+/// In seconds. The usual tolerance for clocks that differ.
+const LEEWAY: u64 = 5 * 60;
 
 /// A Microsoft account.
 ///
@@ -32,100 +41,222 @@ impl Account {
     }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    aud: String,
-    iss: Option<String>,
-    tid: String,
-    oid: String,
-    preferred_username: Option<String>,
-    name: Option<String>,
-    nonce: Option<String>,
+/// What an id_token says.
+pub(crate) struct IdToken {
+    /// The account, if the id_token names one. It is not verified if there is a fault.
+    pub(crate) account: Option<Account>,
+    /// Why the id_token is not valid.
+    pub(crate) fault: Option<String>,
 }
 
-/// Validates the id_token and returns its account, or `None` if there is no id_token. With a nonce, an id_token that
-/// contains it is required.
-pub(crate) fn account(id_token: Option<&str>, client_id: &ClientId, nonce: Option<&str>) -> Result<Option<Account>> {
-    let Some(id_token) = id_token else {
-        return match nonce {
-            Some(_) => Err(unexpected_response("the token response has no id_token")),
-            None => Ok(None),
-        };
+/// Parses and validates an id_token. With a nonce, the id_token must contain it. `now` is the server's time in seconds since
+/// 1970: the clock of this machine may be wrong.
+pub(crate) fn parse(id_token: &str, profile: &Profile, nonce: Option<&str>, now: u64) -> IdToken {
+    let Some(claims) = claims(id_token) else {
+        return IdToken { account: None, fault: Some("it is not a JSON Web Token".to_owned()) };
     };
-    let claims = claims(id_token).ok_or_else(|| unexpected_response("the id_token is not valid"))?;
-    if nonce.is_some() && claims.nonce.as_deref() != nonce {
-        return Err(wrong_sign_in("the nonce of its id_token does not match"));
-    }
-    if claims.aud != client_id.as_str() {
-        return Err(wrong_sign_in(&format!("its id_token was not issued for client {}", client_id.as_str())));
-    }
-    // The issuer must be of the tenant in `tid` (Microsoft: "Secure applications and APIs by validating claims").
-    if claims.iss.as_ref().is_some_and(|issuer| !issuer.split('/').any(|part| part == claims.tid)) {
-        return Err(wrong_sign_in("issuer and tenant of its id_token do not match"));
-    }
-    let (tenant_id, object_id) = (for_terminal(&claims.tid), for_terminal(&claims.oid));
-    if tenant_id.is_empty() || object_id.is_empty() {
-        return Err(unexpected_response("the id_token does not identify an account"));
-    }
-    Ok(Some(Account {
-        tenant_id,
-        object_id,
-        name: for_terminal(&claims.preferred_username.or(claims.name).unwrap_or_default()),
-    }))
+    let account = account(&claims);
+    let fault = match &account {
+        None => Some("it does not name an account".to_owned()),
+        Some(account) => fault(&claims, account, profile, nonce, now),
+    };
+    IdToken { account, fault }
 }
 
-fn claims(id_token: &str) -> Option<Claims> {
+fn claims(id_token: &str) -> Option<Value> {
     let payload = id_token.split('.').nth(1)?;
     let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     serde_json::from_slice(&json).ok()
 }
 
-fn wrong_sign_in(why: &str) -> Error {
-    Error::new(ErrorKind::Protocol, format!("the response belongs to another sign-in: {why}"))
-        .hint("run `get-token` again and complete the sign-in that it opens; nothing was stored")
+fn account(claims: &Value) -> Option<Account> {
+    let text = |claim: &str| claims[claim].as_str().map(for_terminal).filter(|text| !text.is_empty());
+    Some(Account {
+        tenant_id: text("tid")?,
+        object_id: text("oid")?,
+        name: text("preferred_username").or_else(|| text("name")).unwrap_or_default(),
+    })
+}
+
+fn fault(claims: &Value, account: &Account, profile: &Profile, nonce: Option<&str>, now: u64) -> Option<String> {
+    let (client_id, tenant_id) = (profile.client_id.as_str(), &account.tenant_id);
+    if nonce.is_some() && claims["nonce"].as_str() != nonce {
+        return Some("its nonce is not the one of this sign-in".to_owned());
+    }
+    if !audiences(claims).iter().any(|audience| audience.eq_ignore_ascii_case(client_id)) {
+        return Some(format!("it was not issued for client {client_id}"));
+    }
+    let issuer = claims["iss"].as_str().unwrap_or_default();
+    if !is_issuer(issuer, &profile.authority, tenant_id) {
+        return Some(format!("its issuer \"{}\" is not {}", for_terminal(issuer), profile.authority));
+    }
+    let tenant = profile.authority.tenant();
+    // The form of a tenant ID is that of a client ID. Domains and `common` stand for tenants whose ID is not known.
+    if config::client_id(tenant).is_ok() && !tenant.eq_ignore_ascii_case(tenant_id) {
+        return Some(format!("it is for tenant {tenant_id}, not {tenant}"));
+    }
+    match claims["exp"].as_f64() {
+        Some(expires) if expires + LEEWAY as f64 >= now as f64 => None,
+        _ => Some("it has expired".to_owned()),
+    }
+}
+
+/// Returns the claim `aud`: a text or a list (RFC 7519, 4.1.3).
+fn audiences(claims: &Value) -> Vec<&str> {
+    match &claims["aud"] {
+        Value::Array(audiences) => audiences.iter().filter_map(Value::as_str).collect(),
+        audience => audience.as_str().into_iter().collect(),
+    }
+}
+
+/// Returns whether the issuer is this tenant, at the authority's host or at another name of it. Version 2.0 issuers are
+/// `https://HOST/TENANT-ID/v2.0` (Microsoft: "Secure applications and APIs by validating claims").
+fn is_issuer(issuer: &str, authority: &Authority, tenant_id: &str) -> bool {
+    let Some((server, path)) = issuer.strip_prefix("https://").and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    // Microsoft's issuers have no port, whatever the port of the authority.
+    let (host, expected) = (server.split(':').next().unwrap_or_default(), authority.host());
+    let is_alias = || ALIASES.iter().any(|names| names.contains(&host) && names.contains(&expected));
+    (host == expected || is_alias()) && path.split('/').next() == Some(tenant_id)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::config::Config;
 
-    fn id_token(claims: &str) -> String {
-        format!("e30.{}.", URL_SAFE_NO_PAD.encode(claims))
+    const CLIENT_ID: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
+    const TENANT_ID: &str = "3e6f0c9a-41d7-4b82-9a5e-7c0b2d8f1e64";
+    /// The tenant of all personal accounts.
+    const PERSONAL: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
+    const NOW: u64 = 1_800_000_000;
+
+    fn profile(lines: &str) -> Profile {
+        let config = Config::parse(Path::new("config.toml"), format!("client_id = '{CLIENT_ID}'\n{lines}"));
+        config.expect("a configuration").profile(&"mail".parse().expect("a name")).expect("a profile")
     }
 
-    fn validate(claims: &str, nonce: Option<&str>) -> Result<Option<Account>> {
-        account(Some(&id_token(claims)), &ClientId::new("client".to_owned()), nonce)
+    fn claims(issuer: &str, tenant_id: &str) -> Value {
+        serde_json::json!({
+            "aud": CLIENT_ID, "iss": issuer, "exp": NOW + 3_900, "tid": tenant_id, "oid": "o",
+            "preferred_username": "ada@example.com", "nonce": "n",
+        })
     }
 
-    const ADA: &str = r#"{"aud":"client","iss":"https://login.example/tenant/v2.0","tid":"tenant","oid":"o","preferred_username":"ada@example.com","nonce":"n"}"#;
+    fn ada() -> Value {
+        claims(&format!("https://login.microsoftonline.com/{TENANT_ID}/v2.0"), TENANT_ID)
+    }
+
+    fn parse_claims(claims: &Value, lines: &str) -> IdToken {
+        let text = format!("e30.{}.", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        parse(&text, &profile(lines), Some("n"), NOW)
+    }
+
+    #[track_caller]
+    fn assert_valid(claims: &Value, lines: &str) {
+        let id_token = parse_claims(claims, lines);
+        assert_eq!((id_token.fault, id_token.account.is_some()), (None, true), "{claims} {lines}");
+    }
+
+    /// The account is readable, whatever else is wrong.
+    #[track_caller]
+    fn assert_fault(claims: &Value, lines: &str, fault: &str) {
+        let id_token = parse_claims(claims, lines);
+        assert!(id_token.fault.as_ref().is_some_and(|text| text.contains(fault)), "{:?} {claims}", id_token.fault);
+        assert!(id_token.account.is_some(), "{claims}");
+    }
+
+    fn with(claim: &str, value: impl Into<Value>) -> Value {
+        let mut claims = ada();
+        claims[claim] = value.into();
+        claims
+    }
 
     #[test]
     fn the_account_has_tenant_id_object_id_and_name() {
-        let account = validate(ADA, Some("n")).expect("good claims").expect("an account");
-        assert_eq!((&*account.tenant_id, &*account.object_id, &*account.name), ("tenant", "o", "ada@example.com"));
+        let account = parse_claims(&ada(), "").account.expect("an account");
+        assert_eq!((&*account.tenant_id, &*account.object_id, &*account.name), (TENANT_ID, "o", "ada@example.com"));
     }
 
     #[test]
-    fn another_nonce_audience_or_issuer_is_rejected() {
-        for (claims, nonce) in [
-            (ADA.to_owned(), "other"),
-            (ADA.replace("client", "mallory"), "n"),
-            (ADA.replace("/tenant/", "/another/"), "n"),
-            (ADA.replace("/tenant/", "/tenant-2/"), "n"),
+    fn the_nonce_must_be_that_of_the_sign_in() {
+        assert_fault(&with("nonce", "another"), "", "nonce");
+        assert_fault(&with("nonce", Value::Null), "", "nonce");
+    }
+
+    #[test]
+    fn the_audience_is_a_text_or_a_list_with_the_client_id() {
+        assert_valid(&with("aud", CLIENT_ID.to_uppercase()), "");
+        assert_valid(&with("aud", vec!["another", CLIENT_ID]), "");
+        for wrong in [Value::Null, "another".into(), vec!["another"].into(), Value::Array(Vec::new())] {
+            assert_fault(&with("aud", wrong), "", CLIENT_ID);
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_the_authority_or_another_name_of_its_cloud() {
+        for (host, lines) in [
+            ("login.windows.net", ""),
+            ("sts.windows.net", ""),
+            ("login.microsoft.com", "tenant = 'example.com'"),
+            ("login.microsoftonline.com", "authority = 'https://login.windows.net/common/'"),
+            ("login.microsoftonline.us", "cloud = 'us-gov'"),
+            ("login.usgovcloudapi.net", "cloud = 'us-gov'"),
+            ("login.partner.microsoftonline.cn", "cloud = 'china'"),
+            ("login.chinacloudapi.cn", "cloud = 'china'"),
+            ("login.example.com", "authority = 'https://login.example.com:8443/common/'"),
         ] {
-            let error = validate(&claims, Some(nonce)).expect_err("must be refused");
-            assert_eq!(error.kind(), ErrorKind::Protocol);
+            assert_valid(&with("iss", format!("https://{host}/{TENANT_ID}/v2.0")), lines);
+        }
+        let issuer = |issuer: &str| with("iss", issuer.replace("ID", TENANT_ID));
+        for wrong in [
+            "",
+            "https://login.microsoftonline.com/",
+            "https://login.microsoftonline.com/v2.0/ID",
+            "https://login.microsoftonline.com/ID-2/v2.0",
+            "https://login.microsoftonline.us/ID/v2.0",
+            "https://login.example.net/ID/v2.0",
+            "http://login.microsoftonline.com/ID/v2.0",
+        ] {
+            assert_fault(&issuer(wrong), "", "issuer");
+        }
+        assert_fault(&with("iss", Value::Null), "", "issuer");
+        let custom = "authority = 'https://login.example.com/common/'";
+        assert_fault(&ada(), custom, "issuer");
+        assert_fault(&issuer("https://login.microsoftonline.com/ID/v2.0"), "cloud = 'china'", "issuer");
+    }
+
+    #[test]
+    fn the_tenant_is_the_configured_one() {
+        assert_valid(&ada(), &format!("tenant = '{}'", TENANT_ID.to_uppercase()));
+        assert_fault(&ada(), &format!("tenant = '{CLIENT_ID}'"), "tenant");
+    }
+
+    #[test]
+    fn a_personal_account_is_accepted() {
+        let personal = claims(&format!("https://login.microsoftonline.com/{PERSONAL}/v2.0"), PERSONAL);
+        for tenant in ["common", "consumers", PERSONAL] {
+            assert_valid(&personal, &format!("tenant = '{tenant}'"));
         }
     }
 
     #[test]
-    fn a_malformed_id_token_is_rejected() {
-        let without_oid = id_token(&ADA.replace(r#""oid":"o""#, r#""oid":"""#));
-        for text in ["", ".", "a.b.c", "a.e30.c", "a.\u{fffd}.c", &without_oid] {
-            let result = account(Some(text), &ClientId::new("client".to_owned()), None);
-            assert_eq!(result.expect_err(text).kind(), ErrorKind::Protocol);
+    fn an_id_token_expires_with_five_minutes_of_leeway() {
+        assert_valid(&with("exp", NOW - 299), "");
+        for wrong in [Value::Null, 0.into(), (NOW - 301).into(), "tomorrow".into()] {
+            assert_fault(&with("exp", wrong), "", "expired");
         }
-        assert!(account(None, &ClientId::new("client".to_owned()), Some("n")).is_err());
-        assert_eq!(account(None, &ClientId::new("client".to_owned()), None).expect("optional in a refresh"), None);
+    }
+
+    #[test]
+    fn a_malformed_id_token_names_no_account() {
+        let without_oid = format!("e30.{}.", URL_SAFE_NO_PAD.encode(with("oid", "").to_string()));
+        for text in ["", ".", "a.b.c", "a.e30.c", "a.\u{fffd}.c", &without_oid] {
+            let id_token = parse(text, &profile(""), None, NOW);
+            assert!(id_token.account.is_none() && id_token.fault.is_some(), "{text}");
+        }
     }
 }

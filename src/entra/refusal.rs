@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde::Deserialize;
 
+use super::Flow;
 use super::aadsts::{self, Advice, NextStep, fill};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Refusal};
@@ -82,19 +83,19 @@ pub(crate) fn token_is_refused(refusal: &Refusal) -> bool {
 }
 
 /// Converts a refusal into an error with a cause and a hint. `status` is the HTTP status of the response.
-pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile) -> Error {
+pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile, flow: Flow) -> Error {
     let kind = kind(&refusal, status);
     let advice = refusal.code.and_then(aadsts::advice);
     log::info!("Microsoft's error response: {}: {}", refusal.error, refusal.description);
-    Error::new(kind, message(&refusal, advice, profile))
-        .hint(hint(kind, advice.map(|advice| advice.next), profile))
+    Error::new(kind, message(&refusal, advice, profile, flow))
+        .hint(hint(kind, advice.map(|advice| advice.next), profile, flow))
         .with_refusal(refusal)
 }
 
 /// The cause with its values, the code, and Microsoft's own first sentence.
-fn message(refusal: &Refusal, advice: Option<&Advice>, profile: &Profile) -> String {
+fn message(refusal: &Refusal, advice: Option<&Advice>, profile: &Profile, flow: Flow) -> String {
     let cause = match (advice, refusal.error.as_str()) {
-        (Some(advice), _) => Some(fill(advice.cause, profile)),
+        (Some(advice), _) => Some(fill(advice.cause, profile, flow)),
         (None, "expired_token") => Some("the device code has expired".to_owned()),
         (None, "authorization_declined") => Some("the sign-in was declined".to_owned()),
         (None, _) => None,
@@ -114,7 +115,7 @@ fn message(refusal: &Refusal, advice: Option<&Advice>, profile: &Profile) -> Str
 }
 
 /// The next step. If the kind says that waiting helps, it overrides the code.
-fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile) -> String {
+fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile, flow: Flow) -> String {
     let next = match next {
         _ if kind == ErrorKind::TryLater => NextStep::Later,
         Some(NextStep::Later) | None if kind == ErrorKind::Configuration => NextStep::Fix(
@@ -123,7 +124,7 @@ fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile) -> String {
         Some(NextStep::Later) | None => NextStep::SignIn,
         Some(next) => next,
     };
-    fill(next.hint(), profile)
+    fill(next.hint(flow), profile, flow)
 }
 
 /// Returns the kind of an error, from `error` and `suberror`. Of the AADSTS codes only the transient ones count.
@@ -195,7 +196,8 @@ mod tests {
         let config = Config::parse(file, format!("client_id = '{client_id}'")).expect("a configuration");
         let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
         let message = |error: &str, description: &str| {
-            into_error(Refusal::from_redirect(error, description), StatusCode::BAD_REQUEST, &profile).to_string()
+            into_error(Refusal::from_redirect(error, description), StatusCode::BAD_REQUEST, &profile, Flow::Refresh)
+                .to_string()
         };
         assert_eq!(
             message("invalid_request", "AADSTS50011: The redirect URI is wrong.\r\nTrace ID: t"),

@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::{Flow, token_is_refused};
 use crate::error::{Error, ErrorKind};
 
 /// The first attempt included. A mail program retries on its own timer, and a person who is offline should not wait long.
@@ -32,26 +33,20 @@ impl FailedAttempt {
     }
 }
 
-/// Whether a request may be repeated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeatable {
-    /// For refresh tokens, which Microsoft does not revoke when it issues the next one.
-    Always,
-    /// For authorization codes, which can be used once: a server that answered may have redeemed it (RFC 6749, 4.1.2).
-    UntilAnswered,
-}
-
 /// The attempts of one request.
 pub(crate) struct Attempts {
     made: u32,
     end: Instant,
+    first_error: Option<Error>,
     last_error: Option<Error>,
-    repeatable: Repeatable,
+    flow: Flow,
+    was_answered: bool,
 }
 
 impl Attempts {
-    pub(crate) fn new(limit: Duration, repeatable: Repeatable) -> Self {
-        Self { made: 0, end: Instant::now() + limit, last_error: None, repeatable }
+    pub(crate) fn new(limit: Duration, flow: Flow) -> Self {
+        let end = Instant::now() + limit;
+        Self { made: 0, end, first_error: None, last_error: None, flow, was_answered: false }
     }
 
     /// Returns the pause before the next attempt, or the error if no attempt is left.
@@ -60,10 +55,16 @@ impl Attempts {
         FailedAttempt { error, is_transient, was_answered, retry_after }: FailedAttempt,
     ) -> Result<Duration, Error> {
         self.made += 1;
-        let may_be_redeemed = was_answered && self.repeatable == Repeatable::UntilAnswered;
-        if !is_transient || may_be_redeemed || self.made == MAX_ATTEMPTS {
-            return Err(error);
+        // A code can be used once (RFC 6749, 4.1.2): a server that answered may have redeemed it, and one more attempt shows
+        // whether it has. Refresh tokens are not revoked when the next one is issued.
+        let is_code = self.flow == Flow::AuthorizationCode;
+        if !is_transient || is_code && self.was_answered || self.made == MAX_ATTEMPTS {
+            // An earlier attempt used the code, and its failure is the reason why there are no tokens.
+            let is_used = is_code && error.refusal().is_some_and(token_is_refused);
+            return Err(self.first_error.take().filter(|_| is_used).unwrap_or(error));
         }
+        self.was_answered |= was_answered;
+        self.first_error.get_or_insert_with(|| error.clone());
         self.last_error = Some(error.clone());
         let left = self.end.saturating_duration_since(Instant::now());
         match retry_after {
@@ -87,8 +88,7 @@ impl Attempts {
 }
 
 fn with_retry_after(error: &Error, requested: Duration) -> Error {
-    let hint = format!("try again in {} seconds; the stored token is kept", requested.as_secs());
-    error.clone().hint(hint)
+    error.clone().hint(format!("try again in {} seconds", requested.as_secs()))
 }
 
 /// Parses the header Retry-After: a number of seconds, or a date.
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_until_the_attempts_are_used_up() {
-        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::Always);
+        let mut attempts = Attempts::new(Duration::from_secs(60), Flow::Refresh);
         for max in [500, 1000, 2000, 4000] {
             let pause =
                 attempts.delay_after(failure(ErrorKind::TryLater, true, None)).expect("another attempt").as_millis();
@@ -125,21 +125,23 @@ mod tests {
     #[test]
     fn permanent_failures_are_not_retried() {
         for kind in [ErrorKind::SignIn, ErrorKind::Protocol, ErrorKind::Configuration] {
-            let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::Always);
+            let mut attempts = Attempts::new(Duration::from_secs(60), Flow::Refresh);
             assert!(attempts.delay_after(failure(kind, true, Some(1))).is_err());
         }
     }
 
     #[test]
-    fn an_authorization_code_is_not_resent_after_a_response() {
-        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::UntilAnswered);
+    fn an_authorization_code_is_sent_once_more_after_a_response() {
+        let mut attempts = Attempts::new(Duration::from_secs(60), Flow::AuthorizationCode);
         assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_ok());
-        assert!(attempts.delay_after(failure(ErrorKind::TryLater, true, None)).is_err());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_ok());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, true, None)).is_ok());
+        assert!(attempts.delay_after(failure(ErrorKind::TryLater, false, None)).is_err());
     }
 
     #[test]
     fn retry_after_is_honoured_within_the_time_limit() {
-        let mut attempts = Attempts::new(Duration::from_secs(60), Repeatable::Always);
+        let mut attempts = Attempts::new(Duration::from_secs(60), Flow::Refresh);
         let pause = attempts.delay_after(failure(ErrorKind::TryLater, true, Some(7)));
         assert_eq!(pause.expect("another attempt"), Duration::from_secs(7));
         let pause = attempts.delay_after(failure(ErrorKind::TryLater, true, Some(0))).expect("another attempt");

@@ -7,11 +7,11 @@ use oauth2::{HttpResponse, RefreshToken};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, RETRY_AFTER};
 
-use super::id_token::{NONCE, assert_names_account};
+use super::id_token::{NONCE, NOW, assert_names_account};
 use super::keychain_blob::assert_stored_intact;
 use super::{assert_explained, assert_not_leaked, assert_one_plain_line, configuration};
-use crate::entra::retry::{Attempts, FailedAttempt, Repeatable, retry_after};
-use crate::entra::{DeviceCode, Entra, Tokens, ensure_well_formed, http, into_error, refusal};
+use crate::entra::retry::{Attempts, FailedAttempt, retry_after};
+use crate::entra::{DeviceCode, Entra, Flow, Tokens, ensure_well_formed, http, into_error, refusal};
 use crate::error::{Error, ErrorKind};
 
 /// The start of every secret in the seeds.
@@ -55,11 +55,13 @@ fn split<'a>(mut bytes: &'a [u8], separator: &[u8]) -> Vec<&'a [u8]> {
 fn check_token_response(entra: &Entra<'_>, response: &HttpResponse) {
     let refresh_token = RefreshToken::new("0.old".to_owned());
     let request = entra.client.exchange_refresh_token(&refresh_token);
-    match request.request(&|_| http::success(response.clone(), entra.profile)).map_err(into_error) {
+    match request.request(&|_| http::success(response.clone(), entra.profile, Flow::Refresh)).map_err(into_error) {
         Ok(received) => {
-            for nonce in [Some(NONCE), None] {
-                match entra.tokens(received.clone(), nonce) {
-                    Ok(tokens) => assert_valid_tokens(&tokens, nonce),
+            for (flow, nonce) in
+                [(Flow::AuthorizationCode, Some(NONCE)), (Flow::DeviceCode, None), (Flow::Refresh, None)]
+            {
+                match entra.tokens(received.clone(), flow, nonce, NOW) {
+                    Ok(tokens) => assert_valid_tokens(&tokens, flow),
                     Err(error) => assert_failed(&error, std::slice::from_ref(response)),
                 }
             }
@@ -75,7 +77,7 @@ fn check_token_response(entra: &Entra<'_>, response: &HttpResponse) {
 fn assert_retries_end(error: Error, response: &HttpResponse) {
     let limit = Duration::from_secs(30);
     let retry_after = retry_after(response.headers());
-    let mut attempts = Attempts::new(limit, Repeatable::Always);
+    let mut attempts = Attempts::new(limit, Flow::Refresh);
     let after = attempts.delay_after(FailedAttempt { retry_after, ..FailedAttempt::answered(error) });
     assert!(after.map_or_else(|error| error.next_step().is_some(), |pause| pause < limit));
 }
@@ -84,7 +86,8 @@ fn assert_retries_end(error: Error, response: &HttpResponse) {
 /// finitely many finite pauses.
 fn check_device_flow(entra: &Entra<'_>, responses: &[HttpResponse]) {
     let request = entra.client.exchange_device_code();
-    let code = request.request(&|_| http::success(responses[0].clone(), entra.profile)).map_err(into_error);
+    let code =
+        request.request(&|_| http::success(responses[0].clone(), entra.profile, Flow::DeviceCode)).map_err(into_error);
     let code = match code.and_then(DeviceCode::validate) {
         Ok(code) => code,
         Err(error) => return assert_failed(&error, &responses[..1]),
@@ -101,23 +104,21 @@ fn check_device_flow(entra: &Entra<'_>, responses: &[HttpResponse]) {
     assert!(polled.get() <= responses.len());
     assert!(paused.get() < Duration::from_secs(60 * 60), "{:?}", paused.get());
     match tokens {
-        Ok(tokens) => assert_valid_tokens(&tokens, None),
+        Ok(tokens) => assert_valid_tokens(&tokens, Flow::DeviceCode),
         Err(error) => assert_failed(&error, responses),
     }
 }
 
 /// Accepted tokens can be printed, stored and loaded again. After a sign-in, the account is known.
-fn assert_valid_tokens(tokens: &Tokens, nonce: Option<&str>) {
-    assert!(nonce.is_none() || tokens.access.account.is_some());
+fn assert_valid_tokens(tokens: &Tokens, flow: Flow) {
+    assert!(flow == Flow::Refresh || tokens.access.account.is_some());
     if let Err(error) = ensure_well_formed(&tokens.access.token) {
         assert_explained(&error, &[ErrorKind::Protocol]);
     }
     if let Some(token) = &tokens.refresh_token {
         assert_stored_intact(token);
     }
-    if let Some(account) = &tokens.access.account {
-        assert_names_account(account);
-    }
+    tokens.named_account().into_iter().for_each(assert_names_account);
 }
 
 /// The error is explained, and repeats nothing of the responses except the texts of an error response.

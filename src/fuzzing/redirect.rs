@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, Uri};
 
 use super::{assert_explained, configuration};
-use crate::entra::refusal;
+use crate::entra::{Flow, refusal};
 use crate::error::{ErrorKind, Refusal};
 use crate::sign_in::redirect::{Redirect, RedirectError, parse, parse_pasted};
 
@@ -65,7 +65,8 @@ fn assert_explained_or_ours(text: &str, parsed: &Result<Redirect, RedirectError>
                 Redirect::Code(code) => assert!(!code.is_empty()),
                 Redirect::Refused { error, description } => {
                     let refusal = Refusal::from_redirect(error, description);
-                    let error = refusal::into_error(refusal, StatusCode::BAD_REQUEST, configuration::profile());
+                    let (profile, flow) = (configuration::profile(), Flow::AuthorizationCode);
+                    let error = refusal::into_error(refusal, StatusCode::BAD_REQUEST, profile, flow);
                     assert_explained(&error, &[ErrorKind::SignIn, ErrorKind::TryLater, ErrorKind::Configuration]);
                 }
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Location;
-use crate::config::{Profile, ProfileName};
+use crate::config::{Authority, Profile, ProfileName};
 use crate::entra::{Access, Account};
 use crate::paths::Paths;
 use crate::private_fs;
@@ -53,11 +53,14 @@ impl Record {
         self.scopes.split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect()
     }
 
-    /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now.
+    /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now. Another
+    /// tenant at the same login host does not count: from `common` to the own tenant is a usual change, and the account in
+    /// the answer shows whether the token is still the profile's.
     pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
-        if self.authority != profile.authority.to_string() {
+        let authority: Option<Authority> = self.authority.parse().ok();
+        if authority.is_none_or(|authority| !authority.has_same_host_as(&profile.authority)) {
             Some(format!("the authority {}, but config.toml now says {}", self.authority, profile.authority))
-        } else if self.client_id != profile.client_id.to_string() {
+        } else if !self.client_id.eq_ignore_ascii_case(profile.client_id.as_str()) {
             Some(format!("the client ID {}, but config.toml now says {}", self.client_id, profile.client_id.as_str()))
         } else {
             None

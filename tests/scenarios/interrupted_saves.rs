@@ -24,7 +24,7 @@ fn the_origin_of_a_token_is_known_even_if_its_save_was_interrupted() {
     let requests = home.standin.requests().len();
     configure(&home, SAVE);
     let configuration = std::fs::read_to_string(home.config_file()).unwrap();
-    home.configure(&configuration.replace("/common/", "/organizations/"));
+    home.configure(&configuration.replace(&home.standin.authority(), "https://login.invalid/common/"));
     let run = home.refresh();
     assert!(run.fails_with(78).contains("was issued for the authority"), "{run:?}");
     assert_eq!(home.standin.requests().len(), requests, "the token is not sent to another authority");

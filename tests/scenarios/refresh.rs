@@ -149,17 +149,15 @@ fn twenty_concurrent_calls_with_single_use_refresh_tokens_all_succeed() {
 }
 
 #[test]
-fn a_refresh_token_is_not_sent_to_another_client_or_authority() {
-    for (key, other) in [("client_id", standin::SINGLE_TENANT_CLIENT_ID), ("authority", "example.com")] {
+fn a_refresh_token_is_not_sent_to_another_client_or_login_host() {
+    for (old, new) in
+        [(PUBLIC_CLIENT_ID, standin::SINGLE_TENANT_CLIENT_ID), ("https://localhost:", "https://127.0.0.1:")]
+    {
         let home = Home::new();
         home.store_token("mail");
         home.refresh().token();
         let requests = home.standin.requests().len();
-        let changed = match key {
-            "client_id" => home.configuration().replace(PUBLIC_CLIENT_ID, other),
-            _ => home.configuration().replace("/common/", "/example.com/"),
-        };
-        home.configure(&changed);
+        home.configure(&home.configuration().replacen(old, new, 1));
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains("was issued for") && stderr.contains("get-token --profile mail"), "{stderr}");
@@ -181,4 +179,135 @@ fn a_token_that_microsoft_does_not_replace_keeps_its_age() {
     home.refresh().token();
     let run = home.run("get-refresh-token", [""; 0]);
     assert!(run.stderr.contains("this refresh token is 76 days old"), "{run:?}");
+}
+
+/// From `common` to the own tenant is what hints advise.
+#[test]
+fn a_changed_tenant_needs_no_new_sign_in() {
+    let home = Home::new();
+    home.sign_in().token();
+    for tenant in ["example.com", standin::TENANT_ID, "organizations", "common"] {
+        home.configure(&home.configuration().replace("/common/", &format!("/{tenant}/")));
+        home.refresh().token();
+    }
+}
+
+#[test]
+fn letter_case_of_client_id_tenant_and_login_host_does_not_matter() {
+    let home = Home::new();
+    home.sign_in().token();
+    let file = home.cache().join("records_mail.toml");
+    let records = std::fs::read_to_string(&file).unwrap();
+    let records = records.replace(PUBLIC_CLIENT_ID, &PUBLIC_CLIENT_ID.to_uppercase());
+    let records = records.replace("https://localhost:", "https://LocalHost:").replace("/common/", "/Common/");
+    std::fs::write(&file, records).unwrap();
+    home.refresh().token();
+}
+
+#[test]
+fn in_a_tenant_that_does_not_have_the_account_the_refusal_says_so_and_the_token_is_kept() {
+    let mut setup = standin::Setup::default();
+    let other = "5f1e0d9c-8b7a-4655-9443-322110fedcba";
+    setup.tenants.push(standin::Tenant { id: other.to_owned(), domain: "example.org".to_owned() });
+    let home = Home::with(standin::Standin::start_with(setup));
+    home.sign_in().token();
+    let token = home.token_in_file("mail");
+    home.configure(&home.configuration().replace("/common/", "/example.org/"));
+    assert!(home.refresh().fails_with(77).contains("does not exist in tenant \"example.org\""));
+    assert_eq!(home.token_in_file("mail"), token);
+    home.configure(&home.configuration());
+    home.refresh().token();
+}
+
+/// Runs so many refreshes at once: all wait for the lock before the first one sends a request. Calls `meanwhile` when the
+/// first one has sent it.
+fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec<crate::support::Run> {
+    let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
+    lock.lock().unwrap();
+    home.standin.order(Fault::Delay { milliseconds: 500 });
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| home.refresh())).collect();
+        wait_for_waiters(&lock, callers.len());
+        lock.unlock().unwrap();
+        crate::support::eventually("the first request", || home.standin.token_requests() == 1);
+        meanwhile();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
+/// proc_locks(5) lists those who wait for a lock with an arrow.
+#[cfg(target_os = "linux")]
+fn wait_for_waiters(lock: &std::fs::File, count: usize) {
+    let inode = std::os::unix::fs::MetadataExt::ino(&lock.metadata().unwrap());
+    let is_waiter = |line: &&str| line.contains("->") && line.contains(&format!(":{inode} "));
+    crate::support::eventually("all callers wait", || {
+        std::fs::read_to_string("/proc/locks").unwrap().lines().filter(is_waiter).count() == count
+    });
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wait_for_waiters(_: &std::fs::File, _: usize) {
+    std::thread::sleep(std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn thirty_callers_with_a_refused_token_send_one_request() {
+    let home = Home::new();
+    let token = home.store_token("mail");
+    home.standin.revoke_all(700_082);
+    let runs = refresh_at_once(&home, 30, || {});
+    for run in &runs {
+        let stderr = run.fails_with(77);
+        assert!(stderr.contains("Microsoft's reference: AADSTS700082, trace "), "{stderr}");
+        assert_eq!(stderr, runs[0].stderr, "all say the same");
+    }
+    assert_eq!(home.standin.token_requests(), 1);
+    let lock = std::fs::read_to_string(home.cache().join("lock_mail")).unwrap();
+    assert!(lock.contains("700082") && !lock.contains(&token), "{lock}");
+    // A later call asks Microsoft again.
+    home.refresh().fails_with(77);
+    assert_eq!(home.standin.token_requests(), 2);
+    home.run("get-token", ["--sign-out"]);
+    let lock = std::fs::read_to_string(home.cache().join("lock_mail")).unwrap();
+    assert!(!lock.contains("700082"), "{lock}");
+}
+
+#[test]
+fn a_new_token_is_not_blocked_by_the_refusal_of_the_old_one() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.revoke_all(700_082);
+    let runs = refresh_at_once(&home, 5, || _ = home.store_token("mail"));
+    let refused = runs.iter().filter(|run| run.code == Some(77)).count();
+    let succeeded = runs.iter().filter(|run| run.code == Some(0)).count();
+    assert_eq!((refused, succeeded, home.standin.token_requests()), (1, 4, 5), "{runs:?}");
+}
+
+#[test]
+fn a_sign_in_is_not_blocked_by_a_refusal() {
+    let home = Home::new();
+    home.sign_in().token();
+    home.standin.revoke_all(700_082);
+    home.refresh().fails_with(77);
+    home.sign_in().token();
+    home.refresh().token();
+}
+
+/// A refusal depends on the scopes and on the client as well.
+#[test]
+fn another_configuration_is_not_blocked_by_a_refusal() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.revoke_all(700_082);
+    let scopes = "[profiles.mail]\nscopes = ['https://outlook.office.com/SMTP.Send']\n";
+    let file = home.path().join("other.toml");
+    std::fs::write(&file, home.configuration() + scopes).unwrap();
+    home.standin.order(Fault::Delay { milliseconds: 2_000 });
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| home.refresh());
+        crate::support::eventually("the first request", || home.standin.token_requests() == 1);
+        home.run("refresh-token", ["--config", file.to_str().unwrap()]).fails_with(77);
+        first.join().unwrap().fails_with(77);
+    });
+    assert_eq!(home.standin.token_requests(), 2);
 }

@@ -90,18 +90,6 @@ fn a_failed_exchange_is_reported_on_the_page_and_in_the_terminal() {
 }
 
 #[test]
-fn a_response_to_another_sign_in_is_rejected() {
-    for order in [Fault::WrongNonce, Fault::NoNonce, Fault::NoIdToken, Fault::WrongAudience, Fault::WrongIssuer] {
-        let home = Home::new();
-        home.standin.order(order);
-        let sign_in = home.begin_sign_in(&[]);
-        sign_in.approve(ADA);
-        sign_in.finish().fails_with(76);
-        assert_eq!(home.token_in_file("mail"), None);
-    }
-}
-
-#[test]
 fn other_requests_are_rejected_and_the_wait_continues() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);

@@ -141,7 +141,7 @@ fn a_redirect_url_can_be_pasted_while_the_listener_runs() {
 }
 
 /// Runs `get-token --device`, and calls `decide` with the stand-in's origin and the code that is shown.
-fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&str, &str)) -> crate::support::Run {
+pub fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&str, &str)) -> crate::support::Run {
     let mut command = home.command("get-token");
     command.arg("--device").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -163,7 +163,7 @@ fn with_device_code(home: &Home, arguments: &[&str], decide: impl FnOnce(&str, &
     crate::support::Run { code: child.wait().unwrap().code(), stdout, stderr: output }
 }
 
-fn short_interval() -> Setup {
+pub fn short_interval() -> Setup {
     Setup { device_code_interval: Duration::from_secs(1), ..Setup::default() }
 }
 

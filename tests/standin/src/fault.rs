@@ -34,6 +34,8 @@ pub enum Fault {
     },
     /// The connection is reset before a response. The request has no effect.
     Reset,
+    /// The connection ends without a response.
+    Closed,
     /// The request is granted, but the connection is reset before the response is sent.
     AnswerLost,
     /// No response until the stand-in stops.
@@ -90,6 +92,8 @@ pub enum Fault {
     ExpiredIdToken,
     /// An id token with another user name.
     UserName(String),
+    /// An id token with these claims in place of its own; `null` removes a claim.
+    Claims(serde_json::Map<String, Value>),
 }
 
 impl Fault {
@@ -116,6 +120,7 @@ impl Fault {
                 response
             }
             Fault::Reset => Wire::Reset.into_response(),
+            Fault::Closed => Wire::Closed.into_response(),
             Fault::Hang => Wire::Hang.into_response(),
             Fault::Delay { milliseconds } => {
                 tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
@@ -167,6 +172,9 @@ impl Fault {
             }
             Fault::ExpiredIdToken => set_claim(&mut response, "exp", Some((issue::unix_time() - 3_600).into())),
             Fault::UserName(other) => set_claim(&mut response, "preferred_username", Some(other.into())),
+            Fault::Claims(claims) => claims.into_iter().for_each(|(claim, value)| {
+                set_claim(&mut response, &claim, Some(value).filter(|value| !value.is_null()));
+            }),
             Fault::AnswerLost => return Wire::Reset.into_response(),
             Fault::LateAnswer { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Fault::ByteByByte => return Wire::ByteByByte.with(response.json(caller)),

@@ -119,7 +119,7 @@ impl Grant {
     }
 
     fn id_token_claims(&self, platform: &Platform) -> Value {
-        let now = unix_time();
+        let now = unix_time() - platform.setup.clock_behind.as_secs();
         let account = &self.account;
         let mut claims = json!({
             "aud": self.client_id,

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{CACHE_CONTROL, EXPIRES, PRAGMA};
+use axum::http::header::{CACHE_CONTROL, DATE, EXPIRES, PRAGMA};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use crate::fault::Fault;
 use crate::random;
@@ -154,6 +157,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Caller {
     pub origin: String,
     pub correlation_id: String,
+    pub clock_behind: Duration,
 }
 
 impl Caller {
@@ -161,7 +165,12 @@ impl Caller {
     pub fn headers(&self) -> HeaderMap {
         let correlation_id = HeaderValue::from_str(&self.correlation_id).expect("the ID came in a header or is a GUID");
         let request_id = HeaderValue::from_str(&random::guid()).expect("a GUID is a valid header value");
+        // RFC 9110 §5.6.7.
+        let format =
+            format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+        let date = (OffsetDateTime::now_utc() - self.clock_behind).format(&format).expect("a date has all these parts");
         HeaderMap::from_iter([
+            (DATE, HeaderValue::from_str(&date).expect("a date is ASCII")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache")),
             (PRAGMA, HeaderValue::from_static("no-cache")),
             (EXPIRES, HeaderValue::from_static("-1")),
@@ -177,6 +186,6 @@ impl FromRequestParts<Arc<Platform>> for Caller {
     async fn from_request_parts(parts: &mut Parts, platform: &Arc<Platform>) -> Result<Caller, Infallible> {
         let sent = parts.headers.get("client-request-id").and_then(|id| id.to_str().ok());
         let correlation_id = sent.map_or_else(random::guid, ToOwned::to_owned);
-        Ok(Caller { origin: platform.origin.clone(), correlation_id })
+        Ok(Caller { origin: platform.origin.clone(), correlation_id, clock_behind: platform.setup.clock_behind })
     }
 }

@@ -121,7 +121,7 @@ async fn respond(
     let mut response = router.call(Request::from_parts(parts, Body::from(body))).await?;
     let wire = response.extensions_mut().remove::<Wire>();
     if let Some(entry) = entry
-        && !matches!(wire, Some(Wire::Hang | Wire::Reset))
+        && !matches!(wire, Some(Wire::Hang | Wire::Reset | Wire::Closed))
     {
         platform.log()[entry].status = response.status().as_u16();
     }

@@ -122,6 +122,8 @@ pub struct Setup {
     pub refresh_token_length: RangeInclusive<usize>,
     /// Length of authorization codes in characters.
     pub code_length: RangeInclusive<usize>,
+    /// How far this server's clock is behind the machine's.
+    pub clock_behind: Duration,
     /// Port on loopback; 0 for any free port.
     pub port: u16,
     /// Folder for the certificate authority's PEM file; a temporary folder by default.
@@ -145,6 +147,7 @@ impl Default for Setup {
             access_token_length: 1_500..=2_500,
             refresh_token_length: 1_000..=1_900,
             code_length: 1_000..=1_600,
+            clock_behind: Duration::ZERO,
             port: 0,
             directory: None,
         }

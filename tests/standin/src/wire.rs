@@ -16,6 +16,7 @@ const HUGE: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wire {
     Reset,
+    Closed,
     Hang,
     Truncated,
     Huge,
@@ -34,6 +35,8 @@ impl Wire {
             Wire::Hang => std::future::pending().await,
             // RFC 9293 §3.6: a socket that does not linger closes with RST instead of FIN.
             Wire::Reset => SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)),
+            // Without TLS's close_notify (RFC 8446 §6.1), as where a machine in between ends the connection.
+            Wire::Closed => Ok(()),
             Wire::Truncated => truncated(&mut stream).await,
             Wire::Huge => huge(&mut stream).await,
             Wire::ByteByByte => byte_by_byte(response, &mut stream).await,

@@ -1,0 +1,56 @@
+//! What a token request belongs to. Errors are worded accordingly: a sign-in has no stored token, and must not advise what
+//! the user is doing already.
+
+use crate::config::Profile;
+use crate::error::{Error, ErrorKind};
+
+/// What a token request belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// A sign-in with a browser.
+    AuthorizationCode,
+    /// A sign-in with a device code.
+    DeviceCode,
+    /// A sign-in for several profiles: its refresh token is redeemed for each other profile.
+    AdditionalProfile,
+    /// A refresh of the stored token.
+    Refresh,
+}
+
+impl Flow {
+    /// Returns whether `get-token` with one profile is running.
+    pub(super) fn is_sign_in(self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::DeviceCode)
+    }
+
+    /// Returns what is exchanged for tokens.
+    pub(super) fn grant(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization code",
+            Self::DeviceCode => "device code",
+            Self::AdditionalProfile | Self::Refresh => "refresh token",
+        }
+    }
+
+    /// Returns the command that signs in, with "again" if it is the command that is running.
+    pub(super) fn get_token(self, profile: &Profile) -> String {
+        let name = &profile.name;
+        match self {
+            Self::AuthorizationCode => format!("`get-token --profile {name:#}` again"),
+            Self::DeviceCode => format!("`get-token --device --profile {name:#}` again"),
+            Self::AdditionalProfile | Self::Refresh => format!("`get-token --profile {name:#}`"),
+        }
+    }
+
+    /// Adds to the hint of a temporary failure that the stored token is kept, if there is one.
+    pub(super) fn explain(self, error: Error) -> Error {
+        let is_temporary = [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind());
+        match error.next_step().filter(|_| is_temporary && self == Self::Refresh) {
+            Some(hint) => {
+                let hint = format!("{hint}; the stored token is kept");
+                error.hint(hint)
+            }
+            None => error,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Failures below HTTP: name resolution, connections, TLS and proxies.
+
+use std::io;
+
+use super::proxy::Proxy;
+use super::proxy::connect::{self, ProxyRefusal};
+use super::retry::FailedAttempt;
+use crate::config::Profile;
+use crate::error::{Error, ErrorKind};
+use crate::sanitize::for_terminal;
+
+/// The failure of a request that got no response from the host.
+pub(super) async fn no_response(
+    profile: &Profile,
+    host: &str,
+    proxy: Option<&Proxy>,
+    error: &reqwest::Error,
+) -> FailedAttempt {
+    let failure = match proxy {
+        Some(proxy) => proxy_failure(host, proxy, error).await,
+        None => None,
+    };
+    let failure = failure.unwrap_or_else(|| unreachable(profile, host, proxy, error));
+    FailedAttempt { was_answered: false, ..failure }
+}
+
+/// The failure of a response whose end did not arrive.
+pub(super) fn cut_off(host: &str, error: &reqwest::Error) -> FailedAttempt {
+    log::info!("{host}: {}", root_cause(error));
+    temporary(format!("the response of {host} was cut off"), "check the network, then try again")
+}
+
+fn temporary(message: String, hint: impl Into<String>) -> FailedAttempt {
+    FailedAttempt::answered(Error::new(ErrorKind::TryLater, message).hint(hint))
+}
+
+fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &reqwest::Error) -> FailedAttempt {
+    let cause = root_cause(error);
+    let untrusted = cause.contains("certificate");
+    let hint = if cause.contains("expired") || cause.contains("not valid yet") {
+        "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`".to_owned()
+    } else if untrusted {
+        format!(
+            "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE \
+             to its certificate authority (PEM)",
+            profile.file.display()
+        )
+    } else if proxy.is_some() {
+        "check the network and the proxy, then try again".to_owned()
+    } else {
+        "check the network, then try again; if this network requires a proxy, set HTTPS_PROXY to its URL".to_owned()
+    };
+    let through = through(proxy);
+    let failure = temporary(format!("{host} cannot be reached{through}: {cause}"), hint);
+    FailedAttempt { is_transient: !untrusted, ..failure }
+}
+
+/// Returns ` through the proxy HOST:PORT`, if there is one.
+pub(super) fn through(proxy: Option<&Proxy>) -> String {
+    proxy.map_or_else(String::new, |proxy| format!(" through the proxy {}", proxy.server()))
+}
+
+/// The failure of a proxy: it cannot be reached, or it does not connect us to the host. The errors of the HTTP client are
+/// told apart by their texts, because their types are those of a library below it.
+async fn proxy_failure(host: &str, proxy: &Proxy, error: &reqwest::Error) -> Option<FailedAttempt> {
+    let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
+    let has = |part: &str| texts.iter().any(|text| text.contains(part));
+    if !has("tunnel error: ") && !has("SOCKS error: ") {
+        return None;
+    }
+    let (server, variable) = (proxy.server(), proxy.variable);
+    if has("failed to create underlying connection") {
+        let cause = root_cause(error);
+        let cause = if cause.starts_with("SOCKS") { String::new() } else { format!(": {cause}") };
+        let hint = format!("check that {variable} is right and that the proxy is running, then try again");
+        return Some(temporary(format!("the proxy {server} cannot be reached{cause}"), hint));
+    }
+    let wants_authentication = has("proxy authorization required");
+    if wants_authentication || has("tunnel error: unsuccessful") {
+        let target = if host.contains(':') { host.to_owned() } else { format!("{host}:443") };
+        let refusal = connect::refusal(proxy, &target, !wants_authentication).await;
+        return Some(match wants_authentication {
+            true => wrong_authentication(proxy, refusal),
+            false => refused(host, proxy, refusal),
+        });
+    }
+    let cause = root_cause(error);
+    let hint = format!("check that {variable} is right, then try again");
+    Some(temporary(format!("the proxy {server} does not connect to {host}: {cause}"), hint))
+}
+
+/// The proxy wants a user name and a password, or an authentication that is not supported here.
+fn wrong_authentication(proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedAttempt {
+    let (server, variable) = (proxy.server(), proxy.variable);
+    let schemes = refusal.map(|refusal| refusal.schemes).unwrap_or_default();
+    let offers = |name: &str| schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(name));
+    let local = format!(
+        "run a local proxy that supports NTLM and Kerberos, such as cntlm or px, and set {variable} to its URL"
+    );
+    let password = match proxy.has_password() {
+        true => format!("correct the user name and the password in {variable}"),
+        false => format!("put your user name and password into {variable}: http://USER:PASSWORD@{server}"),
+    };
+    let hint = match () {
+        () if schemes.is_empty() => format!("{password}; if the proxy requires NTLM or Kerberos, {local}"),
+        () if offers("Basic") => password,
+        () => local,
+    };
+    let offered = if schemes.is_empty() { String::new() } else { format!("; it offers {}", schemes.join(", ")) };
+    let message = match proxy.has_password() && (schemes.is_empty() || offers("Basic")) {
+        true => format!("the proxy {server} does not accept the user name and password in {variable} (407{offered})"),
+        false => format!("the proxy {server} requires authentication (407{offered})"),
+    };
+    FailedAttempt { is_transient: false, ..temporary(message, hint) }
+}
+
+/// The proxy does not connect to the host.
+fn refused(host: &str, proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedAttempt {
+    let status = refusal.map(|refusal| refusal.status).unwrap_or_default();
+    let shown = if status.is_empty() { String::new() } else { format!(" ({status})") };
+    let message = format!("the proxy {} refuses to connect to {host}{shown}", proxy.server());
+    let hint = format!(
+        "ask the administrator of the proxy to allow {host}; if it can be reached without the proxy, add it to NO_PROXY"
+    );
+    FailedAttempt { is_transient: !status.starts_with('4'), ..temporary(message, hint) }
+}
+
+fn chain<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error as &'a (dyn std::error::Error + 'static)), |error| error.source())
+}
+
+/// The innermost error. The outer ones repeat the URL and say only that something failed.
+fn root_cause(error: &reqwest::Error) -> String {
+    let Some(cause) = chain(error).last() else { return String::new() };
+    match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+        // rustls explains this with a link to its manual.
+        Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
+        _ => for_terminal(&cause.to_string()),
+    }
+}

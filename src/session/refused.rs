@@ -1,0 +1,43 @@
+//! A refusal of the stored token holds for the processes that wait for the lock, too: mail programs often start dozens of
+//! them at once. A process that begins to wait later asks Microsoft again.
+
+use oauth2::RefreshToken;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Profile;
+use crate::error::{Error, ErrorKind, Refusal};
+use crate::lock::Lock;
+
+#[derive(Deserialize, Serialize)]
+struct Refused {
+    /// What was refused: the result of [`digest`].
+    request: String,
+    refusal: Refusal,
+}
+
+/// Returns the refusal of this request, if another process received it while this one was waiting for the lock.
+pub(super) fn find(lock: &Lock, request: &str) -> Option<Refusal> {
+    let messages = lock.messages();
+    let mut refused = messages.iter().filter_map(|message| serde_json::from_str::<Refused>(message).ok());
+    refused.find(|refused| refused.request == request).map(|refused| refused.refusal)
+}
+
+/// Leaves the refusal for the processes that are waiting for the lock.
+pub(super) fn leave(lock: &Lock, request: String, error: &Error) {
+    if let Some(refusal) = error.refusal().cloned().filter(|_| error.kind() != ErrorKind::TryLater)
+        && let Ok(message) = serde_json::to_string(&Refused { request, refusal })
+    {
+        lock.leave_message(&message);
+    }
+}
+
+/// Returns the SHA-256 of the stored token and of what the configuration adds to the request.
+pub(super) fn digest(token: &RefreshToken, profile: &Profile) -> String {
+    let Profile { client_id, client_secret, authority, scopes, .. } = profile;
+    let secret = client_secret.as_ref().map_or("", |secret| secret.secret());
+    let (authority, scopes) = (authority.to_string(), scopes.iter().map(|scope| scope.as_str()));
+    let parts = [token.secret(), client_id.as_str(), secret, &authority].into_iter().chain(scopes);
+    let digest = parts.fold(Sha256::new(), |digest, part| digest.chain_update(part).chain_update([0]));
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
