@@ -63,15 +63,18 @@ struct Demo {
 }
 
 impl Demo {
-    /// Returns a command for the temporary home. Without a desktop session, it does not use your keychain.
+    /// Returns a command for the temporary home, with a clean environment: your SSH session, proxies and configuration do
+    /// not matter, and with a runtime folder of its own it does not reach your keychain.
     fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join(name));
-        command.args(arguments).env_remove("M365AUTH_CONFIG").env("HOME", &self.home);
-        for variable in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "HTTPS_PROXY", "ALL_PROXY"] {
-            command.env_remove(variable);
+        command.args(arguments).env_clear();
+        // What a browser and the system's libraries need.
+        for variable in ["PATH", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SystemRoot", "TEMP", "TMP"] {
+            command.envs(std::env::var_os(variable).map(|value| (variable, value)));
         }
-        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent");
-        command.env("LOCALAPPDATA", &self.home);
+        for variable in ["HOME", "LOCALAPPDATA", "XDG_RUNTIME_DIR"] {
+            command.env(variable, &self.home);
+        }
         command
     }
 
@@ -134,11 +137,16 @@ fn printed(mut child: Child) -> Result<String> {
 fn build_commands() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     say("Building the three commands...");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--bins", "--example", "demo"])
-        .current_dir(root)
-        .status()?;
-    ensure!(built.success(), "cargo build failed");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--bins", "--example", "demo"]).current_dir(root);
+    // What `cargo run` sets for this example would make build scripts, such as ring's, run again.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_MANIFEST", "CARGO_PKG_"].iter().any(|prefix| name.starts_with(prefix)) {
+            build.env_remove(&*name);
+        }
+    }
+    ensure!(build.status()?.success(), "cargo build failed");
     let example = std::env::current_exe()?;
     let folder =
         example.parent().and_then(Path::parent).context("the example has no parent folder with the commands")?;

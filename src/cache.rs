@@ -110,3 +110,19 @@ fn digest(profile: &Profile) -> [u8; 16] {
     }
     *digest.finalize().first_chunk().expect("SHA-256 has 32 bytes")
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    #[test]
+    fn folders_that_differ_only_in_bytes_that_are_not_utf_8_have_keys_of_their_own() {
+        let name = |folder: &[u8]| {
+            name(&Paths::with_cache(std::ffi::OsStr::from_bytes(folder).into()), &"mail".parse().expect("a name"))
+        };
+        assert_ne!(name(b"/home/\xff/.cache"), name(b"/home/\xfe/.cache"));
+        assert_eq!(name(b"/home/ada/.cache"), "m365auth:mail:/home/ada/.cache");
+    }
+}

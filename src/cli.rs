@@ -1,6 +1,7 @@
 //! The three commands: arguments, output and exit codes. Nothing outside this module prints.
 
 mod check;
+mod each;
 mod first_run;
 mod generate;
 pub mod get_refresh_token;

@@ -48,6 +48,11 @@ impl Paths {
         Ok(Self { configuration, cache })
     }
 
+    #[cfg(test)]
+    pub(crate) fn with_cache(cache: PathBuf) -> Self {
+        Self { configuration: cache.clone(), cache }
+    }
+
     /// Returns the configuration file: the file that `M365AUTH_CONFIG` names, else `config.toml` in the configuration folder.
     pub fn configuration_file(&self) -> PathBuf {
         Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))

@@ -8,15 +8,33 @@ use tokio::runtime::{Builder, Runtime};
 ///
 /// # Errors
 ///
-/// The system has too few file descriptors left. Without this check, tokio panics if only some of them are available.
+/// The system has too few file descriptors or threads left.
 pub(crate) fn new() -> io::Result<Runtime> {
+    /// One for a socket or a file.
+    const SPARE: usize = 1;
+    with_spare_descriptors(SPARE)
+}
+
+/// Creates the runtime if this many file descriptors are left afterwards.
+///
+/// Without these checks, tokio panics: when only some of its own descriptors are available, or when a lookup of a host
+/// name starts a thread.
+///
+/// # Errors
+///
+/// Those of [`new`].
+pub(crate) fn with_spare_descriptors(spare: usize) -> io::Result<Runtime> {
     #[cfg(unix)]
     {
-        /// One for epoll, one for its waker, three for signals (a feature that zbus enables), and one spare for the other
-        /// threads.
-        const DESCRIPTORS: usize = 6;
-        let files: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| std::fs::File::open("/dev/null")).collect();
+        /// Two for epoll, one for its waker, and three for signals (a feature that zbus enables).
+        const OWN: usize = 6;
+        let files: io::Result<Vec<_>> = (0..OWN + spare).map(|_| std::fs::File::open("/dev/null")).collect();
         files?;
     }
+    #[cfg(not(unix))]
+    let _ = spare; // no limit that a process can reach
+    let thread = std::thread::Builder::new().spawn(|| {});
+    let thread = thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
+    _ = thread.join();
     Builder::new_current_thread().enable_all().build()
 }

@@ -38,9 +38,9 @@ pub(crate) struct SignIn<'a> {
     pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
 
-/// The result of a sign-in: the tokens of the first profile, and the tokens or the error of each other profile.
+/// The result of a sign-in: the tokens or the error of the first profile, and of each other profile.
 pub(crate) struct SignInOutcome {
-    pub(crate) first: SignedIn,
+    pub(crate) first: Result<SignedIn>,
     pub(crate) others: Vec<(ProfileName, Result<SignedIn>)>,
 }
 
@@ -75,7 +75,8 @@ impl SignIn<'_> {
         }
     }
 
-    /// Stores the tokens of the first profile, then requests and stores the tokens of each other profile.
+    /// Stores the tokens of the first profile, then requests and stores the tokens of each other profile, even if an earlier
+    /// profile failed.
     ///
     /// One refresh token serves all profiles: it is bound to the user and the client, not to a resource (Microsoft:
     /// "Refresh tokens in the Microsoft identity platform").
@@ -85,11 +86,16 @@ impl SignIn<'_> {
                 .hint("nothing was stored; run the same command again")
         })?;
         self.ensure_same_account(&account)?;
-        let first = self.first_session().store(tokens, self.retry_save)?;
+        let issued = tokens.refresh_token.clone();
+        let first = self.first_session().store(tokens, self.retry_save);
+        // A refresh token that could not be stored for the first profile still serves the others.
+        let Some(refresh_token) = first.as_ref().map_or(issued, |first| Some(first.refresh_token.clone())) else {
+            return Ok(SignInOutcome { first, others: Vec::new() });
+        };
         let redeem = |session: &Session| {
             let _deferred = signals::defer();
-            let mut tokens = session.entra().refresh(&first.refresh_token, Flow::AdditionalProfile)?;
-            tokens.refresh_token.get_or_insert_with(|| first.refresh_token.clone());
+            let mut tokens = session.entra().refresh(&refresh_token, Flow::AdditionalProfile)?;
+            tokens.refresh_token.get_or_insert_with(|| refresh_token.clone());
             if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
                 return Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
                     .hint("nothing was stored; run the same command again"));

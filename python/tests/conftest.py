@@ -112,12 +112,12 @@ def standin(tmp_path):
 @pytest.fixture
 def home(tmp_path, monkeypatch, standin):
     for name in list(os.environ):
-        if name.startswith(("M365AUTH_", "XDG_", "SSH_")) or name.lower().endswith("_proxy"):
+        if name.startswith(("M365AUTH_", "XDG_", "SSH_", "DBUS_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")  # never use the developer's keychain
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))  # never use the developer's keychain
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     return Home(folder, standin)
 

@@ -1,5 +1,6 @@
 //! `get-token`: signs a person in.
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::generate::generated;
 use super::stderr::{confirm, confirm_by_default, print, print_text, progress};
 use super::stdout::Stdout;
 use super::text::{Label, Text};
-use super::{Common, account_name, check, first_run, sign_out, status};
+use super::{Common, account_name, check, each, first_run, sign_out, status};
 use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
@@ -122,19 +123,21 @@ fn run(arguments: Arguments) -> Result<()> {
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
-        return profiles.iter().map(|profile| check::run(&config, profile)).fold(Ok(()), Result::and);
+        return each::collect(profiles.iter().map(|profile| (profile, check::run(&config, profile)))).map(drop);
     }
     if arguments.sign_out {
-        return profiles.iter().map(|profile| sign_out::run(&config, profile)).fold(Ok(()), Result::and);
+        return each::collect(profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)))).map(drop);
     }
     let sessions = sessions(&config, profiles)?;
     // Before the person signs in: a token that cannot be stored would be lost.
-    sessions.iter().try_for_each(Session::ensure_storable)?;
+    each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in)?;
     print_summary(&sessions[0], &outcome);
-    stdout.print(outcome.first.access.token.secret())
+    let is_one_of_several = !outcome.others.is_empty();
+    let name = |error| if is_one_of_several { each::name(&sessions[0].profile().name, error) } else { error };
+    stdout.print(outcome.first.map_err(name)?.access.token.secret())
 }
 
 /// Warns of another profile in use that stores its token with the same programs in the same place.
@@ -151,15 +154,10 @@ fn warn_of_shared_programs(config: &Config, session: &Session, named: &[ProfileN
 
 /// Opens each profile once. One sign-in can serve profiles that have the same client ID and the same authority.
 fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
-    let mut sessions: Vec<Session> = Vec::new();
-    for name in profiles {
-        let session = Session::open(config, name)?;
-        if let Some(first) = sessions.first() {
-            ensure_one_sign_in(first.profile(), session.profile())?;
-        }
-        if sessions.iter().all(|other| other.profile().name != *name) {
-            sessions.push(session);
-        }
+    let unique = profiles.iter().enumerate().filter(|(index, name)| !profiles[..*index].contains(name));
+    let sessions = each::collect(unique.map(|(_, name)| (name, Session::open(config, name))))?;
+    for session in &sessions[1..] {
+        ensure_one_sign_in(sessions[0].profile(), session.profile())?;
     }
     Ok(sessions)
 }
@@ -189,21 +187,32 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
         return by_device_code(sign_in);
     }
     if is_ssh_session() && !arguments.server {
-        let waiting = PasteSignIn::begin(sign_in);
-        print("Open this URL in a browser on any machine, and sign in:\n");
-        print(&format!("{}\n", waiting.address()));
-        print(
-            "Your browser then shows an error, because it is redirected to localhost and nothing listens there. Copy \
-             the full URL from its address bar, paste it here, and press Enter.\n\
-             Nothing is shown while you paste.\n",
-        );
-        return waiting.finish(timeout);
+        return by_paste(PasteSignIn::begin(sign_in)?, timeout);
     }
-    let waiting = BrowserSignIn::begin(sign_in)?;
+    let waiting = match BrowserSignIn::begin(sign_in) {
+        // Without descriptors or threads for a listener, the address can still be pasted.
+        Err(error) if error.kind() == ErrorKind::TryLater && io::stdin().is_terminal() => {
+            let Ok(waiting) = PasteSignIn::begin(sign_in) else { return Err(error) };
+            log::warn!("{error}");
+            return by_paste(waiting, timeout);
+        }
+        waiting => waiting?,
+    };
     print_instructions(&waiting);
     if arguments.browser.is_wanted() {
         waiting.open_browser();
     }
+    waiting.finish(timeout)
+}
+
+fn by_paste(waiting: PasteSignIn<'_>, timeout: Duration) -> Result<SignInOutcome> {
+    print("Open this URL in a browser on any machine, and sign in:\n");
+    print(&format!("{}\n", waiting.address()));
+    print(
+        "Your browser then shows an error, because it is redirected to localhost and nothing listens there. Copy the full \
+         URL from its address bar, paste it here, and press Enter.\n\
+         Nothing is shown while you paste.\n",
+    );
     waiting.finish(timeout)
 }
 
@@ -238,10 +247,11 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
 }
 
 fn print_summary(leading: &Session, outcome: &SignInOutcome) {
-    let first = &outcome.first;
-    let account = account_name(first.access.account.as_ref());
-    print(&format!("Signed in as {account} (profile \"{}\").", leading.profile().name));
-    print(&format!("Refresh token saved in {}.", location(first)));
+    if let Ok(first) = &outcome.first {
+        let account = account_name(first.access.account.as_ref());
+        print(&format!("Signed in as {account} (profile \"{}\").", leading.profile().name));
+        print(&format!("Refresh token saved in {}.", location(first)));
+    }
     for (name, served) in &outcome.others {
         match served {
             Ok(signed_in) => print(&format!("Refresh token for \"{name}\" saved in {}.", location(signed_in))),

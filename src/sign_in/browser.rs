@@ -3,6 +3,7 @@
 //! A listener on loopback receives the redirect with the authorization code. If the redirect does not reach it, the user
 //! can paste the redirect URL instead.
 
+use std::io;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -11,8 +12,8 @@ use url::Url;
 
 use super::callback::{Callback, Failed};
 use super::certificate::Certificate;
-use super::paste::{self, InvalidPaste, OnInvalid, Pasted, wait};
-use super::port::Port;
+use super::paste::{InvalidPaste, OnInvalid, Pasted, wait};
+use super::port::{self, Port};
 use super::redirect::Redirect;
 use super::{SignIn, SignInOutcome};
 use crate::entra::AuthorizationRequest;
@@ -30,6 +31,11 @@ pub(crate) struct BrowserSignIn<'a> {
 
 impl<'a> BrowserSignIn<'a> {
     /// Starts the listener, and reads stdin for a pasted redirect URL.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TryLater`](crate::ErrorKind::TryLater) if the listener needs more file descriptors or threads than the
+    /// system has left. The redirect URL can then be pasted only.
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
         let session = sign_in.first_session();
         let port = Port::bind(&session.profile().redirect_uri)?;
@@ -38,11 +44,16 @@ impl<'a> BrowserSignIn<'a> {
             _ => None,
         };
         let fingerprint = certificate.as_ref().map(Certificate::fingerprint);
-        let request = sign_in.request(port.redirect_uri());
+        let redirect_uri = port.redirect_uri();
+        let request = sign_in.request(redirect_uri.clone());
         let state = request.state.secret();
         let (sender, redirects) = mpsc::channel();
-        let callback = Callback::listen(port, state, certificate, sender.clone());
-        let pasted = Pasted::begin(state, sender, OnInvalid::Ignore);
+        let callback = Callback::listen(port, state, certificate, sender.clone())
+            .map_err(|error| port::out_of_resources(&redirect_uri, &error))?;
+        let pasted = Pasted::begin(state, sender, OnInvalid::Ignore).unwrap_or_else(|error| {
+            log::warn!("cannot start a thread to read a pasted URL from stdin: {error}");
+            Pasted::default()
+        });
         Ok(Self { sign_in, request, callback, pasted, redirects, fingerprint })
     }
 
@@ -56,19 +67,22 @@ impl<'a> BrowserSignIn<'a> {
         self.fingerprint.as_deref()
     }
 
-    /// Returns whether the redirect URL can also be pasted into the terminal.
+    /// Returns whether the redirect URL can also be pasted.
     pub(crate) fn accepts_paste(&self) -> bool {
-        paste::works_beside_browser()
+        self.pasted.is_reading()
     }
 
     /// Opens the default browser in a thread, because a text browser does not return until the user quits it.
     pub(crate) fn open_browser(&self) {
         let url = self.request.url.to_string();
-        thread::spawn(move || {
+        let open = move || {
             if let Err(error) = webbrowser::open(&url) {
-                log::warn!("cannot open a browser ({error}); open the URL above yourself");
+                warn_not_opened(&error);
             }
-        });
+        };
+        if let Err(error) = thread::Builder::new().spawn(open) {
+            warn_not_opened(&error);
+        }
     }
 
     /// Waits for the redirect, exchanges its code for tokens, and shows the result in the browser.
@@ -77,10 +91,8 @@ impl<'a> BrowserSignIn<'a> {
         drop(self.pasted); // restores the terminal, then delivers a deferred signal
         let redirect = redirect.map_err(|error| error.into_error(self.sign_in.first_session(), timeout))?;
         let result = self.sign_in.exchange(redirect, self.request);
-        self.callback.show(match &result {
-            Ok(outcome) => {
-                Ok(outcome.first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone()))
-            }
+        self.callback.show(match result.as_ref().and_then(|outcome| outcome.first.as_ref()) {
+            Ok(first) => Ok(first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
             Err(error) => Err(Failed {
                 message: error.to_string(),
                 reference: error.refusal().map_or_else(String::new, Refusal::ids),
@@ -88,4 +100,8 @@ impl<'a> BrowserSignIn<'a> {
         });
         result
     }
+}
+
+fn warn_not_opened(error: &io::Error) {
+    log::warn!("cannot open a browser ({error}); open the URL above yourself");
 }

@@ -19,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use oauth2::CsrfToken;
+use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -33,6 +34,9 @@ use crate::runtime;
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the listener waits for the browser to fetch the result page.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How many file descriptors must be left when the listener starts: for the browser's connections (at most six to one host),
+/// and for the code exchange and the store meanwhile.
+const SPARE_DESCRIPTORS: usize = 16;
 
 /// What the result page shows: the account's name, or the error.
 pub(super) type ResultPage = Result<String, Failed>;
@@ -68,12 +72,16 @@ struct Shared {
 
 impl Callback {
     /// Starts the listener, with TLS if there is a certificate. It sends each accepted redirect to `redirects`.
+    ///
+    /// # Errors
+    ///
+    /// The system has too few file descriptors or threads left.
     pub(super) fn listen(
         port: Port,
         state: &str,
         certificate: Option<Certificate>,
         redirects: Sender<Result<Redirect, InvalidPaste>>,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let was_visited = Arc::new(AtomicBool::new(false));
         let (result_page, result_page_receiver) = watch::channel(None);
         let page_was_shown = Arc::new(Notify::new());
@@ -88,8 +96,10 @@ impl Callback {
             page_was_shown: Arc::clone(&page_was_shown),
         }));
         let stopped = Arc::clone(&stop);
-        let server = thread::spawn(move || serve(port.listeners, certificate, router, &stopped));
-        Self { was_visited, result_page, page_was_shown, stop, server }
+        let runtime = runtime::with_spare_descriptors(SPARE_DESCRIPTORS)?;
+        let serve = move || serve(&runtime, port.listeners, certificate, router, &stopped);
+        let server = thread::Builder::new().spawn(serve)?;
+        Ok(Self { was_visited, result_page, page_was_shown, stop, server })
     }
 
     /// Shows the result in the browser, then stops the listener.
@@ -109,11 +119,12 @@ impl Callback {
     }
 }
 
-/// Raises the limit of open files, so that idle connections of other programs do not use up the descriptors that the
-/// browser's connection needs.
-fn raise_descriptor_limit() {
+/// Raises the limit of open files once all descriptors are in use, so that idle connections of other programs do not use up
+/// those that the browser's connection needs. Not earlier, because child processes inherit the limit: the browser is
+/// started long before, and a program that stores tokens usually runs with the limit that the user chose.
+fn raise_descriptor_limit(error: &io::Error) {
     #[cfg(unix)]
-    {
+    if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
         use rustix::process::{Resource, getrlimit, setrlimit};
         /// macOS accepts no larger soft limit, even if the hard limit is infinite (setrlimit(2) of macOS).
         const OPEN_MAX: u64 = 10_240;
@@ -121,11 +132,17 @@ fn raise_descriptor_limit() {
         limit.current = limit.maximum.or(Some(OPEN_MAX));
         _ = setrlimit(Resource::Nofile, limit);
     }
+    #[cfg(not(unix))]
+    let _ = error;
 }
 
-fn serve(listeners: Vec<TcpListener>, certificate: Option<Certificate>, router: Router, stop: &Notify) {
-    let Ok(runtime) = runtime::new() else { return };
-    raise_descriptor_limit();
+fn serve(
+    runtime: &Runtime,
+    listeners: Vec<TcpListener>,
+    certificate: Option<Certificate>,
+    router: Router,
+    stop: &Notify,
+) {
     runtime.block_on(async {
         let handle = Handle::new();
         let mut servers = tokio::task::JoinSet::new();
@@ -155,10 +172,12 @@ fn spawn(
         Some(certificate) => {
             let tls = RustlsConfig::from_config(certificate.configuration());
             let server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
+            let server = server.accept_error_handler(|_, error| raise_descriptor_limit(error));
             servers.spawn(server.first_request_timeout(FIRST_REQUEST_TIMEOUT).serve(service));
         }
         None => {
             let server = axum_server::from_tcp(listener)?.handle(handle.clone());
+            let server = server.accept_error_handler(|_, error| raise_descriptor_limit(error));
             servers.spawn(server.first_request_timeout(FIRST_REQUEST_TIMEOUT).serve(service));
         }
     }

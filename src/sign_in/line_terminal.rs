@@ -26,3 +26,8 @@ impl Pastes {
 pub(super) fn hidden_line() -> Option<String> {
     rpassword::read_password().ok()
 }
+
+/// Returns false: on these systems, the standard library cannot tell the null device from other input.
+pub(super) fn stdin_is_null_device() -> bool {
+    false
+}

@@ -4,7 +4,7 @@
 //! can be longer than the lines of a terminal in canonical mode (1,024 bytes on macOS, 4,096 on Linux), so that mode is
 //! turned off.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use url::Url;
 
 use super::port::ssh_forward;
 use super::redirect::{Redirect, RedirectError, parse_pasted};
-use super::terminal::Terminal;
+use super::terminal::{self, Terminal};
 use super::{SignIn, SignInOutcome, timed_out};
 use crate::entra::AuthorizationRequest;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +23,9 @@ use crate::signals;
 /// How often a wait checks for a signal, which is delivered only after the terminal is restored.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The largest redirect URL that is read. Microsoft's have about 2,000 characters.
-const MAX_SIZE: u64 = 64 * 1024;
+const MAX_SIZE: usize = 64 * 1024;
+/// A text on a pipe has ended if nothing follows a line end for this long.
+const PAUSE: Duration = Duration::from_millis(150);
 
 /// A sign-in that waits for a pasted redirect URL.
 pub(crate) struct PasteSignIn<'a> {
@@ -35,11 +37,16 @@ pub(crate) struct PasteSignIn<'a> {
 
 impl<'a> PasteSignIn<'a> {
     /// Starts to read the redirect URL from stdin.
-    pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Self {
-        let request = sign_in.request(sign_in.first_session().profile().redirect_uri.clone());
+    pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
+        let session = sign_in.first_session();
+        let request = sign_in.request(session.profile().redirect_uri.clone());
         let (sender, redirects) = mpsc::channel();
-        let pasted = Pasted::begin(request.state.secret(), sender, OnInvalid::Fail);
-        Self { sign_in, request, pasted, redirects }
+        let pasted =
+            Pasted::begin(request.state.secret(), sender, OnInvalid::Fail).map_err(|error| no_thread(&error))?;
+        if !pasted.is_reading {
+            return Err(no_input(session));
+        }
+        Ok(Self { sign_in, request, pasted, redirects })
     }
 
     /// Returns the URL at which the user signs in.
@@ -57,10 +64,12 @@ impl<'a> PasteSignIn<'a> {
 }
 
 /// A reader of pasted redirect URLs. Dropping it restores the terminal.
+#[derive(Default)]
 pub(super) struct Pasted {
     _terminal: Option<Terminal>,
     /// Dropped after the terminal is restored, because fields are dropped in the order of their declaration.
     _deferred: Option<signals::SignalGuard>,
+    is_reading: bool,
 }
 
 /// What to do when text from a pipe is not a redirect URL.
@@ -73,30 +82,36 @@ pub(super) enum OnInvalid {
 }
 
 impl Pasted {
-    /// Starts a thread that reads stdin and sends each redirect to `redirects`.
-    pub(super) fn begin(state: &str, redirects: Sender<Result<Redirect, InvalidPaste>>, on_invalid: OnInvalid) -> Self {
+    /// Starts a thread that reads stdin and sends each redirect to `redirects`. Starts none if stdin is the null device, or if
+    /// another program uses the terminal.
+    pub(super) fn begin(
+        state: &str,
+        redirects: Sender<Result<Redirect, InvalidPaste>>,
+        on_invalid: OnInvalid,
+    ) -> io::Result<Self> {
         let state = state.to_owned();
-        if !std::io::stdin().is_terminal() {
-            thread::spawn(move || read_pipe(&state, &redirects, on_invalid));
-            return Self { _terminal: None, _deferred: None };
+        if !io::stdin().is_terminal() {
+            if terminal::stdin_is_null_device() {
+                return Ok(Self::default());
+            }
+            let (sender, chunks) = mpsc::channel();
+            thread::Builder::new().spawn(move || send_stdin(&sender))?;
+            thread::Builder::new().spawn(move || read_pipe(chunks, &state, &redirects, on_invalid))?;
+            return Ok(Self { is_reading: true, ..Self::default() });
         }
         if on_invalid == OnInvalid::Ignore && !Terminal::CAN_CANCEL {
-            return Self { _terminal: None, _deferred: None };
+            return Ok(Self::default());
         }
         let deferred = signals::defer();
-        match Terminal::open() {
-            Some((terminal, pastes)) => {
-                thread::spawn(move || read_terminal(pastes, &state, &redirects));
-                Self { _terminal: Some(terminal), _deferred: Some(deferred) }
-            }
-            None => Self { _terminal: None, _deferred: None }, // another program uses the terminal
-        }
+        let Some((terminal, pastes)) = Terminal::open() else { return Ok(Self::default()) };
+        thread::Builder::new().spawn(move || read_terminal(pastes, &state, &redirects))?;
+        Ok(Self { _terminal: Some(terminal), _deferred: Some(deferred), is_reading: true })
     }
-}
 
-/// Returns whether a redirect URL can be pasted while the listener is running.
-pub(super) fn works_beside_browser() -> bool {
-    Terminal::CAN_CANCEL || !std::io::stdin().is_terminal()
+    /// Returns whether the user can paste.
+    pub(super) fn is_reading(&self) -> bool {
+        self.is_reading
+    }
 }
 
 /// Why a wait ended without a redirect.
@@ -136,6 +151,11 @@ pub(super) fn wait(
     Err(WaitError::TimedOut)
 }
 
+fn no_thread(error: &io::Error) -> Error {
+    Error::new(ErrorKind::TryLater, format!("cannot start a thread to read the redirect URL from stdin: {error}"))
+        .hint("close some programs or raise the limit of processes (`ulimit -u`), then try again")
+}
+
 fn no_input(session: &Session) -> Error {
     let profile = session.profile();
     let message = format!(
@@ -150,19 +170,70 @@ fn no_input(session: &Session) -> Error {
     ))
 }
 
-fn read_pipe(state: &str, redirects: &Sender<Result<Redirect, InvalidPaste>>, on_invalid: OnInvalid) {
-    let mut text = String::new();
-    _ = std::io::stdin().take(MAX_SIZE).read_to_string(&mut text);
-    if text.trim().is_empty() {
-        return; // stdin is not a pipe, for example in a cron job, or the pipe is empty
+/// Reads texts from a pipe until one is a redirect URL of this sign-in.
+fn read_pipe(
+    chunks: Receiver<Vec<u8>>,
+    state: &str,
+    redirects: &Sender<Result<Redirect, InvalidPaste>>,
+    on_invalid: OnInvalid,
+) {
+    let mut pipe = Pipe { chunks, has_ended: false };
+    let mut invalid = None;
+    while !pipe.has_ended {
+        let text = pipe.next_text();
+        match parse_pasted(&text, state) {
+            Ok(redirect) => {
+                _ = redirects.send(Ok(redirect));
+                return;
+            }
+            Err(_) if text.trim().is_empty() => {}
+            Err(error) => {
+                let error = invalid.insert(InvalidPaste::new(error, &text));
+                if on_invalid == OnInvalid::Ignore || !pipe.has_ended {
+                    log::warn!("stdin: {}", error.with_advice());
+                }
+            }
+        }
     }
-    match parse_pasted(&text, state) {
-        Ok(redirect) => _ = redirects.send(Ok(redirect)),
-        Err(error) => {
-            let invalid = InvalidPaste::new(error, &text);
-            match on_invalid {
-                OnInvalid::Ignore => log::warn!("stdin: {}", invalid.with_advice()),
-                OnInvalid::Fail => _ = redirects.send(Err(invalid)),
+    if let Some(invalid) = invalid.filter(|_| on_invalid == OnInvalid::Fail) {
+        _ = redirects.send(Err(invalid));
+    }
+}
+
+/// Reads stdin to its end, in a thread of its own: not every system can give a read a timeout.
+fn send_stdin(sender: &Sender<Vec<u8>>) {
+    let mut buffer = [0; 4096];
+    loop {
+        match io::stdin().read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(length @ 1..) if sender.send(buffer[..length].to_vec()).is_ok() => {}
+            _ => return,
+        }
+    }
+}
+
+/// A pipe as stdin. `ssh` without a terminal, and programs that run this one, keep it open.
+struct Pipe {
+    chunks: Receiver<Vec<u8>>,
+    has_ended: bool,
+}
+
+impl Pipe {
+    /// Returns the text up to a line end that nothing follows for [`PAUSE`], or up to the end of input.
+    fn next_text(&mut self) -> String {
+        let mut text = Vec::new();
+        let mut limit = Duration::MAX;
+        loop {
+            match self.chunks.recv_timeout(limit) {
+                Ok(chunk) => {
+                    limit = if chunk.ends_with(b"\n") { PAUSE } else { Duration::MAX };
+                    // A longer text cannot be a redirect URL, and must not fill the memory.
+                    text.extend(chunk.into_iter().take(MAX_SIZE.saturating_sub(text.len())));
+                }
+                Err(error) => {
+                    self.has_ended = error == RecvTimeoutError::Disconnected;
+                    return String::from_utf8_lossy(&text).into_owned();
+                }
             }
         }
     }

@@ -88,8 +88,34 @@ fn has_no_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
+/// Returns the error for a listener that cannot start because the system has too few file descriptors or threads left.
+pub(super) fn out_of_resources(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
+    let message = format!("cannot listen for the redirect URI {}: {error}", redirect_uri.as_str());
+    Error::new(ErrorKind::TryLater, message).hint(
+        "close some programs or raise the limits of open files and processes (`ulimit -n`, `ulimit -u`), then try again",
+    )
+}
+
+fn is_out_of_resources(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let codes = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+    }
+    #[cfg(not(unix))]
+    {
+        /// WSAEMFILE and WSAENOBUFS (Microsoft: "Windows Sockets Error Codes").
+        const CODES: [i32; 2] = [10_024, 10_055];
+        error.raw_os_error().is_some_and(|code| CODES.contains(&code))
+    }
+}
+
 fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
     let uri = redirect_uri.as_str();
+    if is_out_of_resources(error) {
+        return out_of_resources(redirect_uri, error);
+    }
     let Some(port) = fixed_port(redirect_uri) else {
         let message = format!("cannot listen on any free port for the redirect URI {uri}: {error}");
         return Error::new(ErrorKind::Unavailable, message)

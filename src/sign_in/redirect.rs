@@ -65,21 +65,41 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Parses a pasted redirect URL, or its query alone. Removes white space and line ends, which terminals and mail programs
-/// insert.
+/// Characters that a browser escapes in a query (WHATWG URL, "special-query percent-encode set"). In a pasted text, they
+/// surround a URL.
+const DELIMITERS: [char; 4] = ['"', '\'', '<', '>'];
+/// Characters that a browser does not escape, but that follow a URL in a sentence, in brackets or in Markdown.
+const CLOSING: [char; 7] = [')', ']', '}', '`', '.', ',', ';'];
+
+/// Parses a pasted redirect URL, or its query alone. The text may contain more than that, for example quotation marks, a
+/// `curl` command or the same URL again. The first redirect of this sign-in counts.
 pub(crate) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, RedirectError> {
-    let text: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
-    if text.contains("/oauth2/v2.0/authorize?") {
-        return Err(RedirectError::SignInUrl);
+    let text = clean(text);
+    let queries =
+        text.split(DELIMITERS).map(query).filter(|query| ["code=", "error="].iter().any(|name| query.contains(name)));
+    let redirects = queries.map(|query| parse_pasted_query(query, state));
+    match redirects.reduce(|first, next| if first.is_err() && next.is_ok() { next } else { first }) {
+        Some(redirect) => redirect,
+        None if text.contains("/oauth2/v2.0/authorize?") => Err(RedirectError::SignInUrl),
+        None => Err(RedirectError::NotRedirect),
     }
-    let query = match text.split_once('?') {
-        Some((_, query)) => query,
-        None => &text,
-    };
-    let query = query.split('#').next().unwrap_or_default();
-    if !["code=", "error="].iter().any(|name| query.contains(name)) {
-        return Err(RedirectError::NotRedirect);
-    }
+}
+
+/// Removes what terminals, mail programs and shells insert: white space, line ends, zero-width characters, escapes of `&`.
+/// Nothing is lost, because the URL in a browser's address bar contains ASCII only. A delimiter replaces each scheme, so
+/// that two URLs without a space between them are two texts.
+fn clean(text: &str) -> String {
+    let text: String = text.chars().filter(|c| c.is_ascii_graphic() && !['\\', '^'].contains(c)).collect();
+    text.replace("&amp;", "&").replace("https://", "\"").replace("http://", "\"")
+}
+
+/// Returns the query of a URL without a scheme. A text without a question mark is a query.
+fn query(url: &str) -> &str {
+    let query = url.split_once('?').map_or(url, |(_, query)| query);
+    query.split('#').next().unwrap_or_default().trim_end_matches(CLOSING)
+}
+
+fn parse_pasted_query(query: &str, state: &str) -> Result<Redirect, RedirectError> {
     match parse(query, state) {
         // The listener must not make this distinction: it would let other programs guess `state` one character at a time.
         Err(RedirectError::OtherSignIn) if parameter(query, "state").is_none_or(|start| state.starts_with(&start)) => {
@@ -102,6 +122,34 @@ mod tests {
             "  https://localhost:7598/?co\r\n  de=a\n bc&state=x yz#  \n",
         ] {
             assert_eq!(parse_pasted(text, "xyz"), Ok(Redirect::Code("abc".to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_surrounds_a_url_is_ignored() {
+        const URL: &str = "https://localhost:7598/?code=abc&state=xyz";
+        for text in [
+            format!("'{URL}'"),
+            format!("“{URL}”"),
+            format!("`{URL}`"),
+            format!("<{URL}>"),
+            format!("{URL}<{URL}>"),
+            format!("[localhost]({URL})."),
+            format!(
+                "\u{feff}{}",
+                URL.replace("code=", "co\u{200b}de\u{ad}=").replace("state", "\u{2060}st\u{200d}ate")
+            ),
+            format!("curl '{URL}' \\\n  -H 'referer: https://login.microsoftonline.com/' \\\n  --compressed"),
+            format!("curl --url ^\"{}^\" ^\n  -H ^\"accept: */*^\"", URL.replace('&', "^&")),
+            format!("{URL} {URL}"),
+            format!("{URL}{URL}&session_state=1"),
+            format!("https://localhost:7598/?code=abc {URL}"),
+            format!("https://localhost:7598/?code=old&state=old {URL}"),
+            format!("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?state=xyz {URL}"),
+            URL.replace('&', "&amp;"),
+            URL.replace('&', "\\&").replace('?', "\\?").replace('=', "\\="),
+        ] {
+            assert_eq!(parse_pasted(&text, "xyz"), Ok(Redirect::Code("abc".to_owned())), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 use crate::signals;
@@ -69,6 +70,12 @@ pub(super) fn hidden_line() -> Option<String> {
     let _deferred = signals::defer();
     let (_terminal, mut pastes) = Terminal::open()?;
     pastes.next()
+}
+
+/// Returns whether stdin is a device that is not a terminal, such as /dev/null.
+pub(super) fn stdin_is_null_device() -> bool {
+    let status = fstat(rustix::stdio::stdin());
+    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode).is_char_device())
 }
 
 impl Drop for Terminal {
@@ -161,9 +168,11 @@ fn is_readable(milliseconds: i64) -> bool {
     matches!(poll(&mut descriptors, Some(&limit)), Ok(ready) if ready > 0)
 }
 
-/// Writes a control sequence to stderr if that is a terminal.
+/// Writes a control sequence to stderr if that is a terminal that has control sequences. A terminal of the type "dumb"
+/// (terminfo(5)) would show them.
 fn write_control(sequence: &[u8]) {
-    if !std::io::stderr().is_terminal() {
+    let has_control_sequences = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+    if !has_control_sequences || !std::io::stderr().is_terminal() {
         return;
     }
     let mut stderr = std::io::stderr().lock();

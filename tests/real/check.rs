@@ -45,7 +45,7 @@ impl CheckSetup {
     fn configure(&self, imap: &str, smtp: &str, username: &str) {
         let both = self.home.path().join("both.pem").display().to_string();
         let standin = self.home.standin.ca_file().display().to_string();
-        let default = self.home.configuration().replace(&standin, &both);
+        let default = self.home.configuration_with_store("'auto'").replace(&standin, &both);
         self.home.configure(&format!("imap_host = '{imap}'\nsmtp_host = '{smtp}'\nusername = '{username}'\n{default}"));
     }
 
@@ -85,6 +85,8 @@ fn the_wrong_mailbox_is_explained() {
     let setup = CheckSetup::new();
     let server = |port: u16| format!("localhost:{port}");
     setup.configure(&server(setup.server.imaps_port), &server(setup.server.submission_port), GRACE);
+    // Without a record, any username is accepted.
+    fs::remove_file(setup.home.cache().join("records_mail.toml")).unwrap();
     setup.check_fails(77, "✗ IMAP: localhost:");
     setup.check_fails(77, "✗ SMTP: localhost:");
     setup.check_fails(77, "compare username with your mail address");

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod as_root;
 mod check;
 mod chromium;
 mod colors;
@@ -13,15 +14,16 @@ mod document_blocks;
 mod dovecot;
 mod faults;
 mod generate;
+mod homeless;
 mod keychain;
 mod load;
 mod login;
 mod mail;
 mod memory;
-mod modes;
 mod passphrase;
 mod pictures;
 mod process;
+mod resources;
 mod secrets;
 mod sink;
 mod ssh;

@@ -1,7 +1,9 @@
 //! The cache of access tokens in kernel memory: login sessions, kernel errors, and the system calls of a hit.
 
+use std::ops::Deref;
 use std::os::unix::fs::chown;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use standin::{Setup, Standin};
 
@@ -9,11 +11,46 @@ use crate::login::program;
 use crate::support::{Home, Run, binary, finish};
 
 /// A user ID other than root's, because root's quota of keys is a thousand times larger.
-pub const PLAIN_USER: u32 = 54_321;
+const PLAIN_USER: u32 = 54_321;
 
-fn home_with_memory() -> Home {
-    let home = Home::new();
-    home.configure(&home.configuration_with_memory());
+/// A home whose access tokens are cached in the user's keyring. An ordinary user's has 20,000 bytes for everybody, so that
+/// one test at a time uses it.
+pub struct CachingHome {
+    home: Home,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl CachingHome {
+    pub fn of(home: Home) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        home.configure(&home.configuration_with_memory());
+        Self { home, _turn: turn }
+    }
+}
+
+impl Deref for CachingHome {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.home
+    }
+}
+
+impl Drop for CachingHome {
+    /// Frees the quota for the next test. The kernel does it a moment later.
+    fn drop(&mut self) {
+        let keys = std::fs::read_to_string("/proc/keys").unwrap_or_default();
+        let home = self.home.path().to_str().unwrap();
+        for key in keys.lines().filter(|key| key.contains(home)) {
+            let id = u32::from_str_radix(key.split_whitespace().next().unwrap(), 16).unwrap();
+            _ = finish(program("keyctl", "keyutils").args(["invalidate", &id.to_string()]));
+        }
+    }
+}
+
+fn home_with_memory() -> CachingHome {
+    let home = CachingHome::of(Home::new());
     home.store_token("mail");
     home
 }
@@ -90,7 +127,7 @@ fn a_failing_cache_costs_a_request_and_prints_no_warning() {
 #[ignore = "tests/run: keyutils, and root to switch to another user"]
 fn a_full_quota_is_a_miss_and_not_an_error() {
     let home = home_with_memory();
-    let user = PlainUser::new(&home);
+    let user = OrdinaryUser::of(&home);
     let as_plain_user = |script: &str| user.run(script);
     let cached = as_plain_user("./refresh-token").token().to_owned();
     assert_eq!(as_plain_user("./refresh-token").token(), cached, "another user has a cache too");
@@ -114,7 +151,7 @@ fn a_full_quota_is_a_miss_and_not_an_error() {
     assert!(stderr.contains("not cached in kernel memory: the user's key quota is exhausted"), "{stderr}");
 }
 
-pub fn give(path: &std::path::Path, user: u32) {
+fn give(path: &std::path::Path, user: u32) {
     chown(path, Some(user), None).unwrap();
     for entry in path.read_dir().into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -162,14 +199,14 @@ fn a_cached_token_is_not_used_if_the_clock_was_set_back() {
 #[ignore = "tests/run: keyutils, and root to switch to another user"]
 fn eight_profiles_stay_cached_and_leave_room_for_other_programs() {
     let setup = Setup { access_token_length: 2_400..=2_400, ..Setup::default() };
-    let home = Home::with(Standin::start_with(setup));
+    let home = CachingHome::of(Home::with(Standin::start_with(setup)));
     let profiles: Vec<String> = (1..=8).map(|number| format!("profile-{number}")).collect();
     let section = |name: &String| format!("[profiles.{name}]\nscopes = ['https://graph.microsoft.com/Mail.Read']\n");
     home.configure(&(home.configuration_with_memory() + &profiles.iter().map(section).collect::<String>()));
     for profile in &profiles {
         home.store_token(profile);
     }
-    let user = PlainUser::new(&home);
+    let user = OrdinaryUser::of(&home);
     let all = profiles.iter().map(|profile| format!("./refresh-token -p {profile};")).collect::<String>();
     let first = user.run(&all);
     assert_eq!(first.stdout.lines().count(), 8, "{first:?}");
@@ -188,7 +225,7 @@ fn many_concurrent_callers_of_one_user_make_one_request() {
     for session in ["", "keyctl session - "] {
         let home = home_with_memory();
         home.configure(&format!("network_timeout = 600\n{}", home.configuration_with_memory()));
-        let user = PlainUser::new(&home);
+        let user = OrdinaryUser::of(&home);
         let callers = crate::support::rounds(300);
         let script =
             format!("for i in $(seq {callers}); do ./refresh-token & done; wait; keyctl clear @u >/dev/null 2>&1");
@@ -200,21 +237,41 @@ fn many_concurrent_callers_of_one_user_make_one_request() {
     }
 }
 
-/// The owner of a home. Not root, whose quota of keys is a thousand times larger.
-struct PlainUser<'a>(&'a Home);
+/// An ordinary user with this home: the one who runs the tests, or another one if that is root, whose quota of keys is a
+/// thousand times larger.
+pub struct OrdinaryUser<'a>(&'a Home);
 
-impl<'a> PlainUser<'a> {
-    fn new(home: &'a Home) -> Self {
+impl<'a> OrdinaryUser<'a> {
+    pub fn of(home: &'a Home) -> Self {
         std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap(); // where that user can read it
-        give(home.path(), PLAIN_USER);
+        if is_root() {
+            give(home.path(), PLAIN_USER);
+        }
         Self(home)
     }
 
-    fn run(&self, script: &str) -> Run {
-        let mut setpriv = program("setpriv", "util-linux");
-        self.0.prepare(&mut setpriv);
-        setpriv.current_dir(self.0.path());
-        setpriv.args([&format!("--reuid={PLAIN_USER}"), "--clear-groups", "sh", "-c", script]);
-        finish(&mut setpriv)
+    /// Returns a command that runs this program.
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = match is_root() {
+            true => {
+                let mut setpriv = program("setpriv", "util-linux");
+                setpriv.args([&format!("--reuid={PLAIN_USER}"), "--clear-groups", name]);
+                setpriv
+            }
+            false => Command::new(name),
+        };
+        self.0.prepare(&mut command);
+        command.current_dir(self.0.path());
+        command
     }
+
+    /// Runs a shell script.
+    fn run(&self, script: &str) -> Run {
+        finish(self.command("sh").args(["-c", script]))
+    }
+}
+
+/// Returns whether the tests run as root.
+pub fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap()) == 0
 }

@@ -3,7 +3,7 @@
 use standin::{ADA, Browser};
 
 use crate::login::program;
-use crate::support::{Home, finish};
+use crate::support::{Home, eventually, finish};
 use crate::tmux::Terminal;
 
 const PROMPT: &str = "encryption password:";
@@ -53,7 +53,7 @@ fn ctrl_c_at_the_passphrase_ends_the_program_and_offers_a_retry() {
     terminal.shows("The refresh token is not stored yet");
     terminal.shows("[Y/n]");
     terminal.types(&["Enter"]);
-    terminal.shows(PROMPT);
+    eventually("the second prompt", || terminal.text().matches(PROMPT).count() == 2);
     type_passphrase(&terminal);
     terminal.ends_with(0);
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));

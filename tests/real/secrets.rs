@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use standin::{ADA, Browser, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC_CLIENT_ID};
+use standin::{ADA, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC_CLIENT_ID};
 
-use crate::login::program;
-use crate::support::{Home, Run, binary, eventually};
+use crate::support::{Home, Run, eventually};
 
 /// Returns a home with a client secret and a signed-in user.
-fn home() -> Home {
+pub fn home() -> Home {
     let home = Home::new();
     home.configure(
         &home
@@ -101,29 +100,7 @@ fn no_command_prints_or_writes_a_secret_after_a_fault() {
     }
 }
 
-#[test]
-#[ignore = "tests/run: /proc"]
-fn proc_shows_no_secret_of_a_running_command() {
-    let home = home();
-    home.standin.order(Fault::Hang);
-    let requests = home.standin.token_requests();
-    let mut refresh = home.command("refresh-token").stdout(std::process::Stdio::null()).spawn().unwrap();
-    eventually("the token request", || home.standin.token_requests() > requests);
-    assert_no_secret_in_proc(&home, refresh.id());
-    refresh.kill().unwrap();
-    refresh.wait().unwrap();
-
-    let mut sign_in = home.begin_paste(&[]);
-    assert_no_secret_in_proc(&home, sign_in.process_id());
-    let url = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-    sign_in.paste(&url);
-    let run = sign_in.finish();
-    run.token();
-    let code = url.split("code=").nth(1).unwrap().split('&').next().unwrap();
-    assert!(!run.stderr.contains(code), "a pasted URL is not shown");
-}
-
-fn assert_no_secret_in_proc(home: &Home, process: u32) {
+pub fn assert_no_secret_in_proc(home: &Home, process: u32) {
     for file in ["cmdline", "environ", "comm", "status"] {
         let content = std::fs::read(format!("/proc/{process}/{file}")).unwrap();
         let content = String::from_utf8_lossy(&content);
@@ -132,17 +109,13 @@ fn assert_no_secret_in_proc(home: &Home, process: u32) {
 }
 
 #[test]
-#[ignore = "tests/run: root, to switch to another user"]
+#[ignore = "tests/run: /proc"]
 fn other_programs_of_the_user_cannot_read_its_memory_and_no_core_is_dumped() {
     let home = Home::new();
     home.store_token("mail");
     home.standin.order(Fault::Hang);
-    std::fs::copy(binary("refresh-token"), home.path().join("refresh-token")).unwrap();
-    crate::memory::give(home.path(), crate::memory::PLAIN_USER);
-    let mut setpriv = program("setpriv", "util-linux");
-    home.prepare(&mut setpriv);
-    setpriv.args([&format!("--reuid={}", crate::memory::PLAIN_USER), "--clear-groups"]);
-    let mut refresh = setpriv.arg(home.path().join("refresh-token")).spawn().unwrap();
+    let user = crate::memory::OrdinaryUser::of(&home);
+    let mut refresh = user.command("./refresh-token").spawn().unwrap();
     eventually("the token request", || home.standin.connections() == 1);
     // proc(5): the files of a process that is not dumpable belong to root.
     let owner = std::fs::metadata(format!("/proc/{}/mem", refresh.id())).unwrap();

@@ -70,7 +70,7 @@ impl<'a> Host<'a> {
         }
         let home = self.home.path().display();
         ssh.arg("remote").arg(format!(
-            "echo $$ >'{home}/process'; HOME='{home}' XDG_RUNTIME_DIR= DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent \
+            "echo $$ >'{home}/process'; HOME='{home}' XDG_RUNTIME_DIR='{home}' \
              exec '{}' {arguments} 2>&1 >'{home}/stdout'",
             binary("get-token").display()
         ));

@@ -225,7 +225,7 @@ fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     // A fixed wait, because no event shows whether the paste was accepted without Enter.
     std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.types(&["Enter"]);
-    terminal.shows("Replace the account ada@example.com? [y/N]");
+    terminal.shows("Replace it? [y/N]");
     terminal.types(&["y", "Enter"]);
     terminal.ends_with(0);
     assert_eq!(home.standin.token_requests(), requests + 1);
@@ -246,4 +246,19 @@ fn after_ctrl_z_a_pasted_code_is_neither_shown_nor_truncated() {
     terminal.types(&["Enter"]);
     terminal.ends_with(0);
     assert!(!terminal.text().contains("code="), "the pasted URL is not shown");
+}
+
+#[test]
+#[ignore = "tests/run: bsdutils"]
+fn a_dumb_terminal_gets_no_control_sequences() {
+    let home = Home::new();
+    for (term, is_dumb) in [("TERM=xterm", false), ("TERM=dumb", true), ("TERM=", true), ("--unset=TERM", true)] {
+        let mut script = program("script", "bsdutils");
+        home.prepare(&mut script);
+        let command = format!("env {term} get-token --browser never --timeout 1");
+        let run = finish(script.args(["-qec", &command, "/dev/null"]));
+        assert_eq!(run.code, Some(75), "{run:?}");
+        assert_eq!(run.stdout.contains('\u{1b}'), !is_dumb, "{term}: {run:?}");
+        assert_eq!(run.stdout.contains("\u{1b}[?2004h"), !is_dumb, "{term}: {run:?}");
+    }
 }

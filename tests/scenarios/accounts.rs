@@ -36,6 +36,44 @@ fn a_failure_for_a_second_profile_is_reported_and_the_first_is_stored() {
 }
 
 #[test]
+#[cfg(unix)]
+fn if_no_token_can_be_stored_each_profile_is_reported() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("{ load = ['true'], save = ['sh', '-c', 'cat; exit 3'] }"));
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
+    let page = sign_in.approve(ADA);
+    assert!(page.body.contains("Sign-in failed"), "{}", page.body);
+    let run = sign_in.finish();
+    let stderr = run.fails_with(74);
+    assert_eq!(stderr.matches("exit status: 3").count(), 2, "{stderr}");
+    assert!(stderr.contains("\"mail\"") && stderr.contains("\"calendar\""), "{stderr}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_failure_for_the_first_profile_is_reported_and_the_second_is_stored() {
+    let home = Home::new();
+    let store = "{ load = ['true'], save = ['sh', '-c', 'cat; exit 3'] }";
+    home.configure(&(home.configuration_with_store(store) + "[profiles.calendar]\nstore = 'file'\n"));
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
+    sign_in.approve(ADA);
+    let run = sign_in.finish();
+    assert!(run.fails_with(74).contains("error: profile \"mail\": "), "{run:?}");
+    assert!(home.standin.is_valid_refresh_token(&home.token_in_file("calendar").unwrap()));
+}
+
+#[test]
+fn each_unknown_profile_is_reported() {
+    let home = Home::new();
+    for arguments in [vec![], vec!["--check"], vec!["--sign-out"]] {
+        let run = home.run("get-token", [&["-p", "work", "-p", "mail", "-p", "club"], arguments.as_slice()].concat());
+        let stderr = run.fails_with(78);
+        assert!(stderr.contains("\"work\"") && stderr.contains("\"club\""), "{stderr}");
+        assert!(stderr.matches("error: ").count() >= 2, "{stderr}");
+    }
+}
+
+#[test]
 fn profiles_of_different_clients_cannot_share_a_sign_in() {
     let home = Home::new();
     home.configure(

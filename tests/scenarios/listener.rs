@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use standin::ADA;
 
-use crate::support::{Home, SignIn, binary};
+use crate::support::{Home, Run, SignIn, binary, finish};
 
 /// About twice the usual soft limit of open files.
 const CONNECTIONS: usize = 2000;
@@ -105,6 +105,52 @@ fn huge_requests_slow_requests_and_other_protocols_do_not_end_the_sign_in() {
     drop(slow);
 }
 
+/// Returns `get-token` in a shell that first runs `before`.
+fn in_shell(home: &Home, before: &str, arguments: &str) -> std::process::Command {
+    let mut shell = std::process::Command::new("sh");
+    home.prepare(&mut shell);
+    shell.args(["-c", &format!("{before}; exec '{}' {arguments}", binary("get-token").display())]);
+    shell
+}
+
+#[test]
+fn the_browser_and_a_program_that_stores_tokens_have_the_limit_of_open_files_that_the_user_chose() {
+    let home = Home::new();
+    let browser = home.path().join("browser");
+    std::fs::write(&browser, "#!/bin/sh\nulimit -Sn >\"$0.limit\"\n").unwrap();
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let save = "ulimit -Sn >\"$HOME/save.limit\"; cat >\"$HOME/token\"";
+    home.configure(&home.configuration_with_store(&format!("{{ load = ['true'], save = ['sh', '-c', '{save}'] }}")));
+    let sign_in = SignIn::begin(in_shell(&home, "ulimit -Sn 1000", "").env("BROWSER", &browser));
+    let limit = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap_or_default();
+    crate::support::eventually("the browser is opened", || limit("browser.limit").ends_with('\n'));
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+    assert_eq!([limit("browser.limit"), limit("save.limit")], ["1000\n"; 2]);
+}
+
+#[test]
+fn without_descriptors_for_the_listener_get_token_exits_with_75() {
+    let home = Home::new();
+    let mut limit = 5;
+    // Either it says so, or it waits and has enough descriptors for the whole sign-in.
+    while let Some(run) = run_unless_it_waits(&home, limit) {
+        let stderr = run.fails_with(75);
+        assert!(stderr.contains("cannot listen") && stderr.contains("ulimit -n"), "{limit}: {stderr}");
+        limit += 1;
+    }
+    assert!(limit > 6, "fewer descriptors than a listener needs were tried");
+    let sign_in = SignIn::begin(&mut in_shell(&home, &format!("ulimit -n {limit}"), "--browser never"));
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}
+
+/// Runs `get-token` with this limit of open files. Returns `None` if it waits for the redirect.
+fn run_unless_it_waits(home: &Home, limit: u32) -> Option<Run> {
+    let run = finish(&mut in_shell(home, &format!("ulimit -n {limit}"), "--browser never --timeout 1"));
+    (!run.stderr.contains("nobody signed in")).then_some(run)
+}
+
 #[test]
 fn thousands_of_open_connections_do_not_block_the_browser() {
     let limit = getrlimit(Resource::Nofile);
@@ -114,11 +160,7 @@ fn thousands_of_open_connections_do_not_block_the_browser() {
     for scheme in ["http", "https"] {
         let home = home(scheme);
         // 1024 is the usual soft limit.
-        let mut shell = std::process::Command::new("sh");
-        home.prepare(&mut shell);
-        let get_token = binary("get-token");
-        let script = format!("ulimit -Sn 1024; exec '{}' --browser never", get_token.display());
-        let sign_in = SignIn::begin(shell.args(["-c", &script]));
+        let sign_in = SignIn::begin(&mut in_shell(&home, "ulimit -Sn 1024", "--browser never"));
         let idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(home.callback_port)).collect();
         sign_in.approve(ADA);
         sign_in.finish().token();

@@ -45,6 +45,18 @@ fn without_any_record_the_first_refresh_decides_whose_profile_it_is() {
 }
 
 #[test]
+fn a_token_whose_account_is_unknown_is_not_printed() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.order(standin::Fault::NoIdToken);
+    let run = home.refresh();
+    assert!(run.fails_with(77).contains("did not say which account"), "{run:?}");
+    home.refresh().token();
+    home.standin.order(standin::Fault::NoIdToken);
+    home.refresh().token(); // the account is recorded now
+}
+
+#[test]
 fn a_copy_that_is_recorded_for_another_account_is_never_sent_and_is_removed() {
     let home = Home::new();
     home.sign_in().token();

@@ -1,6 +1,6 @@
 //! `get-token` without a redirect to this machine: over SSH, from a pipe, with a device code.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -31,6 +31,57 @@ fn a_query_alone_and_a_url_with_line_breaks_are_accepted() {
         });
         sign_in.finish().token();
     }
+}
+
+#[test]
+fn a_url_in_quotes_in_a_curl_command_or_pasted_twice_is_accepted() {
+    for surround in [
+        |url: &str| format!("\"{url}\"\n"),
+        |url: &str| format!("<{url}>\n"),
+        |url: &str| format!("curl '{url}' \\\n  -H 'accept: */*'\n"),
+        |url: &str| format!("{url} {url}\n"),
+        |url: &str| url.replace('&', "&amp;"),
+        |url: &str| url.replace("state", "st\u{200b}ate\u{feff}"),
+    ] {
+        let home = Home::new();
+        let mut sign_in = home.begin_paste(&[]);
+        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+        let (without_session_state, _) = address.split_once("&session_state=").unwrap();
+        sign_in.paste(&surround(without_session_state));
+        sign_in.finish().token();
+    }
+}
+
+#[test]
+fn a_line_on_an_open_pipe_is_used_without_waiting_for_the_end_of_input() {
+    for over_ssh in [true, false] {
+        let home = Home::new();
+        let mut command = home.command("get-token");
+        command.stdin(Stdio::piped()).args(["--browser", "never", "--timeout", "20"]);
+        if over_ssh {
+            command.env("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22");
+        }
+        let mut sign_in = SignIn::begin(&mut command);
+        writeln!(sign_in.stdin(), "hello").unwrap();
+        sign_in.shows("the pasted text is not a redirect URL (5 characters)");
+        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+        let (start, end) = address.split_at(200);
+        write!(sign_in.stdin(), "{start}\n{end}\n").unwrap();
+        sign_in.finish().token();
+    }
+}
+
+#[test]
+fn with_the_null_device_as_stdin_nothing_asks_for_a_paste() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(ADA);
+    let run = sign_in.finish();
+    run.token();
+    assert!(!run.stderr.contains("paste"), "{}", run.stderr);
+    let mut command = home.command("get-token");
+    let run = crate::support::finish(command.env("SSH_TTY", "/dev/pts/0"));
+    assert!(!run.fails_with(65).contains("paste"), "{}", run.stderr);
 }
 
 #[test]

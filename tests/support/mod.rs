@@ -247,7 +247,8 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             seen.push_str(&line);
-            waits = ["paste its URL here", "Nothing is shown while you paste"].iter().any(|last| line.contains(last));
+            let last_lines = ["paste its URL here", "`get-token --device`", "Nothing is shown while you paste"];
+            waits = last_lines.iter().any(|last| line.contains(last));
         }
         Self { child, stderr, seen, address, fingerprint }
     }
@@ -269,6 +270,13 @@ impl SignIn {
     /// Returns its stdin, for what the user types.
     pub fn stdin(&mut self) -> &mut std::process::ChildStdin {
         self.child.stdin.as_mut().unwrap()
+    }
+
+    /// Waits until stderr contains this text.
+    pub fn shows(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            assert_ne!(self.stderr.read_line(&mut self.seen).unwrap(), 0, "{text} in {}", self.seen);
+        }
     }
 
     pub fn process_id(&self) -> u32 {

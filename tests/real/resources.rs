@@ -1,0 +1,83 @@
+//! The system has no file descriptors or threads left.
+
+use std::process::{Command, Stdio};
+
+use standin::{ADA, Browser};
+
+use crate::login::program;
+use crate::support::{Home, Run, binary, finish};
+use crate::tmux::Terminal;
+
+const NO_THREAD: &str = "clone,clone3:error=EAGAIN";
+
+/// Returns a command that runs with an injected fault (strace(1)).
+fn injected(home: &Home, fault: &str, name: &str, arguments: &[&str]) -> Command {
+    let mut strace = program("strace", "strace");
+    home.prepare(&mut strace);
+    strace.args(["-f", "-o", "/dev/null", "-e", &format!("inject={fault}")]).arg(binary(name)).args(arguments);
+    strace
+}
+
+fn assert_try_later(run: &Run) {
+    let stderr = run.fails_with(75);
+    assert!(stderr.contains("Resource temporarily unavailable") && stderr.contains("ulimit"), "{run:?}");
+}
+
+#[test]
+#[ignore = "tests/run: tmux and strace"]
+fn without_a_listener_the_redirect_url_can_be_pasted_into_the_terminal() {
+    for (fault, reason) in [
+        ("socket:error=EMFILE:when=1", "Too many open files"),
+        ("clone,clone3:error=EAGAIN:when=1", "Resource temporarily unavailable"),
+    ] {
+        let home = Home::new();
+        let line = format!("strace -f -o /dev/null -e inject={fault} get-token --browser never");
+        let terminal = Terminal::run(&home, &line);
+        let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+        let text = terminal.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("warning: cannot listen for the redirect URI") && text.contains(reason), "{text}");
+        terminal.pastes(&redirect, true);
+        terminal.types(&["Enter"]);
+        terminal.ends_with(0);
+        assert!(home.standin.is_valid_access_token(terminal.token().trim()), "{}", terminal.text());
+    }
+}
+
+#[test]
+#[ignore = "tests/run: tmux and strace"]
+fn without_any_thread_a_sign_in_in_a_terminal_exits_with_75() {
+    for over_ssh in ["", "SSH_TTY=/dev/pts/0 "] {
+        let home = Home::new();
+        let line = format!("{over_ssh}strace -f -o /dev/null -e inject={NO_THREAD} get-token --browser never");
+        let terminal = Terminal::run(&home, &line);
+        terminal.ends_with(75);
+    }
+}
+
+#[test]
+#[ignore = "tests/run: strace"]
+fn without_any_thread_every_command_exits_with_75() {
+    let home = Home::new();
+    home.store_token("mail");
+    for arguments in [["--browser", "never"].as_slice(), &["--device"]] {
+        assert_try_later(&finish(&mut injected(&home, NO_THREAD, "get-token", arguments)));
+    }
+    let over_ssh =
+        |command: &mut Command| finish(command.env("SSH_TTY", "/dev/pts/0").stdin(std::io::pipe().unwrap().0));
+    assert_try_later(&over_ssh(&mut injected(&home, NO_THREAD, "get-token", &[])));
+    assert_try_later(&finish(&mut injected(&home, NO_THREAD, "refresh-token", &[])));
+    home.refresh().token();
+}
+
+#[test]
+#[ignore = "tests/run: strace"]
+fn if_threads_run_out_during_a_sign_in_it_exits_with_75() {
+    let home = Home::new();
+    for first in 1..=6 {
+        let fault = format!("{NO_THREAD}:when={first}+");
+        for stdin in [Stdio::null(), Stdio::from(std::io::pipe().unwrap().0)] {
+            let mut get_token = injected(&home, &fault, "get-token", &["--browser", "always", "--timeout", "1"]);
+            finish(get_token.env("BROWSER", "true").stdin(stdin)).fails_with(75);
+        }
+    }
+}
