@@ -63,8 +63,8 @@ struct Demo {
 }
 
 impl Demo {
-    /// Returns a command for the temporary home, with a clean environment: your SSH session, proxies and configuration do
-    /// not matter, and with a runtime folder of its own it does not reach your keychain.
+    /// Returns a command for the temporary home. Its environment does not contain your SSH session, proxies and
+    /// configuration, and its own runtime folder keeps it away from your keychain.
     fn command(&self, name: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command.args(arguments).env_clear();

@@ -1,26 +1,23 @@
 //! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
+mod ownership;
 mod refused;
+mod stored;
 
 use std::thread;
-use std::time::Duration;
 
 use oauth2::RefreshToken;
 
 use crate::cache::{self, Cache, CachedToken};
-use crate::config::{Config, Profile, ProfileName, StoreChoice};
-use crate::entra::{self, Access, Account, Entra, Flow, REFRESH_TOKEN_DAYS, Tokens, token_is_refused};
+use crate::config::{Config, Profile, ProfileName};
+use crate::entra::{self, Access, Entra, Flow, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::signals;
-use crate::store::{Location, Owner, Record, Removed, Saved, Stored, Stores};
-use crate::unix_time::now;
+use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
+pub(crate) use stored::{load_stored, sign_out, stored_refresh_token};
 
-/// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
-const WARN_AFTER: Duration = Duration::from_secs(75 * DAY);
-/// How long a sign-out waits for a running refresh.
-const SIGN_OUT: Duration = Duration::from_secs(60);
 /// In seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
 
@@ -212,62 +209,6 @@ impl Session {
         entra.refresh(&stored.token, Flow::Refresh).inspect_err(|error| refused::leave(lock, request, error))
     }
 
-    /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
-    /// files with the same profile meet here too.
-    fn ensure_confirmed_username(&self) -> Result<()> {
-        let username = self.profile.username.as_deref();
-        let Some(owner) = self.stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
-            return Ok(());
-        };
-        let name = &self.profile.name;
-        let message = format!(
-            "the profile \"{name}\" belongs to {}, but its username is now {}",
-            owner.username(),
-            username.unwrap_or_default()
-        );
-        Err(Error::new(ErrorKind::SignIn, message).hint(format!(
-            "run `get-token --profile {name:#}` to sign in as that user, or undo the change of username"
-        )))
-    }
-
-    /// Returns the account of a refreshed token. Fails if it is not the account that the profile belongs to.
-    fn account_of_refresh(&self, stored: &Stored, tokens: &Tokens) -> Result<Account> {
-        let name = &self.profile.name;
-        let hint =
-            format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
-        let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
-        let named = tokens.named_account().or(recorded);
-        if let Some((account, owner)) =
-            named.zip(self.owner()).filter(|(named, owner)| !owner.account.is_same_as(named))
-        {
-            let message = format!(
-                "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",
-                account.name, owner.account.name
-            );
-            return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
-        }
-        // An id_token with a fault proves nothing, so that the record must name the account.
-        tokens.access.account.as_ref().or(recorded).cloned().ok_or_else(|| {
-            let message =
-                format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");
-            Error::new(ErrorKind::SignIn, message).hint(hint)
-        })
-    }
-
-    /// Fails if the stored token was issued by another login host or to another client: another host must not see it, and
-    /// Microsoft rejects it from another client.
-    fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
-        let name = &self.profile.name;
-        match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
-            None => Ok(()),
-            Some(origin) => Err(Error::new(
-                ErrorKind::Configuration,
-                format!("the stored token of the profile \"{name}\" was issued for {origin}"),
-            )
-            .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))),
-        }
-    }
-
     /// After a success the next refusal is news again, however soon it comes.
     fn forget_notification(&self) {
         _ = std::fs::remove_file(self.paths.notified(&self.profile.name));
@@ -343,46 +284,4 @@ impl Session {
         }
         saved
     }
-}
-
-/// Removes a profile's token from every store.
-pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
-    let paths = Paths::from_environment()?;
-    let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
-    lock.leave_message(""); // replaces a refusal, which may name the account
-    cache::remove(&paths, profile);
-    Ok(Stores::new(&paths, profile, choice).remove_all())
-}
-
-/// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was issued
-/// for another refresh token.
-pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
-    let stored = Stores::new(paths, profile, choice).load_first()?;
-    cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);
-    Ok(stored)
-}
-
-/// A refresh token for programs that use it directly.
-pub(crate) struct StoredToken {
-    pub(crate) token: RefreshToken,
-    /// The token's age in days, if it may soon expire.
-    pub(crate) old: Option<u64>,
-    pub(crate) account: Option<Account>,
-}
-
-/// Returns the stored refresh token of a profile, without any network request.
-pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
-    let paths = Paths::from_environment()?;
-    let Some(Stored { token, record, .. }) = load_stored(&paths, profile, choice)? else {
-        return Err(Stores::new(&paths, profile, choice).not_found());
-    };
-    let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
-    let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);
-    if let Some(days) = old {
-        log::warn!(
-            "this refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use; \
-             to renew it, run `refresh-token --profile {profile:#}` at least once a month",
-        );
-    }
-    Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
 }

@@ -15,6 +15,7 @@ mod dovecot;
 mod faults;
 mod generate;
 mod homeless;
+mod interrupted_saves;
 mod keychain;
 mod load;
 mod login;

@@ -13,8 +13,8 @@ use crate::support::{Home, Run, binary, finish};
 /// A user ID other than root's, because root's quota of keys is a thousand times larger.
 const PLAIN_USER: u32 = 54_321;
 
-/// A home whose access tokens are cached in the user's keyring. An ordinary user's has 20,000 bytes for everybody, so that
-/// one test at a time uses it.
+/// A home with cached access tokens. Only one exists at a time, because all keys of a user share a quota of 20,000
+/// bytes.
 pub struct CachingHome {
     home: Home,
     _turn: MutexGuard<'static, ()>,
@@ -38,7 +38,7 @@ impl Deref for CachingHome {
 }
 
 impl Drop for CachingHome {
-    /// Frees the quota for the next test. The kernel does it a moment later.
+    /// Removes the keys. The kernel frees the quota for the next test a moment later.
     fn drop(&mut self) {
         let keys = std::fs::read_to_string("/proc/keys").unwrap_or_default();
         let home = self.home.path().to_str().unwrap();
@@ -237,8 +237,8 @@ fn many_concurrent_callers_of_one_user_make_one_request() {
     }
 }
 
-/// An ordinary user with this home: the one who runs the tests, or another one if that is root, whose quota of keys is a
-/// thousand times larger.
+/// A user other than root with this home: the one who runs the tests or, if that is root, another one. Root's quota of
+/// keys is a thousand times larger.
 pub struct OrdinaryUser<'a>(&'a Home);
 
 impl<'a> OrdinaryUser<'a> {

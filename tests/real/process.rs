@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use standin::{ADA, Fault};
+use standin::ADA;
 
 use crate::login::{Keyring, Login, program};
-use crate::support::{Home, binary, eventually, finish};
+use crate::support::{Home, binary, finish};
 
 #[test]
 #[ignore = "tests/run: strace and gnome-keyring"]
@@ -68,28 +68,6 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
             false => Vec::new(),
         })
         .collect()
-}
-
-#[test]
-#[ignore = "tests/run: the program `kill`"]
-fn a_signal_between_the_response_and_the_save_does_not_lose_the_token() {
-    for signal in ["INT", "TERM", "HUP", "QUIT", "PIPE"] {
-        let home = Home::new();
-        home.standin.set_single_use_refresh_tokens(true);
-        home.store_token("mail");
-        home.standin.order(Fault::Delay { milliseconds: 300 });
-        let child = home.command("refresh-token").stdout(std::process::Stdio::piped()).spawn().unwrap();
-        eventually("the token request", || home.standin.connections() == 1);
-        // The response, with the only refresh token that works, arrives after the signal.
-        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
-        let output = child.wait_with_output().unwrap();
-        let token = home.token_in_file("mail").unwrap();
-        assert!(home.standin.is_valid_refresh_token(&token), "{signal} lost the token");
-        // SIGPIPE alone does not end the program.
-        assert_eq!(output.status.code().is_some(), signal == "PIPE", "{signal}");
-        assert_eq!(output.stdout.is_empty(), signal != "PIPE", "{signal}");
-        home.refresh().token();
-    }
 }
 
 #[test]

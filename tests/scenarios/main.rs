@@ -4,11 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_ids;
 mod accounts;
 mod configuration;
 mod documents;
 mod files;
+mod hosts;
 mod id_token;
+mod interrupted_saves;
 mod isolation;
 mod listener;
 mod memory;
@@ -18,8 +21,10 @@ mod one_account;
 mod output;
 mod proxy;
 mod refresh;
+mod result_page;
 mod sign_in;
 mod sign_in_elsewhere;
+mod signals;
 mod status_and_check;
 mod store;
 mod version_0_1;

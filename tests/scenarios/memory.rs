@@ -140,21 +140,21 @@ fn signing_in_with_another_account_replaces_the_cached_token() {
 fn a_cached_token_is_not_used_after_the_configuration_changed() {
     let home = home_with_memory();
     home.store_token("mail");
-    let cached = home.refresh().token().to_owned();
     let original = home.configuration_with_memory();
     for changed in [
         format!("username = '{ADA}'\n{original}"),
         format!("{original}\n[profiles.mail]\nscopes = ['https://outlook.office.com/IMAP.AccessAsUser.All']"),
         original.replace("/common/", "/organizations/"),
-        original.replace(PUBLIC_CLIENT_ID, "another-client"),
+        original.replace(PUBLIC_CLIENT_ID, standin::SINGLE_TENANT_CLIENT_ID),
     ] {
+        home.configure(&original);
+        let cached = home.refresh().token().to_owned();
+        assert_eq!(home.refresh().token(), cached);
         home.configure(&changed);
         let run = home.refresh();
         // With the last two, refresh-token fails: the stored token is for another authority or client.
         assert_ne!(run.stdout.trim(), cached, "{changed}");
     }
-    home.configure(&original);
-    home.refresh().token();
 }
 
 #[test]
@@ -203,4 +203,40 @@ fn twenty_concurrent_misses_make_one_request() {
     assert!(tokens.iter().all(|token| *token == tokens[0]));
     assert!(home.standin.is_valid_access_token(&tokens[0]));
     assert_eq!(home.standin.token_requests(), 1);
+}
+
+/// A home whose refresh token is in the file `kept`, so that no change of the token file ends a cached token.
+fn home_with_programs(save: &str) -> HomeWithMemory {
+    let home = home_with_memory();
+    let programs = format!("{{ load = ['sh', '-c', 'cat $HOME/kept'], save = ['sh', '-c', '{save}'] }}");
+    home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
+    home
+}
+
+#[test]
+fn a_sign_in_removes_a_cached_token_even_if_the_new_one_is_not_cached() {
+    let home = home_with_programs("cat >$HOME/kept");
+    let adas = home.sign_in().token().to_owned();
+    assert_eq!(home.refresh().token(), adas);
+    std::fs::remove_file(home.cache().join("records_mail.toml")).unwrap(); // so that get-token does not ask
+    home.standin.order(Fault::NoExpiresIn);
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(GRACE);
+    sign_in.finish().token();
+    assert_ne!(home.refresh().token(), adas, "Grace signed in last");
+}
+
+/// Otherwise the next call would print a token, and the user would hear of the lost sign-in an hour later.
+#[test]
+fn an_access_token_is_cached_only_after_its_refresh_token_is_stored() {
+    let home = home_with_programs("kill -9 $PPID");
+    home.standin.set_single_use_refresh_tokens(true);
+    std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    assert_eq!(home.refresh().code, None);
+    home.refresh().fails_with(77);
+
+    let sign_in = home.begin_sign_in(&[]);
+    _ = standin::Browser::approve(&sign_in.address, ADA, None);
+    assert_eq!(sign_in.finish().code, None);
+    home.refresh().fails_with(77);
 }

@@ -85,7 +85,13 @@ fn text_from_outside_cannot_steer_the_terminal() {
     home.standin.order(Fault::HostileText);
     let run = home.refresh();
     assert_ne!(run.code, Some(0));
-    assert!(run.stderr.lines().all(|line| !line.contains(char::is_control)), "{:?}", run.stderr);
+    // U+202E is not a control character: it reverses the text that follows.
+    let is_harmless = |c: char| !c.is_control() && c != '\u{202e}';
+    assert!(run.stderr.contains("[2J"), "{run:?}");
+    assert!(run.stderr.lines().all(|line| line.chars().all(is_harmless)), "{:?}", run.stderr);
+    // A path is not sanitized before it is printed.
+    let run = home.run("refresh-token", ["--config", "/nonexistent/\u{1b}[2J"]);
+    assert!(run.fails_with(78).lines().all(|line| line.chars().all(is_harmless)), "{:?}", run.stderr);
 }
 
 #[test]

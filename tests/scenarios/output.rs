@@ -1,5 +1,7 @@
 //! stdout is the token and one newline, or nothing. Messages go to stderr. Exit codes say what to do.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+
 use standin::ADA;
 
 use crate::support::Home;
@@ -153,4 +155,26 @@ fn scopes_cannot_steer_the_terminal() {
     let run = home.run("refresh-token", ["--format", "json"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stdout.contains(r#"["a 31mb","c"]"#), "{}", run.stdout);
+}
+
+#[test]
+fn the_reply_of_a_mail_server_cannot_steer_the_terminal() {
+    let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (stream, _) = server.accept().unwrap();
+        let mut replies = stream.try_clone().unwrap();
+        replies.write_all(b"220 hello\r\n").unwrap();
+        for reply in ["250 STARTTLS\r\n", "454 no \u{1b}[2J\u{9b}31m\u{202e} room\r\n"] {
+            BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+            replies.write_all(reply.as_bytes()).unwrap();
+        }
+    });
+    let home = Home::new();
+    home.store_token("mail");
+    let nobody = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = '127.0.0.1:{port}'"));
+    let run = home.run("get-token", ["--check"]);
+    let line = run.stderr.lines().find(|line| line.contains("SMTP: ")).unwrap();
+    assert!(line.contains("454 no [2J 31m room"), "{line:?}");
 }

@@ -165,6 +165,22 @@ fn a_refresh_token_is_not_sent_to_another_client_or_login_host() {
     }
 }
 
+#[test]
+fn a_token_that_microsoft_does_not_replace_keeps_its_age() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    let file = home.cache().join("records_mail.toml");
+    let mut records: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+    let issued = records["file"]["issued"].as_integer().unwrap();
+    records["file"]["issued"] = (issued - 76 * 24 * 60 * 60).into();
+    std::fs::write(&file, records.to_string()).unwrap();
+    home.standin.order(Fault::NoRefreshToken);
+    home.refresh().token();
+    let run = home.run("get-refresh-token", [""; 0]);
+    assert!(run.stderr.contains("this refresh token is 76 days old"), "{run:?}");
+}
+
 /// From `common` to the own tenant is what hints advise.
 #[test]
 fn a_changed_tenant_needs_no_new_sign_in() {

@@ -136,18 +136,18 @@ fn home_with_programs(load: &str, save: &str) -> Home {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_store_program_gets_the_token_on_stdin_and_no_other_secret_or_descriptor() {
-    let show = "env >\"$HOME/env\"; ls -l /proc/$$/fd >\"$HOME/fds\"";
+    let show = "env >>\"$HOME/shown\"; cat /proc/$$/cmdline >>\"$HOME/shown\"; ls -l /proc/$$/fd >>\"$HOME/fds\"";
     let home = home_with_programs(
         &format!("{show}; cat \"$HOME/token\""),
-        "cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/token\"",
+        &format!("{show}; echo noise; cat >\"$HOME/new\" && mv \"$HOME/new\" \"$HOME/token\""),
     );
     home.sign_in().token();
     let saved = std::fs::read_to_string(home.path().join("token")).unwrap();
     assert!(saved.ends_with('\n') && home.standin.is_valid_refresh_token(saved.trim()));
     home.refresh().token();
-    let environment = std::fs::read_to_string(home.path().join("env")).unwrap();
-    assert!(environment.contains("M365AUTH_PROFILE=mail"), "{environment}");
-    assert!(!home.standin.issued_secrets().iter().any(|secret| environment.contains(secret)));
+    let shown = std::fs::read_to_string(home.path().join("shown")).unwrap();
+    assert_eq!(shown.matches("M365AUTH_PROFILE=mail").count(), 3, "{shown}");
+    assert!(!home.standin.issued_secrets().iter().any(|secret| shown.contains(secret)));
     let descriptors = std::fs::read_to_string(home.path().join("fds")).unwrap();
     assert!(!descriptors.contains("lock_mail"), "{descriptors}");
 }

@@ -47,6 +47,9 @@ pub enum Fault {
     /// The normal response, delayed.
     #[allow(missing_docs, reason = "the field's name is enough")]
     Delay { milliseconds: u64 },
+    /// The request is granted at once, and the answer is late.
+    #[allow(missing_docs, reason = "the name says all")]
+    LateAnswer { milliseconds: u64 },
     /// 200 with a captive portal's page.
     Html,
     /// 200 without a body.
@@ -91,6 +94,8 @@ pub enum Fault {
     WrongIssuer,
     /// An ID token that expired an hour ago.
     ExpiredIdToken,
+    /// An id token with another user name.
+    UserName(String),
     /// An id token with these claims in place of its own; `null` removes a claim.
     Claims(serde_json::Map<String, Value>),
 }
@@ -143,7 +148,9 @@ impl Fault {
                 (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, elsewhere)]).into_response()
             }
             Fault::HostileText => {
-                let message = "Look:\r\n\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m <script>alert(1)</script> \u{202e}\0end.";
+                // In the first line, which is the one that a client shows.
+                let message =
+                    "Look: \u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m <script>alert(1)</script> \u{202e}\0end.\r\nMore.";
                 Refusal::with_message(70000, message).json(caller)
             }
             _ => return None,
@@ -152,7 +159,7 @@ impl Fault {
     }
 
     /// Returns the normal response with this fault in it.
-    pub(crate) fn corrupt(self, mut response: TokenResponse, caller: &Caller) -> Response {
+    pub(crate) async fn corrupt(self, mut response: TokenResponse, caller: &Caller) -> Response {
         match self {
             Fault::NoRefreshToken => response.refresh_token = None,
             Fault::NoIdToken => response.id_token = None,
@@ -173,10 +180,12 @@ impl Fault {
                 set_claim(&mut response, "iss", Some(issuer.into()));
             }
             Fault::ExpiredIdToken => set_claim(&mut response, "exp", Some((issue::unix_time() - 3_600).into())),
+            Fault::UserName(other) => set_claim(&mut response, "preferred_username", Some(other.into())),
             Fault::Claims(claims) => claims.into_iter().for_each(|(claim, value)| {
                 set_claim(&mut response, &claim, Some(value).filter(|value| !value.is_null()));
             }),
             Fault::AnswerLost => return Wire::Reset.into_response(),
+            Fault::LateAnswer { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Fault::ByteByByte => return Wire::ByteByByte.with(response.json(caller)),
             _ => {}
         }

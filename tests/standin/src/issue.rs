@@ -110,7 +110,7 @@ impl Grant {
             });
             encode(&claims, "")
         };
-        // No bytes have 4n + 1 characters as base64url.
+        // Base64url never has a length of 4n + 1 characters.
         let unsigned = [22, 23].map(unsigned);
         let unsigned = unsigned.into_iter().find(|text| length.saturating_sub(text.len()) % 4 != 1).unwrap_or_default();
         // Random bytes instead of a signature fill the token up to the chosen length.

@@ -37,7 +37,7 @@ pub(crate) async fn token(
     let response = Parameters::from_form(&headers, &body)
         .and_then(|parameters| exchange(&platform, &tenant, &headers, &parameters));
     match (response, fault) {
-        (Ok(response), Some(fault)) => fault.corrupt(response, &caller),
+        (Ok(response), Some(fault)) => fault.corrupt(response, &caller).await,
         (Ok(response), None) => response.json(&caller),
         (Err(refusal), _) => refusal.json(&caller),
     }

@@ -117,6 +117,7 @@ fn token_faults_change_one_field() {
     assert_eq!(claim(&exchange(Fault::WrongNonce), "nonce"), Some("another-nonce".into()));
     assert_eq!(claim(&exchange(Fault::NoNonce), "nonce"), None);
     assert_ne!(claim(&exchange(Fault::WrongAudience), "aud"), Some(PUBLIC_CLIENT_ID.into()));
+    assert_eq!(claim(&exchange(Fault::UserName("a@b".into())), "preferred_username"), Some("a@b".into()));
     let expiry = |fault| claim(&exchange(fault), "exp").and_then(|expiry| expiry.as_u64());
     assert!(expiry(Fault::ExpiredIdToken) < expiry(Fault::Delay { milliseconds: 0 }));
 }
@@ -135,6 +136,23 @@ fn dropping_the_stand_in_closes_a_hanging_connection() {
     assert!(!waiting.is_finished());
     drop(standin);
     assert!(waiting.join().expect("no panic").is_err());
+}
+
+#[test]
+fn a_late_answer_is_that_of_a_request_granted_at_once() {
+    let standin = Standin::start();
+    standin.set_single_use_refresh_tokens(true);
+    standin.order(Fault::LateAnswer { milliseconds: 300 });
+    let token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    let url = format!("{}oauth2/v2.0/token", standin.authority());
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| post_to(&standin, &url, &refresh_parameters(&token)));
+        while standin.is_valid_refresh_token(&token) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!answer.is_finished());
+        assert_eq!(answer.join().expect("no panic").expect("an answer").status, 200);
+    });
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! The stored refresh token, without any network request.
+
+use std::time::Duration;
+
+use oauth2::RefreshToken;
+
+use super::DAY;
+use crate::cache;
+use crate::config::{ProfileName, StoreChoice};
+use crate::entra::{Account, REFRESH_TOKEN_DAYS};
+use crate::error::Result;
+use crate::lock::Lock;
+use crate::paths::Paths;
+use crate::store::{Removed, Stored, Stores};
+use crate::unix_time::now;
+
+/// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
+const WARN_AFTER: Duration = Duration::from_secs(75 * DAY);
+/// How long a sign-out waits for a running refresh.
+const SIGN_OUT: Duration = Duration::from_secs(60);
+/// Removes a profile's token from every store.
+pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
+    let paths = Paths::from_environment()?;
+    let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    lock.leave_message(""); // replaces a refusal, which may name the account
+    cache::remove(&paths, profile);
+    Ok(Stores::new(&paths, profile, choice).remove_all())
+}
+
+/// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was issued
+/// for another refresh token.
+pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
+    let stored = Stores::new(paths, profile, choice).load_first()?;
+    cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);
+    Ok(stored)
+}
+
+/// A refresh token for programs that use it directly.
+pub(crate) struct StoredToken {
+    pub(crate) token: RefreshToken,
+    /// The token's age in days, if it may soon expire.
+    pub(crate) old: Option<u64>,
+    pub(crate) account: Option<Account>,
+}
+
+/// Returns the stored refresh token of a profile, without any network request.
+pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
+    let paths = Paths::from_environment()?;
+    let Some(Stored { token, record, .. }) = load_stored(&paths, profile, choice)? else {
+        return Err(Stores::new(&paths, profile, choice).not_found());
+    };
+    let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
+    let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);
+    if let Some(days) = old {
+        log::warn!(
+            "this refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use; \
+             to renew it, run `refresh-token --profile {profile:#}` at least once a month",
+        );
+    }
+    Ok(StoredToken { token, old, account: record.and_then(|record| record.account) })
+}
