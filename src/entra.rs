@@ -10,6 +10,7 @@ mod network_error;
 mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod retry;
+mod suberror;
 mod tls;
 mod token_response;
 

@@ -9,7 +9,7 @@
 //! compares the two.
 
 use super::Flow;
-use crate::config::Profile;
+use crate::config::{ALWAYS_REQUESTED, Profile};
 
 /// What to do about a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl NextStep {
             Self::SignIn if flow.is_sign_in() => "run {get_token}",
             Self::SignIn => "run {get_token} to sign in again",
             Self::Interact => "run {get_token} and follow the instructions in the browser",
-            Self::Policy => "contact your IT department and quote the reference below",
+            Self::Policy => "contact your IT department and quote the reference below; signing in again does not help",
             Self::OtherAccount => {
                 "run {get_token} and choose another account, or set tenant in {file} to the account's tenant"
             }
@@ -58,6 +58,7 @@ pub(crate) fn fill(text: &str, profile: &Profile, flow: Flow) -> String {
         ("{get_token}", &*flow.get_token(profile)),
         ("{grant}", flow.grant()),
         ("{profile}", profile.name.as_str()),
+        ("{scopes}", &scopes(profile)),
         ("{client_id}", profile.client_id.as_str()),
         ("{tenant}", profile.authority.tenant()),
         ("{admin_consent}", &admin_consent),
@@ -65,6 +66,12 @@ pub(crate) fn fill(text: &str, profile: &Profile, flow: Flow) -> String {
         ("{file}", &profile.file.display().to_string()),
     ];
     values.iter().fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
+}
+
+/// Returns the profile's own scopes, separated by spaces.
+fn scopes(profile: &Profile) -> String {
+    let own = profile.scopes.iter().map(|scope| scope.as_str()).filter(|scope| !ALWAYS_REQUESTED.contains(scope));
+    own.collect::<Vec<_>>().join(" ")
 }
 
 /// One row of the table.
@@ -90,8 +97,10 @@ use NextStep::{AdministratorConsent, Consent, Fix, Interact, Later, OtherAccount
 const USE_OWN_TENANT: &str = "set tenant in {file} to your organisation's tenant ID or domain";
 const USE_ORGANIZATIONS: &str =
     "set tenant in {file} to \"organizations\", or to your organisation's tenant ID or domain";
-const CHECK_SCOPES: &str = "compare the scopes of profile \"{profile}\" in {file} with those in the README";
+pub(super) const CHECK_SCOPES: &str = "compare the scopes of profile \"{profile}\" in {file} with those in the README; mail \
+                                       scopes of personal accounts begin with https://outlook.office.com/";
 const SPLIT_PROFILE: &str = "move the scopes of each service to a profile of its own in {file}";
+const ADD_REDIRECT_URI: &str = "add {redirect_uri} to the app registration under \"Mobile and desktop applications\", or under \"Web\" if it has a secret";
 const NEW_SECRET: &str =
     "create a client secret in the app registration, and set client_secret in {file} to its Value (not its Secret ID)";
 const SET_CLOUD: &str = "set cloud in {file} to the cloud of your organisation: global, us-gov or china";
@@ -113,6 +122,7 @@ pub(crate) static TABLE: &[Advice] = &[
     row(9_002_313, "Microsoft reported a malformed request; the {grant} may be damaged", SignIn),
     row(700_084, "the refresh token was issued to a single-page application, where it expires after 24 hours", SignIn),
     row(54005, "the authorization code has already been redeemed", SignIn),
+    row(50126, "the user name or the password is not correct", SignIn),
     row(501_481, "the authorization code belongs to another sign-in (PKCE)", SignIn),
     row(50074, "your organisation requires multifactor authentication", Interact),
     row(50076, "your organisation requires multifactor authentication, perhaps because of your location", Interact),
@@ -130,12 +140,22 @@ pub(crate) static TABLE: &[Advice] = &[
     row(53011, "your account is blocked, because your organisation considers it at risk", Policy),
     row(530_032, "blocked by your organisation's security policy", Policy),
     row(530_035, "blocked by your organisation's security defaults", Policy),
+    row(50005, "your organisation does not allow this platform (Conditional Access)", Policy),
+    row(53009, "your organisation requires an Intune app protection policy, which this program does not support", Policy),
+    row(530_003, "your organisation allows managed devices only; this device is not managed", Policy),
+    row(530_034, "your account is blocked as a delegated administrator, because it is considered at risk", Policy),
+    row(530_084, "your organisation requires token protection, which this program does not support", Policy),
+    row(135_010, "your account has no key for this device (Windows Hello for Business)", Policy),
+    row(135_011, "this device is disabled in your organisation", Policy),
     row(50105, "your organisation has not assigned the application {client_id} to your account", Policy),
     row(50053, "your account is locked, or the sign-in came from an IP address with malicious activity", Policy),
     row(50057, "your account is disabled", Policy),
     row(50020, "this account does not exist in tenant \"{tenant}\"", OtherAccount),
     row(50034, "this account does not exist in tenant \"{tenant}\"", OtherAccount),
     row(90072, "this account does not exist in tenant \"{tenant}\"", OtherAccount),
+    row(16000, "Microsoft cannot tell which account to use, or does not accept the chosen one in tenant \"{tenant}\"", OtherAccount),
+    row(500_200, "client {client_id} does not accept personal accounts", OtherAccount),
+    row(500_341, "the account was deleted from tenant \"{tenant}\"", OtherAccount),
     row(700_005, "the authorization code was issued for a tenant other than \"{tenant}\"", OtherAccount),
     row(65001, "you have not consented to the scopes of profile \"{profile}\" for client {client_id}", Consent),
     row(65002, "client {client_id} is an application of Microsoft that is not authorised for these scopes", Fix("set client_id in {file} to another app registration")),
@@ -145,21 +165,27 @@ pub(crate) static TABLE: &[Advice] = &[
     row(650_056, "client {client_id} lacks an API permission or administrator consent", AdministratorConsent),
     row(650_057, "the app registration of client {client_id} does not list the service of profile \"{profile}\"", Fix("add its API permissions to the app registration, or correct the profile's scopes in {file}")),
     row(50011, "the redirect URI {redirect_uri} is not registered for client {client_id}", Fix("add exactly this URI to the app registration, or set redirect_uri in {file}")),
+    row(500_113, "no redirect URI is registered for client {client_id}", Fix(ADD_REDIRECT_URI)),
+    row(900_971, "no redirect URI is registered for client {client_id}", Fix(ADD_REDIRECT_URI)),
+    row(9_002_327, "the redirect URI {redirect_uri} is registered for a single-page application", Fix("move it in the app registration of client {client_id} to \"Mobile and desktop applications\"")),
     row(700_016, "client {client_id} does not exist in tenant \"{tenant}\"", Fix("compare client_id and tenant in {file} with the app registration")),
     row(50194, "client {client_id} is a single-tenant app: tenant \"{tenant}\" is not allowed", Fix(USE_OWN_TENANT)),
+    row(50059, "the request does not say for which tenant it is", Fix(USE_OWN_TENANT)),
     row(9_001_023, "tenant \"{tenant}\" is not allowed for this flow", Fix(USE_ORGANIZATIONS)),
     row(90130, "tenant \"{tenant}\" is not allowed for client {client_id}", Fix(USE_ORGANIZATIONS)),
     row(9_002_332, "client {client_id} is for work and school accounts only", Fix(USE_ORGANIZATIONS)),
     row(9_002_331, "client {client_id} is for personal accounts only", Fix("set tenant in {file} to \"consumers\"")),
     row(7_000_218, "client {client_id} requires a client secret", Fix("register {redirect_uri} in the app registration under \"Mobile and desktop applications\", or set client_secret in {file}")),
     row(700_025, "client {client_id} is a public client, which cannot have a client secret", Fix("remove client_secret from {file}")),
+    row(90023, "Microsoft rejected a parameter of the request, such as the client secret of a public client", Fix("if client {client_id} is a public client, remove client_secret from {file}")),
     row(7_000_215, "the client secret of client {client_id} is not valid", Fix(NEW_SECRET)),
     row(7_000_222, "the client secret of client {client_id} has expired", Fix(NEW_SECRET)),
     row(7_000_112, "client {client_id} is disabled", Fix("ask your administrator to enable it, or set client_id in {file} to another app registration")),
     row(90002, "tenant \"{tenant}\" does not exist", Fix("correct tenant (or authority) in {file}")),
-    row(70011, "profile \"{profile}\" requests a scope that does not exist", Fix(CHECK_SCOPES)),
-    row(500_011, "the service that profile \"{profile}\" requests does not exist in tenant \"{tenant}\"", Fix(CHECK_SCOPES)),
-    row(28002, "the scopes of profile \"{profile}\" are not valid for a token request", Fix(CHECK_SCOPES)),
+    row(70011, "profile \"{profile}\" requests a scope that does not exist: {scopes}", Fix(CHECK_SCOPES)),
+    row(650_053, "profile \"{profile}\" requests a scope that its service does not have: {scopes}", Fix(CHECK_SCOPES)),
+    row(500_011, "a service that profile \"{profile}\" requests does not exist in tenant \"{tenant}\": {scopes}", Fix(CHECK_SCOPES)),
+    row(28002, "the scopes of profile \"{profile}\" are not valid for a token request: {scopes}", Fix(CHECK_SCOPES)),
     row(28000, "profile \"{profile}\" requests scopes of several services, but a token is valid for one only", Fix(SPLIT_PROFILE)),
     row(700_022, "profile \"{profile}\" requests scopes of several services, but a token is valid for one only", Fix(SPLIT_PROFILE)),
     row(90038, "the account belongs to another national cloud", Fix(SET_CLOUD)),
@@ -180,7 +206,7 @@ pub(crate) static TABLE: &[Advice] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{Flow, TABLE};
 
     #[test]
@@ -191,11 +217,12 @@ mod tests {
     }
 
     /// As a cell of the page: a capital letter first, placeholders in capitals.
-    fn cell(text: &str) -> String {
+    pub(in crate::entra) fn cell(text: &str) -> String {
         let mut cell = text.replace("{get_token}", "`get-token --profile PROFILE`").replace('\n', " ");
         for (placeholder, name) in [
             ("{grant}", "refresh token or code"),
             ("{profile}", "PROFILE"),
+            ("{scopes}", "SCOPES"),
             ("{client_id}", "CLIENT_ID"),
             ("{tenant}", "TENANT"),
             ("{admin_consent}", "ADMIN_CONSENT_URL"),

@@ -3,8 +3,8 @@
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::Flow;
-use super::aadsts::{self, Advice, NextStep, fill};
+use super::aadsts::{self, NextStep, fill};
+use super::{Flow, suberror};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::sanitize::for_terminal;
@@ -85,21 +85,21 @@ pub(crate) fn token_is_refused(refusal: &Refusal) -> bool {
 /// Converts a refusal into an error with a cause and a hint. `status` is the HTTP status of the response.
 pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile, flow: Flow) -> Error {
     let kind = kind(&refusal, status);
-    let advice = refusal.code.and_then(aadsts::advice);
+    let of_code = refusal.code.and_then(aadsts::advice).map(|row| (row.cause, row.next));
+    // 70000 comes with every refused grant, and `suberror` says why it was refused.
+    let advice = match refusal.code {
+        Some(70_000) | None => suberror::advice(&refusal).or(of_code),
+        Some(_) => of_code.or_else(|| suberror::advice(&refusal)),
+    };
     log::info!("Microsoft's error response: {}: {}", refusal.error, refusal.description);
-    Error::new(kind, message(&refusal, advice, profile, flow))
-        .hint(hint(kind, advice.map(|advice| advice.next), profile, flow))
+    let cause = advice.map(|(cause, _)| fill(cause, profile, flow));
+    Error::new(kind, message(&refusal, cause))
+        .hint(hint(kind, advice.map(|(_, next)| next), profile, flow))
         .with_refusal(refusal)
 }
 
 /// The cause with its values, the code, and Microsoft's own first sentence.
-fn message(refusal: &Refusal, advice: Option<&Advice>, profile: &Profile, flow: Flow) -> String {
-    let cause = match (advice, refusal.error.as_str()) {
-        (Some(advice), _) => Some(fill(advice.cause, profile, flow)),
-        (None, "expired_token") => Some("the device code has expired".to_owned()),
-        (None, "authorization_declined") => Some("the sign-in was declined".to_owned()),
-        (None, _) => None,
-    };
+fn message(refusal: &Refusal, cause: Option<String>) -> String {
     let code = match refusal.code {
         Some(code) => format!(" (AADSTS{code})"),
         None if cause.is_none() && !refusal.error.is_empty() => format!(" ({})", refusal.error),
@@ -135,6 +135,8 @@ fn kind(refusal: &Refusal, status: StatusCode) -> ErrorKind {
     match (refusal.error.as_str(), refusal.suberror.as_deref()) {
         // The refresh token was issued to another client ID.
         ("invalid_grant", Some("client_mismatch")) => ErrorKind::Configuration,
+        // A policy of the organisation: nothing in the configuration is wrong.
+        (_, Some("protection_policy_required" | "device_authentication_failed")) => ErrorKind::SignIn,
         (
             "invalid_grant"
             | "interaction_required"

@@ -101,9 +101,9 @@ fn a_wrong_app_registration_exits_with_78_and_shows_the_values() {
     fault(Fault::aadsts(50_011), 78, &["the redirect URI https://localhost:", client_id, "config.toml"]);
 }
 
-/// The codes, causes and hints of the troubleshooting page, with the values of this home. A unit test compares the page with
+/// The codes, or values of `suberror` and `error`, with the causes and hints of the troubleshooting page, with the values of this home. A unit test compares the page with
 /// the table of the program.
-fn table(home: &Home) -> Vec<(u32, String, String)> {
+fn table(home: &Home) -> Vec<(String, String, String)> {
     let redirect_uri = format!("https://localhost:{}/", home.callback_port);
     let authority = home.standin.authority();
     let consent_url =
@@ -120,25 +120,31 @@ fn table(home: &Home) -> Vec<(u32, String, String)> {
             .replace("CLIENT_ID", standin::PUBLIC_CLIENT_ID)
             .replace("TENANT", authority.trim_end_matches('/').rsplit('/').next().unwrap())
             .replace("efresh token or code", "efresh token")
+            .replace("SCOPES", SCOPES)
             .replace("PROFILE", "mail")
             .replace("CONFIG_FILE", &file)
     };
     let page = include_str!("../../docs/troubleshooting.md").split_once("## AADSTS codes").unwrap().1;
+    let page = page.split("\n## ").next().unwrap();
     let rows = page.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
-        Some((cells.next()?.parse().ok()?, message(cells.next()?), message(cells.next()?)))
+        Some((cells.next()?.trim_matches('`').to_owned(), message(cells.next()?), message(cells.next()?)))
     });
     rows.collect()
 }
+
+/// The built-in scopes of the profile `mail`.
+const SCOPES: &str = "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send";
 
 #[test]
 fn every_code_of_the_table_shows_its_cause_and_hint_and_keeps_the_token() {
     let home = Home::new();
     let token = home.store_token("mail");
-    let table = table(&home);
-    assert!(table.len() > 70);
+    let codes = table(&home).into_iter().filter_map(|(code, cause, hint)| Some((code.parse().ok()?, cause, hint)));
+    let codes: Vec<(u32, String, String)> = codes.collect();
+    assert!(codes.len() > 90);
     home.configure_with("network_timeout = 1");
-    for (code, cause, hint) in table {
+    for (code, cause, hint) in codes {
         home.standin.clear_orders();
         home.standin.order_times(Fault::aadsts(code), 5);
         let run = home.refresh();
@@ -156,9 +162,65 @@ fn every_code_of_the_table_shows_its_cause_and_hint_and_keeps_the_token() {
 }
 
 #[test]
+fn every_suberror_and_error_of_the_table_shows_its_cause_and_hint() {
+    let home = Home::new();
+    home.store_token("mail");
+    let rows: Vec<_> = table(&home).into_iter().filter(|(name, ..)| name.contains('_')).collect();
+    assert_eq!(rows.len(), 15);
+    for (name, cause, hint) in rows {
+        let errors =
+            ["invalid_scope", "interaction_required", "login_required", "expired_token", "authorization_declined"];
+        let (error, suberror) = match &*name {
+            name if errors.contains(&name) => (name, None),
+            "protection_policy_required" => ("unauthorized_client", Some(name.clone())),
+            _ => ("invalid_grant", Some(name.clone())),
+        };
+        let exit = if ["invalid_scope", "client_mismatch"].contains(&&*name) { 78 } else { 77 };
+        home.standin.order(Fault::WithoutCode { error: error.to_owned(), suberror: suberror.clone() });
+        let run = home.refresh();
+        let stderr = run.fails_with(exit);
+        let expected = format!("error: {cause}. Microsoft: \"The request was refused.\"\nhint: {hint}\n");
+        assert!(stderr.starts_with(&expected), "{expected} in {stderr}");
+        // The general code 70000 hides no reason; any other code of the table says more.
+        if let Some(suberror) = suberror {
+            let refusal =
+                |code| Fault::Aadsts { code, error: error.to_owned(), suberror: Some(suberror.clone()), status: 400 };
+            home.standin.order(refusal(70_000));
+            assert!(
+                home.refresh().fails_with(exit).starts_with(&format!("error: {cause} (AADSTS70000).")),
+                "{suberror}"
+            );
+            home.standin.order(refusal(50_057));
+            assert!(home.refresh().stderr.starts_with("error: your account is disabled (AADSTS50057)."), "{suberror}");
+        }
+    }
+}
+
+#[test]
+fn scopes_that_are_refused_are_named_with_what_personal_accounts_require() {
+    let personal = "mail scopes of personal accounts begin with https://outlook.office.com/";
+    let invalid_scope = || Fault::WithoutCode { error: "invalid_scope".to_owned(), suberror: None };
+    for refusal in [invalid_scope(), Fault::aadsts(650_053), Fault::aadsts(70_011)] {
+        fault(refusal, 78, &[SCOPES, "config.toml", personal]);
+    }
+    let home = Home::new();
+    home.standin.order(invalid_scope());
+    assert!(home.sign_in().fails_with(78).contains(SCOPES));
+}
+
+#[test]
+fn what_a_policy_blocks_is_not_tried_again() {
+    for code in [50_005, 53_003, 53_009, 530_003, 530_034, 530_084, 135_010, 135_011] {
+        fault(Fault::aadsts(code), 77, &["IT department", "signing in again does not help"]);
+    }
+}
+
+#[test]
 fn the_error_decides_the_exit_code_and_the_aadsts_code_the_message() {
     for (code, error, suberror, exit) in [
         (53_003, "invalid_grant", None, 77),
+        (53_009, "unauthorized_client", Some("protection_policy_required"), 77),
+        (999_999, "unauthorized_client", Some("protection_policy_required"), 77),
         (65_001, "invalid_grant", Some("consent_required"), 77),
         (700_082, "invalid_grant", Some("bad_token"), 77),
         (50_076, "interaction_required", Some("basic_action"), 77),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::issue::{self, TokenResponse};
 use crate::page;
@@ -25,6 +26,9 @@ pub enum Fault {
     #[serde(deserialize_with = "deserialize::aadsts")]
     #[allow(missing_docs, reason = "the fields are those of Microsoft's error body")]
     Aadsts { code: u32, error: String, suberror: Option<String>, status: u16 },
+    /// A refusal without an AADSTS code.
+    #[allow(missing_docs, reason = "the fields are those of Microsoft's error body")]
+    WithoutCode { error: String, suberror: Option<String> },
     /// An HTTP status without Microsoft's JSON body, as a gateway returns it.
     #[allow(missing_docs, reason = "the fields are named after the HTTP status and header")]
     Status {
@@ -110,6 +114,11 @@ impl Fault {
             Fault::Aadsts { code, error, suberror, status } => {
                 let (error, suberror) = (error.clone(), suberror.clone());
                 Refusal { error, suberror, status: status_code(*status), ..Refusal::new(*code) }.json(caller)
+            }
+            Fault::WithoutCode { error, suberror } => {
+                let body =
+                    json!({ "error": error, "suberror": suberror, "error_description": "The request was refused." });
+                (StatusCode::BAD_REQUEST, Json(body)).into_response()
             }
             Fault::Status { status, retry_after } => {
                 let retry_after = retry_after.iter().map(|value| (RETRY_AFTER, value.clone()));

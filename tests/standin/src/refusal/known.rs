@@ -11,6 +11,7 @@ pub(super) fn lookup(code: u32) -> (&'static str, Option<&'static str>, &'static
 /// AADSTS code, OAuth error, suberror, and the first sentences of the description.
 #[rustfmt::skip] // one line for each code
 const KNOWN: &[(u32, &str, &str, &str)] = &[
+    (16000, "interaction_required", "", "Either multiple user identities are available for the current request or the selected account is not supported for the scenario."),
     (28000, "invalid_request", "", "Provided value for the input parameter scope is not valid because it contains more than one resource."),
     (28002, "invalid_request", "", "Provided value for the input parameter scope is not valid when requesting an access token. Please specify a valid scope."),
     (28003, "invalid_request", "", "Provided value for the input parameter scope cannot be empty when requesting an access token using the provided authorization code. Please specify a valid scope."),
@@ -19,6 +20,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     (50020, "invalid_grant", "", "User account from identity provider does not exist in tenant and cannot access the application in that tenant."),
     (50033, "temporarily_unavailable", "", "A transient error has occurred. Please try again."),
     (50058, "login_required", "", "A silent sign-in request was sent but no user is signed in."),
+    (50059, "invalid_request", "", "No tenant-identifying information found in either the request or implied by any provided credentials."),
     (50076, "invalid_grant", "basic_action", "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource."),
     (50079, "invalid_grant", "basic_action", "Due to a configuration change made by your administrator, or because you moved to a new location, you must enroll in multi-factor authentication to access the resource."),
     (50087, "temporarily_unavailable", "", "A transient error has occurred. Please try again."),
@@ -31,6 +33,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     (53001, "invalid_grant", "message_only", "Device is not in required device state. Conditional Access policy requires a domain joined device."),
     (53002, "invalid_grant", "message_only", "The app used isn't an approved app for Conditional Access."),
     (53003, "invalid_grant", "message_only", "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance."),
+    (53009, "unauthorized_client", "protection_policy_required", "The application needs to enforce Intune protection policies."),
     (53011, "invalid_grant", "message_only", "User blocked due to risk on home tenant."),
     (54005, "invalid_grant", "", "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token."),
     (65001, "invalid_grant", "consent_required", "The user or administrator has not consented to use the application. Send an interactive authorization request for this user and resource."),
@@ -57,6 +60,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     (90130, "invalid_request", "", "Application is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint."),
     (500011, "invalid_resource", "", "The resource principal was not found in the tenant."),
     (500112, "invalid_client", "", "The reply address does not match the reply address provided when requesting Authorization code."),
+    (500113, "invalid_request", "", "No reply address is registered for the application."),
     (501481, "invalid_grant", "", "The Code_Verifier does not match the code_challenge supplied in the authorization request."),
     (501491, "invalid_request", "", "Invalid size of Code_Challenge parameter."),
     (530032, "invalid_grant", "message_only", "Access has been blocked by security policies of the tenant."),
@@ -74,6 +78,7 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     (900382, "invalid_client", "", "Confidential Client is not supported in Cross Cloud request."),
     (900432, "invalid_client", "", "Confidential Client is not supported in Cross Cloud request."),
     (900561, "invalid_request", "", "The endpoint only accepts POST, OPTIONS requests. Received a GET request."),
+    (900971, "invalid_request", "", "No reply address provided."),
     (7000112, "unauthorized_client", "", "Application is disabled."),
     (7000215, "invalid_client", "", "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID."),
     (7000218, "invalid_client", "", "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."),
@@ -82,5 +87,6 @@ const KNOWN: &[(u32, &str, &str, &str)] = &[
     (9001023, "invalid_request", "", "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint."),
     (9002313, "invalid_request", "", "Invalid request. Request is malformed or invalid."),
     (9002325, "invalid_request", "", "Proof Key for Code Exchange is required for cross-origin authorization code redemption."),
+    (9002327, "invalid_request", "", "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests."),
     (9002332, "invalid_request", "", "Application is configured for use by Azure Active Directory users only. Please do not use the /consumers endpoint to serve this request."),
 ];
