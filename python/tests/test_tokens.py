@@ -71,7 +71,7 @@ def test_the_profile_is_mail_or_named(home, standin):
 
 
 def test_module_and_commands_share_the_memory(home, standin):
-    home.configure("cache = 'memory'")
+    home.configure("cache = 'memory'\nstore = 'file'")
     home.store_token()
     token = m365auth.get_access_token()
     assert output(home.start("refresh-token")) == f"{token}\n"
