@@ -16,7 +16,7 @@ use crate::{private_fs, timeout};
 const MAX_SIZE: u64 = 64 * 1024;
 
 /// Held until it is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lock {
     /// An open file keeps the lock. `None` if there is no lock.
     file: Option<File>,
@@ -37,11 +37,11 @@ impl Lock {
         };
         // The lock is usually free, and waiting for it would need a thread.
         if file.try_lock().is_ok() {
-            return Ok(Self { file: Some(file), ..Self::default() });
+            return Ok(Self::held(Some(file), None));
         }
         let waiting_since = Some(nanoseconds());
         match timeout::run(limit, move || file.lock().map(|()| file)).flatten() {
-            Ok(file) => Ok(Self { file: Some(file), waiting_since, ..Self::default() }),
+            Ok(file) => Ok(Self::held(Some(file), waiting_since)),
             Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(Self::none(&path, &error)),
             Err(_) => Err(Error::new(
                 ErrorKind::TryLater,
@@ -56,7 +56,11 @@ impl Lock {
 
     fn none(path: &Path, error: &io::Error) -> Self {
         log::warn!("continuing without a lock: {}: {error}", path.display());
-        Self::default()
+        Self::held(None, None)
+    }
+
+    fn held(file: Option<File>, waiting_since: Option<u128>) -> Self {
+        Self { file, waiting_since, has_left: Cell::new(false) }
     }
 
     /// Leaves a message of one line for the processes that are waiting for this lock. The first one replaces those of
@@ -84,6 +88,16 @@ fn nanoseconds() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos())
 }
 
+impl Drop for Lock {
+    /// Releases the lock. Closing the file is not enough: a child process that was forked meanwhile, as Python's
+    /// multiprocessing does, has a copy of the descriptor, and the copy would keep the lock (flock(2)).
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            _ = file.unlock();
+        }
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     private_fs::open_own(path, options.read(true).write(true).create(true).truncate(false))
@@ -95,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_message_is_for_those_who_were_waiting() {
-        let holder = Lock { file: Some(tempfile::tempfile().expect("a file")), ..Lock::default() };
+        let holder = Lock::held(Some(tempfile::tempfile().expect("a file")), None);
         let before = nanoseconds();
         let waiting = |since| {
             let file = holder.file.as_ref().and_then(|file| file.try_clone().ok());
@@ -109,5 +123,18 @@ mod tests {
         let next = waiting(None);
         next.leave_message("three");
         assert_eq!(waiting(Some(before - 1)).messages(), ["three"]);
+    }
+
+    #[test]
+    fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let held = Lock::held(Some(open(file.path()).expect("the file")), None);
+        let locked = held.file.as_ref().expect("a file");
+        locked.lock().expect("a lock");
+        let _as_in_a_forked_child = locked.try_clone().expect("a descriptor");
+        let another = open(file.path()).expect("the file");
+        assert!(another.try_lock().is_err());
+        drop(held);
+        assert!(another.try_lock().is_ok());
     }
 }

@@ -1,10 +1,13 @@
 """Tokens in scripts, threads and processes."""
 
 import multiprocessing
+import os
 import re
 import shutil
+import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import m365auth
@@ -68,7 +71,7 @@ def test_the_default_profile_is_mail(home, standin):
 
 
 def test_module_and_commands_share_the_cache(home, standin):
-    home.configure("cache = 'memory'")
+    home.configure("cache = 'memory'\nstore = 'file'")
     home.store_token()
     token = m365auth.get_access_token()
     assert output(home.start("refresh-token")) == f"{token}\n"
@@ -112,6 +115,33 @@ raise SystemExit(status)
     tokens = [token, *printed.split()]
     assert all(standin.is_valid(refresh_token=token) for token in tokens) and len(set(tokens)) == 3
     assert not (home.cache / "refresh_token_mail").exists()
+
+
+def test_a_forked_child_does_not_keep_the_lock(home, standin):
+    home.configure("cache = 'none'\nnetwork_timeout = 5")
+    home.store_token()
+    standin.inject({"delay": {"milliseconds": 1000}})
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(m365auth.get_access_token)
+        eventually(lambda: standin.token_requests() == 1)  # the thread has the lock now
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        try:
+            waiting.result()
+            output(home.start("refresh-token"))
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def test_a_missing_configuration_that_is_named_is_an_error(home, monkeypatch):
+    home.store_token()
+    monkeypatch.setenv("M365AUTH_CONFIG", str(home.folder / "missing.toml"))
+    for get in (m365auth.get_refresh_token, m365auth.get_access_token):
+        with pytest.raises(m365auth.ConfigurationError, match="missing.toml"):
+            get()
 
 
 def test_other_threads_run_during_a_call(home, standin):

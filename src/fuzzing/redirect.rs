@@ -42,7 +42,7 @@ pub fn redirect(bytes: &[u8]) {
         !matches!(requested, Err(RedirectError::Incomplete | RedirectError::NotRedirect | RedirectError::SignInUrl)),
         "these errors are for pasted text only"
     );
-    // The characters of a query that Microsoft and a browser escaped.
+    // Microsoft and the browser escape all other characters of a query.
     let url = format!("{ORIGIN}?{query}");
     if query.chars().all(|c| c.is_ascii_alphanumeric() || "-_~*%+&=".contains(c)) && parse_pasted(&url, STATE).is_ok() {
         for pasted in [format!("{url} {url}"), url.replace('&', "&amp;"), url] {
@@ -53,7 +53,7 @@ pub fn redirect(bytes: &[u8]) {
 
 type Parse = fn(&str, &str) -> Result<Redirect, RedirectError>;
 
-/// Asserts that the result is an error, or a code or a refusal that can be shown and that no other `state` returns.
+/// Asserts that an error is explained, and that a code or a refusal can be shown and is not returned for another `state`.
 fn assert_explained_or_ours(text: &str, parsed: &Result<Redirect, RedirectError>, other_states: &[&str], parse: Parse) {
     match parsed {
         Err(error) => assert!(!error.explanation().is_empty() && !error.advice().is_empty()),

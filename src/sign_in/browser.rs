@@ -35,7 +35,7 @@ impl<'a> BrowserSignIn<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::TryLater`](crate::ErrorKind::TryLater) if the listener needs more file descriptors or threads than the
-    /// system has left. The redirect URL can then be pasted only.
+    /// system has left. The user can still paste the redirect URL.
     pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
         let session = sign_in.first_session();
         let port = Port::bind(&session.profile().redirect_uri)?;

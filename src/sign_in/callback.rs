@@ -120,8 +120,10 @@ impl Callback {
 }
 
 /// Raises the limit of open files once all descriptors are in use, so that idle connections of other programs do not use up
-/// those that the browser's connection needs. Not earlier, because child processes inherit the limit: the browser is
-/// started long before, and a program that stores tokens usually runs with the limit that the user chose.
+/// those that the browser's connection needs.
+///
+/// It is not raised earlier, because child processes inherit it. The browser and the programs that store tokens therefore
+/// run with the limit that the user chose, unless another program opens so many connections before they start.
 fn raise_descriptor_limit(error: &io::Error) {
     #[cfg(unix)]
     if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {

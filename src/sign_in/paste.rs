@@ -82,8 +82,8 @@ pub(super) enum OnInvalid {
 }
 
 impl Pasted {
-    /// Starts a thread that reads stdin and sends each redirect to `redirects`. Starts none if stdin is the null device, or if
-    /// another program uses the terminal.
+    /// Starts to read stdin in a thread, which sends each redirect to `redirects`. Reads nothing if stdin is the null device
+    /// or if another program uses the terminal.
     pub(super) fn begin(
         state: &str,
         redirects: Sender<Result<Redirect, InvalidPaste>>,
