@@ -183,10 +183,10 @@ impl<'a> Entra<'a> {
             .request(&|request| self.post(request, flow, &answered_at))
             .map_err(into_error);
         let tokens = response.and_then(|response| self.tokens(response, flow, None, answered_at.get()));
-        tokens.map_err(|error| flow.explain(error))
+        tokens.map_err(|error| flow.mention_stored_token(error))
     }
 
-    /// Returns the error of a refresh that Microsoft has just refused another process.
+    /// Returns the error for a refresh that Microsoft refused to another process.
     pub(crate) fn refused(&self, refusal: Refusal) -> Error {
         refusal::into_error(refusal, http::BAD_REQUEST, self.profile, Flow::Refresh)
     }
@@ -229,7 +229,7 @@ impl<'a> Entra<'a> {
         self.profile.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Takes the tokens out of a response. `answered_at` is the server's time in seconds since 1970.
+    /// Returns the tokens of a response. `answered_at` is the server's time in seconds since 1970.
     pub(crate) fn tokens(
         &self,
         response: EntraTokenResponse,
@@ -245,7 +245,7 @@ impl<'a> Entra<'a> {
             None => IdToken { account: None, fault: Some("there is none".to_owned()) },
         };
         match &fault {
-            // In a refresh, the tokens were issued for a secret of ours, so they are good even if the id_token is not.
+            // In a refresh, the tokens were issued for a secret of ours, so they are valid even if the id_token is not.
             Some(fault) if !flow.is_sign_in() => log::warn!("the id_token of the response is not used: {fault}"),
             Some(fault) => return Err(self.invalid_id_token(fault, flow)),
             None => {}

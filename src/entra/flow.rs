@@ -1,5 +1,5 @@
-//! What a token request belongs to. Errors are worded accordingly: a sign-in has no stored token, and must not advise what
-//! the user is doing already.
+//! What a token request belongs to. The wording of errors depends on it: a sign-in does not use the stored token, and
+//! `get-token` must not advise to run `get-token` as if that were new.
 
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind};
@@ -18,7 +18,7 @@ pub(crate) enum Flow {
 }
 
 impl Flow {
-    /// Returns whether `get-token` with one profile is running.
+    /// Returns whether the user is signing in.
     pub(super) fn is_sign_in(self) -> bool {
         matches!(self, Self::AuthorizationCode | Self::DeviceCode)
     }
@@ -42,8 +42,8 @@ impl Flow {
         }
     }
 
-    /// Adds to the hint of a temporary failure that the stored token is kept, if there is one.
-    pub(super) fn explain(self, error: Error) -> Error {
+    /// Adds to the hint of a temporary failure that the stored token is kept, if the request used it.
+    pub(super) fn mention_stored_token(self, error: Error) -> Error {
         let is_temporary = [ErrorKind::TryLater, ErrorKind::Protocol].contains(&error.kind());
         match error.next_step().filter(|_| is_temporary && self == Self::Refresh) {
             Some(hint) => {

@@ -137,7 +137,7 @@ impl<'a> HttpClient<'a> {
         }
         client.build().map_err(|error| {
             Error::new(ErrorKind::Defect, format!("cannot set up the HTTP client: {error}"))
-                .hint("report this with the output of the same command with -v")
+                .hint("report this bug with the output of the same command and -v")
         })
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::config::{self, Authority, Profile};
 use crate::sanitize::for_terminal;
 
-/// The names of the login hosts of each cloud, as MSAL lists them (the "aliases" of its instance discovery).
+/// The names of the login host of each cloud, as MSAL lists them (the "aliases" of its instance discovery).
 const ALIASES: [&[&str]; 3] = [
     &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
     &["login.microsoftonline.us", "login.usgovcloudapi.net"],
@@ -81,19 +81,23 @@ fn account(claims: &Value) -> Option<Account> {
 fn fault(claims: &Value, account: &Account, profile: &Profile, nonce: Option<&str>, now: u64) -> Option<String> {
     let (client_id, tenant_id) = (profile.client_id.as_str(), &account.tenant_id);
     if nonce.is_some() && claims["nonce"].as_str() != nonce {
-        return Some("its nonce is not the one of this sign-in".to_owned());
+        return Some("its nonce does not belong to this sign-in".to_owned());
     }
     if !audiences(claims).iter().any(|audience| audience.eq_ignore_ascii_case(client_id)) {
         return Some(format!("it was not issued for client {client_id}"));
     }
     let issuer = claims["iss"].as_str().unwrap_or_default();
     if !is_issuer(issuer, &profile.authority, tenant_id) {
-        return Some(format!("its issuer \"{}\" is not {}", for_terminal(issuer), profile.authority));
+        return Some(format!(
+            "its issuer is \"{}\", not tenant {tenant_id} of {}",
+            for_terminal(issuer),
+            profile.authority.host()
+        ));
     }
     let tenant = profile.authority.tenant();
-    // The form of a tenant ID is that of a client ID. Domains and `common` stand for tenants whose ID is not known.
+    // A tenant ID has the form of a client ID. The tenant ID of a domain or of `common` is not known here.
     if config::client_id(tenant).is_ok() && !tenant.eq_ignore_ascii_case(tenant_id) {
-        return Some(format!("it is for tenant {tenant_id}, not {tenant}"));
+        return Some(format!("it was issued for tenant {tenant_id}, not {tenant}"));
     }
     match claims["exp"].as_f64() {
         Some(expires) if expires + LEEWAY as f64 >= now as f64 => None,

@@ -60,8 +60,8 @@ pub(super) fn through(proxy: Option<&Proxy>) -> String {
     proxy.map_or_else(String::new, |proxy| format!(" through the proxy {}", proxy.server()))
 }
 
-/// The failure of a proxy: it cannot be reached, or it does not connect us to the host. The errors of the HTTP client are
-/// told apart by their texts, because their types are those of a library below it.
+/// The failure of a proxy: it cannot be reached, or it refuses the connection to the host. The texts of the errors are
+/// compared, because the HTTP client does not export their types.
 async fn proxy_failure(host: &str, proxy: &Proxy, error: &reqwest::Error) -> Option<FailedAttempt> {
     let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
     let has = |part: &str| texts.iter().any(|text| text.contains(part));
@@ -89,7 +89,7 @@ async fn proxy_failure(host: &str, proxy: &Proxy, error: &reqwest::Error) -> Opt
     Some(temporary(format!("the proxy {server} does not connect to {host}: {cause}"), hint))
 }
 
-/// The proxy wants a user name and a password, or an authentication that is not supported here.
+/// The proxy requires a user name and a password, or an authentication scheme that is not supported.
 fn wrong_authentication(proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedAttempt {
     let (server, variable) = (proxy.server(), proxy.variable);
     let schemes = refusal.map(|refusal| refusal.schemes).unwrap_or_default();
@@ -114,7 +114,7 @@ fn wrong_authentication(proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedA
     FailedAttempt { is_transient: false, ..temporary(message, hint) }
 }
 
-/// The proxy does not connect to the host.
+/// The proxy refuses the connection to the host.
 fn refused(host: &str, proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedAttempt {
     let status = refusal.map(|refusal| refusal.status).unwrap_or_default();
     let shown = if status.is_empty() { String::new() } else { format!(" ({status})") };

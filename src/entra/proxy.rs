@@ -1,5 +1,5 @@
-//! The proxy that the environment names. An HTTP client that finds no proxy in a variable silently goes without it, and
-//! takes `#`, `?` and `\` in a password for the end of the host, so that the variables are parsed here.
+//! The proxy that the environment names. reqwest ignores a variable that it cannot parse, and whatever follows the host
+//! in it, such as the rest of a password after `#`. So the variables are parsed and checked here.
 
 pub(super) mod connect;
 
@@ -44,7 +44,7 @@ pub(crate) fn proxy_for(url: &Url) -> Result<Option<Proxy>> {
     }
 }
 
-/// Returns whether the environment names a proxy, be it a valid one.
+/// Returns whether a variable names a proxy. Its value may be invalid.
 pub(super) fn is_set() -> bool {
     first_set(&VARIABLES).is_some()
 }
@@ -71,7 +71,7 @@ fn first_set(names: &[&'static str]) -> Option<(&'static str, OsString)> {
     names.iter().find_map(|name| Some((*name, std::env::var_os(name).filter(|value| !is_blank(value))?)))
 }
 
-/// Parses the URL of a proxy. Like curl, it accepts `HOST:PORT` without a scheme. What follows the host must be empty: it
+/// Parses the URL of a proxy. Like curl, it accepts `HOST:PORT` without a scheme. Nothing may follow the host and the port: it
 /// would be a part of a password that is not percent-encoded.
 fn parse(value: &str) -> Option<Url> {
     let value = value.trim();
@@ -103,7 +103,7 @@ fn covers(exceptions: &str, host: &str) -> bool {
 fn is_in_network(address: IpAddr, network: &str) -> bool {
     let Some((start, prefix)) = network.split_once('/') else { return false };
     let (Ok(start), Ok(prefix)) = (start.parse::<IpAddr>(), prefix.parse::<u32>()) else { return false };
-    // An address without the bits that its network does not fix.
+    // The bits that all addresses of the network have in common.
     let masked = |address: IpAddr| match address {
         IpAddr::V4(address) => u128::from(address.to_bits().checked_shr(32_u32.saturating_sub(prefix)).unwrap_or(0)),
         IpAddr::V6(address) => address.to_bits().checked_shr(128_u32.saturating_sub(prefix)).unwrap_or(0),

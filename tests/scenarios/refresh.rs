@@ -224,7 +224,7 @@ fn in_a_tenant_that_does_not_have_the_account_the_refusal_says_so_and_the_token_
 fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec<crate::support::Run> {
     let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
     lock.lock().unwrap();
-    home.standin.order(Fault::Delay { milliseconds: 500 });
+    home.standin.order(Fault::Delay { milliseconds: 2_000 });
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| home.refresh())).collect();
         wait_for_waiters(&lock, callers.len());

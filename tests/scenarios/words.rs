@@ -99,9 +99,10 @@ fn a_refused_device_code_advises_to_request_another() {
         (Fault::BrokenIdToken, 76, "run `get-token --device --profile mail` again"),
     ] {
         let run = with_device_code(&home, &[], |origin, code| {
+            home.standin.order_times(fault, 20); // a poll before the user signs in consumes one, too
             Browser::enter_device_code(origin, code, ADA, true).unwrap();
-            home.standin.order(fault);
         });
+        home.standin.clear_orders();
         assert!(run.fails_with(exit).contains(text), "{text} in {run:?}");
         assert_of_sign_in(&run, "get-token --device --profile mail");
     }

@@ -1,5 +1,5 @@
-//! What a proxy answers to CONNECT (RFC 9110, 9.3.6). The HTTP client does not tell the status of a refusal, nor which
-//! authentication the proxy wants, so that it is asked again.
+//! A proxy's response to CONNECT (RFC 9110, 9.3.6). The HTTP client reports neither the status of a refusal nor the
+//! authentication schemes that the proxy offers, so the proxy is asked again.
 
 use std::io;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use url::form_urlencoded;
 use super::Proxy;
 use crate::sanitize::for_terminal;
 
-/// In bytes. The start of the answer is enough.
+/// In bytes. The headers are shorter.
 const MAX_ANSWER: usize = 8 * 1024;
-/// A proxy has just answered the first request.
+/// Short, because the proxy has just answered the first request.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The refusal of a proxy.
