@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::config::{Config, ProfileName, StoreChoice};
-use crate::entra::Access;
+use crate::entra::{self, Access};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::sanitize::{for_shell, for_terminal};
@@ -165,12 +165,11 @@ fn callback(session: &Session) -> CheckResult {
 /// Checks that the login host responds over TLS, and compares its clock with ours.
 fn network(session: &Session) -> (CheckResult, CheckResult) {
     let authority = &session.profile().authority;
-    let variables = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let proxy = variables.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let url = authority.endpoint("");
     match session.entra().discover() {
         Ok(date) => {
-            let proxy = proxy.map_or_else(String::new, |name| format!(" through the proxy in {name}"));
-            let url = authority.endpoint("");
+            let proxy = entra::proxy_for(&url).ok().flatten();
+            let proxy = proxy.map_or_else(String::new, |proxy| format!(" through the proxy {}", proxy.server()));
             let host = url.host_str().unwrap_or_default();
             (CheckResult::Passed(format!("{authority} responds{proxy}")), clock(host, date.as_deref()))
         }

@@ -207,3 +207,20 @@ fn a_proxy_that_refuses_the_host_is_named_with_its_status() {
     assert!(run.fails_with(75).contains("(502 Bad Gateway)"), "{run:?}");
     assert!(proxy.requests() > 2, "a gateway error is tried again");
 }
+
+#[test]
+fn the_check_names_the_proxy_only_if_it_is_used() {
+    let home = home();
+    let proxy = Proxy::start("200 Connection established");
+    let network = |no_proxy: &str| {
+        let mut command = home.command("get-token");
+        command.arg("--check").env("HTTPS_PROXY", format!("http://127.0.0.1:{}", proxy.port)).env("NO_PROXY", no_proxy);
+        let check = finish(&mut command).stderr;
+        check.lines().find(|line| line.contains("network: ")).expect("a line for the network").to_owned()
+    };
+    assert!(network("").contains(&format!("responds through the proxy 127.0.0.1:{}", proxy.port)));
+    let requests = proxy.requests();
+    assert!(requests > 0);
+    assert!(!network("localhost").contains("proxy"));
+    assert_eq!(proxy.requests(), requests);
+}
