@@ -102,7 +102,7 @@ fn another_account_is_stored_only_if_the_person_says_so() {
         let address = terminal.address();
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
-            terminal.shows("This profile belongs to ada@example.com, and you signed in as grace@example.com");
+            terminal.shows("You signed in as grace@example.com");
             terminal.types(&[answer, "Enter"]);
             browser.join().unwrap();
         });
