@@ -44,7 +44,11 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
         Ok(session) => session,
         Err(error) => return report("configuration", CheckResult::Failed(error)),
     };
-    report("configuration", CheckResult::Passed(config.file().display().to_string()));
+    let trust = match private_fs::is_check_waived(config.file()) {
+        true => "; M365AUTH_TRUST_CONFIG is set, so other users may be able to change it",
+        false => "",
+    };
+    report("configuration", CheckResult::Passed(format!("{}{trust}", config.file().display())));
     report("folders", folders(&session, config.file()));
     report("keychain", keychain(&session));
     report("callback", callback(&session));
@@ -130,6 +134,9 @@ fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
     let configuration =
         if has_secret { (configuration, 0o077, "chmod 600") } else { (configuration, 0o022, "chmod go-w") };
     for (path, forbidden, command) in [configuration, (session.paths().cache(), 0o077, "chmod 700")] {
+        if private_fs::is_check_waived(path) {
+            continue;
+        }
         let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
         if mode & forbidden != 0 {
             let message = format!("other users can access {} (mode {:o})", path.display(), mode & 0o777);

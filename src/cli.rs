@@ -40,7 +40,7 @@ struct Common {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Verbose output; never shows secrets
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "verbose")] // -vv means -v, as there is one level
     verbose: bool,
     /// Print a man page or shell completions
     ///

@@ -262,7 +262,7 @@ fn keys_that_exclude_each_other_or_are_in_the_wrong_place_are_named() {
     let error = error_of(&format!("[profiles.\"ada@example.com\"]\n{CLIENT_ID}"));
     assert_error(
         &error,
-        "2: client_id is set for [profiles.\"ada@example.com\"] only",
+        "2: client_id is set for [profiles.\"ada@example.com\"] only, not for profile \"mail\"",
         "to use it for all profiles, move it above the first line that starts with [",
     );
 }

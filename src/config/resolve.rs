@@ -34,7 +34,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
     Ok(Profile {
         name: name.clone(),
         file: PathBuf::new(), // set by `Config::profile`
-        client_id: resolve_client_id(own, file)?,
+        client_id: resolve_client_id(name, own, file)?,
         client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
             .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one
             .cloned(),
@@ -68,7 +68,7 @@ fn parsed<T>(
     parse(text).map(Some).map_err(|must| form(key).must(written.span(), &format!("{text:?}"), must))
 }
 
-fn resolve_client_id(own: &Table, file: &Table) -> Result<ClientId, ConfigurationError> {
+fn resolve_client_id(profile: &ProfileName, own: &Table, file: &Table) -> Result<ClientId, ConfigurationError> {
     let hint = "set client_id to the Application (client) ID of your app registration; \
                 \"Quick start\" in the README says how to get one";
     let Some(written) = own.client_id.as_ref().or(file.client_id.as_ref()) else {
@@ -77,10 +77,12 @@ fn resolve_client_id(own: &Table, file: &Table) -> Result<ClientId, Configuratio
         return Err(match elsewhere {
             Some((name, written)) => {
                 let section = format!("[profiles.{}]", key_of(name));
-                ConfigurationError::new(written.span(), format!("client_id is set for {section} only"))
+                let message = format!("client_id is set for {section} only, not for profile \"{profile}\"");
+                ConfigurationError::new(written.span(), message)
                     .hint("to use it for all profiles, move it above the first line that starts with [")
             }
-            None => ConfigurationError::new(None, "client_id is missing").hint_in_file(hint),
+            None => ConfigurationError::new(None, format!("client_id is missing for profile \"{profile}\""))
+                .hint_in_file(hint),
         });
     };
     if written.get_ref().trim().is_empty() {

@@ -36,7 +36,10 @@ fn a_client_id_that_is_not_valid_or_in_another_profile_is_named() {
     home.configure(&format!("[profiles.mail]\nclient_id = '{PUBLIC_CLIENT_ID}'\n"));
     let run = home.run("refresh-token", ["--profile", "calendar"]);
     let stderr = run.fails_with(78);
-    assert!(stderr.contains("config.toml:2: client_id is set for [profiles.mail] only"), "{stderr}");
+    assert!(
+        stderr.contains("config.toml:2: client_id is set for [profiles.mail] only, not for profile \"calendar\""),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -125,6 +125,9 @@ fn a_configuration_that_the_user_vouches_for_is_used_by_exactly_that_path() {
         let trusting = |file: &Path| finish(home.command("refresh-token").env("M365AUTH_TRUST_CONFIG", file));
         trusting(&home.config_file()).token();
         trusting(&home.path().join("other.toml")).fails_with(78);
+        let check = finish(home.command("get-token").arg("--check").env("M365AUTH_TRUST_CONFIG", home.config_file()));
+        assert!(check.stderr.contains("; M365AUTH_TRUST_CONFIG is set"), "{check:?}");
+        assert!(check.stderr.contains("✓ folders: "), "{check:?}");
         set_mode(&path, 0o700);
     }
 }

@@ -56,7 +56,8 @@ fn help_and_version_are_answers() {
 fn verbose_says_what_was_done_and_no_secret() {
     let home = Home::new();
     home.store_token("mail");
-    let run = home.run("refresh-token", ["-v"]);
+    home.run("refresh-token", ["-v", "-vvv"]).token();
+    let run = home.run("refresh-token", ["-v", "--fresh"]);
     run.token();
     for known in ["config.toml", "refresh_token_mail", "oauth2/v2.0/token", "200 OK", " ms)"] {
         assert!(run.stderr.contains(known), "{known} in {}", run.stderr);
