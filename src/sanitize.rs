@@ -7,6 +7,12 @@ pub(crate) fn for_terminal(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Returns whether the terminal understands control sequences. One of the type "dumb" (terminfo(5)) or of no type would show
+/// them. The console of Windows has no type.
+pub(crate) fn has_control_sequences() -> bool {
+    cfg!(windows) || std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
 /// Returns whether the text has the form of a token: printable ASCII characters without spaces, which can be printed on a
 /// line, sent in an HTTP header and stored in a keychain unchanged.
 pub(crate) fn is_well_formed_token(text: &str) -> bool {

@@ -70,8 +70,8 @@ class Home:
         self.cache = folder / ".cache/m365auth"
         self.configure()
 
-    def configure(self, more="cache = 'none'"):
-        """Writes the configuration, by default without the cache: most tests are about requests to Microsoft."""
+    def configure(self, more="cache = 'none'\nstore = 'file'"):
+        """Writes the configuration. By default without the cache, because most tests are about requests to Microsoft."""
         standin = self.standin
         self.config_file.parent.mkdir(parents=True, exist_ok=True)
         self.config_file.write_text(

@@ -32,7 +32,7 @@ def test_try_later(home, standin):
 def test_configuration_error(home):
     with pytest.raises(m365auth.ConfigurationError, match="no profile") as raised:
         m365auth.get_access_token("nonsense")
-    assert "the profiles are: calendar, mail" in raised.value.hint
+    assert "the profiles are calendar, mail" in raised.value.hint
     home.config_file.unlink()
     with pytest.raises(m365auth.ConfigurationError, match="there is no configuration"):
         m365auth.get_access_token()

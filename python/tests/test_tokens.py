@@ -96,6 +96,7 @@ def test_concurrent_threads_and_processes_all_get_tokens(home, standin):
 @pytest.mark.skipif(not shutil.which("gnome-keyring-daemon"), reason="tests/run installs gnome-keyring")
 def test_the_keychain_works_after_a_fork(home, standin):
     """A child process has the memory of its parent, but not its threads."""
+    home.configure("cache = 'none'")
     token = home.store_token()
     runtime = home.folder / "run"
     runtime.mkdir(mode=0o700)

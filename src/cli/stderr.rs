@@ -9,6 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::text::{Label, Text, without_controls};
 use crate::error::{Error, ErrorKind};
+use crate::sanitize::has_control_sequences;
 use crate::sign_in;
 
 /// Prints lines without labels.
@@ -25,7 +26,7 @@ pub(super) fn print_text(text: &Text) {
 
 /// Prints a line that the next call replaces; an empty text removes it. Only a terminal shows progress.
 pub(super) fn progress(text: &str) {
-    if io::stderr().is_terminal() {
+    if io::stderr().is_terminal() && has_control_sequences() {
         let mut stderr = io::stderr().lock();
         _ = write!(stderr, "\r{}\x1b[K", without_controls(text)).and_then(|()| stderr.flush());
     }

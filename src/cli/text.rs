@@ -5,6 +5,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
 use crate::error::Error;
+use crate::sanitize::has_control_sequences;
 
 /// The word or sign at the start of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,8 +91,11 @@ impl Text {
 
     /// Returns the text as this stream shows it, each line with its line end, and whether the stream shows colors.
     pub(super) fn rendered_for<Stream: RawStream>(&self, stream: &Stream) -> (String, ColorChoice) {
-        // Honors NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM.
-        let choice = AutoStream::choice(stream);
+        // Honors NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM, except that a terminal of no type has colors.
+        let choice = match AutoStream::choice(stream) {
+            _ if stream.is_terminal() && !has_control_sequences() => ColorChoice::Never,
+            choice => choice,
+        };
         let width = stream.is_terminal().then(textwrap::termwidth);
         (self.rendered(width, choice != ColorChoice::Never), choice)
     }

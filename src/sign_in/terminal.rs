@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
+use crate::sanitize::has_control_sequences;
 use crate::signals;
 
 /// "Bracketed paste": the terminal marks where a paste begins and ends (xterm control sequences, mode 2004).
@@ -168,11 +169,9 @@ fn is_readable(milliseconds: i64) -> bool {
     matches!(poll(&mut descriptors, Some(&limit)), Ok(ready) if ready > 0)
 }
 
-/// Writes a control sequence to stderr if that is a terminal that has control sequences. A terminal of the type "dumb"
-/// (terminfo(5)) would show them.
+/// Writes a control sequence to stderr if that is a terminal that has control sequences.
 fn write_control(sequence: &[u8]) {
-    let has_control_sequences = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    if !has_control_sequences || !std::io::stderr().is_terminal() {
+    if !has_control_sequences() || !std::io::stderr().is_terminal() {
         return;
     }
     let mut stderr = std::io::stderr().lock();
