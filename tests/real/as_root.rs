@@ -1,5 +1,7 @@
 //! What only root can set up: mounts, other users' files, the environment of a process that is not dumpable.
 
+mod interrupted_saves;
+
 use standin::{ADA, Browser, Fault};
 
 use crate::faults;

@@ -15,7 +15,6 @@ mod dovecot;
 mod faults;
 mod generate;
 mod homeless;
-mod interrupted_saves;
 mod keychain;
 mod load;
 mod login;

@@ -1,10 +1,11 @@
-//! Saves that end in the middle: a power cut, and a command that is killed between the two stores.
+//! Saves that end in the middle: a power cut, and a command that is killed between the two stores. Only root can trace
+//! the commands, because they forbid other programs to read their memory.
 
 use crate::login::{Keyring, Login, program};
 use crate::support::{Home, binary, finish};
 
 #[test]
-#[ignore = "tests/run: strace"]
+#[ignore = "tests/run: root, strace"]
 fn the_token_file_is_synced_before_it_is_renamed_and_the_folder_afterwards() {
     let home = Home::new();
     home.store_token("mail");
@@ -24,7 +25,7 @@ fn the_token_file_is_synced_before_it_is_renamed_and_the_folder_afterwards() {
 
 /// A token file is removed once the keychain has the new token. Until then, it is searched first.
 #[test]
-#[ignore = "tests/run: gnome-keyring and strace"]
+#[ignore = "tests/run: root, gnome-keyring, strace"]
 fn after_an_interrupted_save_the_new_token_is_found_before_an_older_copy() {
     let mut home = Home::new();
     home.standin.set_single_use_refresh_tokens(true);
