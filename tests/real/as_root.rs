@@ -6,6 +6,7 @@ use standin::{ADA, Browser, Fault};
 
 use crate::faults;
 use crate::login::program;
+use crate::memory::{home_with_memory, refresh_by};
 use crate::secrets::{assert_no_secret_in_proc, home};
 use crate::support::{Home, eventually, finish};
 
@@ -58,4 +59,27 @@ fn proc_shows_no_secret_of_a_running_command() {
     run.token();
     let code = url.split("code=").nth(1).unwrap().split('&').next().unwrap();
     assert!(!run.stderr.contains(code), "a pasted URL is not shown");
+}
+
+/// Only root can trace the commands, because they forbid other programs to read their memory.
+#[test]
+#[ignore = "tests/run: root, strace"]
+fn a_hit_opens_one_file_and_uses_no_thread_connection_or_lock() {
+    let home = home_with_memory();
+    home.refresh().token();
+    let trace = home.path().join("trace");
+    let mut strace = program("strace", "strace");
+    strace.args(["-f", "-e", "trace=openat,socket,connect,clone,clone3,fork,vfork,flock,fcntl,write", "-o"]);
+    strace.arg(&trace);
+    refresh_by(&home, strace).token();
+    let calls = std::fs::read_to_string(trace).unwrap();
+    let opened: Vec<&str> = calls.lines().filter(|call| call.contains("openat(")).collect();
+    // Before `main`, the loader opens libraries, and the C library reads the location of the stack.
+    let before_main = ["/etc/ld.so", ".so", "/proc/self/maps"];
+    let ours: Vec<&&str> = opened.iter().filter(|call| before_main.iter().all(|name| !call.contains(name))).collect();
+    assert!(matches!(&ours[..], [one] if one.contains("/m365auth/config.toml")), "{ours:?}");
+    for call in ["socket(", "connect(", "clone", "fork(", "flock("] {
+        assert!(!calls.contains(call), "unexpected {call} in {calls}");
+    }
+    assert_eq!(calls.matches("write(").count(), 1, "the token in one write: {calls}");
 }

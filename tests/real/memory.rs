@@ -49,14 +49,14 @@ impl Drop for CachingHome {
     }
 }
 
-fn home_with_memory() -> CachingHome {
+pub(crate) fn home_with_memory() -> CachingHome {
     let home = CachingHome::of(Home::new());
     home.store_token("mail");
     home
 }
 
 /// Runs `refresh-token` through another program.
-fn refresh_by(home: &Home, mut runner: Command) -> Run {
+pub(crate) fn refresh_by(home: &Home, mut runner: Command) -> Run {
     home.prepare(&mut runner);
     finish(runner.arg(binary("refresh-token")))
 }
@@ -160,28 +160,6 @@ fn give(path: &std::path::Path, user: u32) {
             false => chown(path, Some(user), None).unwrap(),
         }
     }
-}
-
-#[test]
-#[ignore = "tests/run: strace"]
-fn a_hit_opens_one_file_and_uses_no_thread_connection_or_lock() {
-    let home = home_with_memory();
-    home.refresh().token();
-    let trace = home.path().join("trace");
-    let mut strace = program("strace", "strace");
-    strace.args(["-f", "-e", "trace=openat,socket,connect,clone,clone3,fork,vfork,flock,fcntl,write", "-o"]);
-    strace.arg(&trace);
-    refresh_by(&home, strace).token();
-    let calls = std::fs::read_to_string(trace).unwrap();
-    let opened: Vec<&str> = calls.lines().filter(|call| call.contains("openat(")).collect();
-    // Before `main`, the loader opens libraries, and the C library reads the location of the stack.
-    let before_main = ["/etc/ld.so", ".so", "/proc/self/maps"];
-    let ours: Vec<&&str> = opened.iter().filter(|call| before_main.iter().all(|name| !call.contains(name))).collect();
-    assert!(matches!(&ours[..], [one] if one.contains("/m365auth/config.toml")), "{ours:?}");
-    for call in ["socket(", "connect(", "clone", "fork(", "flock("] {
-        assert!(!calls.contains(call), "unexpected {call} in {calls}");
-    }
-    assert_eq!(calls.matches("write(").count(), 1, "the token in one write: {calls}");
 }
 
 #[test]
