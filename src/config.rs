@@ -114,7 +114,7 @@ impl Config {
         private_fs::ensure_trusted(&opened, file).map_err(|reason| {
             let folder = file.parent().unwrap_or(file).display();
             Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
-                "check that you wrote everything in it, then make it yours alone: `chmod go-w '{}' '{folder}'` \
+                "check that nobody else has changed the file, then make it writable only by you: `chmod go-w '{}' '{folder}'` \
                  (`chown` if another user owns it); if its file system does not keep modes, vouch for it with \
                  `export M365AUTH_TRUST_CONFIG='{}'`",
                 file.display(),

@@ -270,8 +270,7 @@ fn location(signed_in: &SignedIn) -> String {
 
 /// Asks whether a failed save is tried again: the token is in the memory of this process alone.
 fn retry_save(error: &Error) -> bool {
-    let hint = error.next_step().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
-    confirm_by_default(&format!("The refresh token is not stored yet: {error}{hint}"), "Try again?")
+    confirm_by_default(&Text::failure(Label::Warning, "the refresh token is not stored yet: ", error), "Try again?")
 }
 
 /// Splits a fingerprint of 95 characters into two lines, as browsers show it.

@@ -46,11 +46,11 @@ pub(super) fn confirm(explanation: &str, question: &str) -> bool {
 
 /// Prints an explanation and asks a question to which an empty answer means yes. Without a terminal, and at the end of
 /// input, the answer is no.
-pub(super) fn confirm_by_default(explanation: &str, question: &str) -> bool {
+pub(super) fn confirm_by_default(explanation: &Text, question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    print(explanation);
+    print_text(explanation);
     print_prompt(&format!("{question} [Y/n]"));
     let mut answer = String::new();
     matches!(io::stdin().read_line(&mut answer), Ok(1..))

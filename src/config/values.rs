@@ -287,7 +287,7 @@ pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
         return Err("start with https:// or http://, such as https://localhost:7598/ or http://localhost/");
     }
     if !text.chars().all(|c| c.is_ascii_graphic() && c != '\\') {
-        return Err("not contain spaces, \\ or characters outside ASCII, such as https://localhost:7598/");
+        return Err("not contain spaces, \\ or characters outside ASCII; an example is https://localhost:7598/");
     }
     // `RedirectUrl` keeps the text unchanged, because Microsoft compares it character by character.
     let redirect = RedirectUrl::new(text.to_owned())
@@ -304,7 +304,7 @@ pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
         return Err("not have the port 80; use http://localhost/ to let the system choose a free port");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("not contain ? or #, such as https://localhost:7598/");
+        return Err("not contain ? or #; an example is https://localhost:7598/");
     }
     Ok(redirect)
 }

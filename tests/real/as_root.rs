@@ -43,7 +43,7 @@ fn a_file_system_without_modes_is_reported_once() {
 #[ignore = "tests/run: root"]
 fn proc_shows_no_secret_of_a_running_command() {
     let home = home();
-    home.standin.order(Fault::Hang);
+    home.standin.inject(Fault::Hang);
     let requests = home.standin.token_requests();
     let mut refresh = home.command("refresh-token").stdout(std::process::Stdio::null()).spawn().unwrap();
     eventually("the token request", || home.standin.token_requests() > requests);
@@ -53,7 +53,7 @@ fn proc_shows_no_secret_of_a_running_command() {
 
     let mut sign_in = home.begin_paste(&[]);
     assert_no_secret_in_proc(&home, sign_in.process_id());
-    let url = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+    let url = Browser::redirect_url(&sign_in.url, ADA).unwrap();
     sign_in.paste(&url);
     let run = sign_in.finish();
     run.token();

@@ -62,7 +62,7 @@ fn a_user_signs_in_with_chromium() {
     let home = Home::new();
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
-    browser.open(&sign_in.address);
+    browser.open(&sign_in.url);
     browser.page_with("Continue as Ada Example");
     screenshot(&browser, "approve-1-login");
     browser.click("#approve-ada");
@@ -71,7 +71,7 @@ fn a_user_signs_in_with_chromium() {
     let page = browser.page_with("You are signed in");
     screenshot(&browser, "approve-3-page");
     assert!(page.contains(ADA), "{page}");
-    assert!(!browser.address().contains("code="), "{}", browser.address());
+    assert!(!browser.url().contains("code="), "{}", browser.url());
     assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
     home.refresh().token();
 }
@@ -82,7 +82,7 @@ fn a_user_declines_in_chromium() {
     let home = Home::new();
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
-    browser.open(&sign_in.address);
+    browser.open(&sign_in.url);
     browser.click("#cancel");
     accept_the_warning(&browser, "decline");
 
@@ -102,11 +102,11 @@ fn over_http_chromium_shows_no_warning() {
     home.configure(&home.configuration().replace(&redirect_uri, "http://localhost/"));
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
-    browser.open(&sign_in.address);
+    browser.open(&sign_in.url);
     browser.click("#approve-ada");
 
     browser.page_with("You are signed in");
-    assert!(browser.address().starts_with("http://localhost:"), "{}", browser.address());
+    assert!(browser.url().starts_with("http://localhost:"), "{}", browser.url());
     assert!(home.standin.is_valid_access_token(sign_in.finish().token()));
 }
 
@@ -118,7 +118,7 @@ fn a_sign_in_with_the_wrong_account_in_chromium_is_not_stored() {
     let token = home.token_in_file("mail");
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
-    browser.open(&sign_in.address);
+    browser.open(&sign_in.url);
     browser.click("#approve-grace");
     accept_the_warning(&browser, "other");
 

@@ -77,7 +77,7 @@ fn assert_outcome(Row { fault, exit, phrases }: &Row) {
     for secret in home.standin.issued_secrets() {
         assert!(!run.stderr.contains(&secret), "{fault}: a secret in {}", run.stderr);
     }
-    home.standin.clear_orders();
+    home.standin.clear_faults();
     assert!(home.standin.is_valid_access_token(home.refresh().token()), "{fault}: the next call");
 }
 
@@ -85,7 +85,7 @@ fn assert_outcome(Row { fault, exit, phrases }: &Row) {
 fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
     if let Some(injected) = standin_faults(fault) {
         for fault in injected {
-            home.standin.order(fault);
+            home.standin.inject(fault);
         }
         return verbose(home);
     }
@@ -163,7 +163,7 @@ fn standin_faults(fault: &str) -> Option<Vec<Fault>> {
     let five = |fault: Fault| vec![fault; 5];
     Some(match fault {
         "the server resets the connection once" => vec![Fault::Reset],
-        "the answer is lost once, after Microsoft granted the request" => vec![Fault::AnswerLost],
+        "the answer is lost once, after Microsoft granted the request" => vec![Fault::ResponseLost],
         "the answer ends in the middle once" => vec![Fault::Truncated],
         "the answer comes byte by byte" => vec![Fault::ByteByByte],
         "503 once, with Retry-After" => vec![status(503, Some("0"))],
@@ -171,7 +171,7 @@ fn standin_faults(fault: &str) -> Option<Vec<Fault>> {
         "the answer has no refresh token" => vec![Fault::NoRefreshToken],
         "the answer has no id_token, or a broken one" => vec![Fault::BrokenIdToken],
         "the answer has no lifetime" => vec![Fault::NoExpiresIn],
-        "the answer has its lifetime as a text" => vec![Fault::ExpiresInText],
+        "the answer has its lifetime as a text" => vec![Fault::ExpiresInString],
         "the server never answers" => vec![Fault::Hang],
         "the server resets every connection" => five(Fault::Reset),
         "500, 502, 503, 504, 408 or 429, again and again" => {

@@ -177,7 +177,7 @@ fn if_the_keychain_disappears_between_load_and_save_the_token_goes_to_the_file()
     let (home, mut login) = home(Keyring::Unlocked);
     home.sign_in().token();
     home.standin.set_single_use_refresh_tokens(true);
-    home.standin.order(standin::Fault::Delay { milliseconds: 600 });
+    home.standin.inject(standin::Fault::Delay { milliseconds: 600 });
     std::thread::scope(|scope| {
         let requests = home.standin.token_requests();
         let refresh = scope.spawn(|| home.refresh());

@@ -24,7 +24,7 @@ fn home() -> Home {
 fn sign_in<'a>(home: &'a Home, line: &str) -> Terminal<'a> {
     let terminal = Terminal::run(home, line);
     // In a thread, because the callback responds only when the token is stored or the command has ended.
-    let url = terminal.address();
+    let url = terminal.url();
     std::thread::spawn(move || Browser::approve(&url, ADA, None));
     terminal.shows(PROMPT);
     terminal
@@ -50,7 +50,7 @@ fn ctrl_c_at_the_passphrase_ends_the_program_and_offers_a_retry() {
     let home = home();
     let terminal = sign_in(&home, "get-token --browser never");
     terminal.types(&["C-c"]);
-    terminal.shows("The refresh token is not stored yet");
+    terminal.shows("the refresh token is not stored yet");
     terminal.shows("[Y/n]");
     terminal.types(&["Enter"]);
     eventually("the second prompt", || terminal.text().matches(PROMPT).count() == 2);
@@ -87,7 +87,7 @@ fn a_passphrase_can_be_typed_in_a_pipeline_and_after_a_stop() {
     // A shell with job control, which takes over the terminal and returns it.
     let line = "bash --norc --noprofile -ic 'get-token --browser never | cat; fg'";
     let terminal = Terminal::run(&home, line);
-    let url = terminal.address();
+    let url = terminal.url();
     std::thread::spawn(move || Browser::approve(&url, ADA, None));
     terminal.shows("Enter passphrase");
     terminal.types(&["C-z"]);

@@ -138,11 +138,11 @@ fn the_picture_of_a_sign_in_is_up_to_date() {
     let mut home = Home::with(standin());
     let _login = crate::login::Login::start(&mut home, crate::login::Keyring::Unlocked);
     let terminal = Terminal::run_in(&home, WIDE, "get-token --profile mail --browser never");
-    let address = terminal.address();
-    Browser::approve(&address, ADA, None).unwrap();
+    let url = terminal.url();
+    Browser::approve(&url, ADA, None).unwrap();
     terminal.ends_with(0);
     let mut output = shown(&terminal)
-        .replace(&address, "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?response_type=code&…");
+        .replace(&url, "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?response_type=code&…");
     let is_fingerprint = |line: &&str| line.len() > 40 && line.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
     let text = output.clone();
     let fingerprint: Vec<&str> = text.lines().map(str::trim).filter(is_fingerprint).collect();

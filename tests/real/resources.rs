@@ -33,7 +33,7 @@ fn without_a_listener_the_redirect_url_can_be_pasted_into_the_terminal() {
         let home = Home::new();
         let line = format!("strace -f -o /dev/null -e inject={fault} get-token --browser never");
         let terminal = Terminal::run(&home, &line);
-        let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+        let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
         let text = terminal.text().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains("warning: cannot listen for the redirect URI") && text.contains(reason), "{text}");
         terminal.pastes(&redirect, true);

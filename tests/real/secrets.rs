@@ -53,7 +53,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn faults() -> Vec<Fault> {
     let mut faults = vec![
         Fault::Reset,
-        Fault::AnswerLost,
+        Fault::ResponseLost,
         Fault::Html,
         Fault::Empty,
         Fault::NotJson,
@@ -85,16 +85,16 @@ fn no_command_prints_or_writes_a_secret_after_a_fault() {
             ("get-token", &["-v", "--check"]),
             ("get-token", &["-v", "--status", "--json"]),
         ] {
-            home.standin.order_times(fault.clone(), 5);
+            home.standin.inject_times(fault.clone(), 5);
             let run = home.run(command, arguments);
-            home.standin.clear_orders();
+            home.standin.clear_faults();
             assert_no_secret(&home, &format!("{command} {arguments:?} {fault:?}"), &run);
         }
-        home.standin.order_times(fault.clone(), 5);
+        home.standin.inject_times(fault.clone(), 5);
         let sign_in = home.begin_sign_in(&["-v"]);
         let page = sign_in.approve(ADA);
         let run = sign_in.finish();
-        home.standin.clear_orders();
+        home.standin.clear_faults();
         assert_no_secret(&home, &format!("get-token {fault:?}"), &run);
         assert!(!secrets(&home).iter().any(|secret| page.body.contains(secret) || page.url.contains(secret)));
     }
@@ -113,7 +113,7 @@ pub fn assert_no_secret_in_proc(home: &Home, process: u32) {
 fn other_programs_of_the_user_cannot_read_its_memory_and_no_core_is_dumped() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::Hang);
+    home.standin.inject(Fault::Hang);
     let user = crate::memory::OrdinaryUser::of(&home);
     let mut refresh = user.command("./refresh-token").spawn().unwrap();
     eventually("the token request", || home.standin.connections() == 1);

@@ -92,7 +92,7 @@ fn a_forwarded_port_lets_the_local_browser_reach_the_remote_callback() {
     let host = Host::new(&home);
     let local = host.local_port();
     let sign_in = SignIn::begin_in_terminal(&mut host.ssh(Some(local), "--server --browser never"));
-    let redirect = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+    let redirect = Browser::redirect_url(&sign_in.url, ADA).unwrap();
     // Microsoft ignores the port of localhost, so the local port may differ from the remote one.
     let origin = format!("https://localhost:{local}");
     let callback = redirect.replace(&format!("https://localhost:{}", home.callback_port), &origin);
@@ -113,7 +113,7 @@ fn a_url_of_16_kib_can_be_pasted_over_ssh() {
     let host = Host::new(&home);
     // sshd sets SSH_CONNECTION, and provides a real terminal.
     let mut sign_in = SignIn::begin_in_terminal(&mut host.ssh(None, ""));
-    let redirect = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+    let redirect = Browser::redirect_url(&sign_in.url, ADA).unwrap();
     let keys = format!("{redirect}\n");
     sign_in.stdin().write_all(keys.as_bytes()).unwrap();
     let run = sign_in.finish();

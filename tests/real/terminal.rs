@@ -15,7 +15,7 @@ fn a_paste_of_16_kib_is_read_completely_with_and_without_bracketed_paste() {
         let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
         let home = Home::with(Standin::start_with(setup));
         let terminal = Terminal::run(&home, OVER_SSH);
-        let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+        let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
         assert!(redirect.len() > 16_000);
         terminal.pastes(&redirect, bracketed);
         terminal.types(&["Enter"]);
@@ -30,7 +30,7 @@ fn a_paste_of_16_kib_is_read_completely_with_and_without_bracketed_paste() {
 fn an_invalid_paste_is_explained_and_the_prompt_repeats() {
     let home = Home::new();
     let terminal = Terminal::run(&home, OVER_SSH);
-    let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+    let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
     terminal.types(&["hello", "Enter"]);
     terminal.shows("is not a redirect URL");
     terminal.pastes("https://localhost:7598/?code=x&state=other", true);
@@ -48,12 +48,12 @@ fn ctrl_c_and_sigterm_restore_the_terminal() {
         let home = Home::new();
         let line = if over_ssh { OVER_SSH } else { "get-token --browser never" };
         let terminal = Terminal::run(&home, line);
-        terminal.address();
+        terminal.url();
         terminal.types(&["C-c"]);
         terminal.ends_with(130);
 
         let terminal = Terminal::run(&home, &format!("echo $$ >\"$HOME/shell\"; {line}"));
-        terminal.address();
+        terminal.url();
         let shell = std::fs::read_to_string(home.path().join("shell")).unwrap();
         let killed = finish(program("pkill", "procps").args(["-TERM", "-P", shell.trim(), "get-token"]));
         assert_eq!(killed.code, Some(0), "{killed:?}");
@@ -66,7 +66,7 @@ fn ctrl_c_and_sigterm_restore_the_terminal() {
 fn the_callback_can_finish_while_the_terminal_waits_for_a_paste() {
     let home = Home::new();
     let terminal = Terminal::run(&home, "get-token --browser never");
-    Browser::approve(&terminal.address(), ADA, None).unwrap();
+    Browser::approve(&terminal.url(), ADA, None).unwrap();
     terminal.ends_with(0);
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
     terminal.shows("Signed in as ada@example.com");
@@ -99,9 +99,9 @@ fn another_account_is_stored_only_after_confirmation() {
     let adas = home.token_in_file("mail");
     for (answer, code) in [("n", 77), ("y", 0)] {
         let terminal = Terminal::run(&home, "get-token --browser never");
-        let address = terminal.address();
+        let url = terminal.url();
         std::thread::scope(|scope| {
-            let browser = scope.spawn(|| Browser::approve(&address, GRACE, None).unwrap());
+            let browser = scope.spawn(|| Browser::approve(&url, GRACE, None).unwrap());
             terminal.shows("You signed in as grace@example.com");
             let prompt = "Replace it? [y/N]";
             terminal.shows(prompt);
@@ -121,10 +121,10 @@ fn ctrl_c_at_the_question_about_another_account_stores_nothing() {
     home.sign_in().token();
     let adas = home.token_in_file("mail");
     let terminal = Terminal::run(&home, "get-token --browser never");
-    let address = terminal.address();
+    let url = terminal.url();
     std::thread::scope(|scope| {
         // The browser waits for the page, and its connection closes when the program ends.
-        let browser = scope.spawn(|| Browser::approve(&address, GRACE, None));
+        let browser = scope.spawn(|| Browser::approve(&url, GRACE, None));
         terminal.shows("[y/N]");
         terminal.types(&["C-c"]);
         terminal.ends_with(130);
@@ -163,7 +163,7 @@ fn the_first_run_asks_for_the_configuration_and_signs_in() {
     terminal.shows("must be on this computer");
     terminal.types(&["Enter"]);
     terminal.shows("also contains the profiles of config.py");
-    Browser::approve(&terminal.address(), ADA, None).unwrap();
+    Browser::approve(&terminal.url(), ADA, None).unwrap();
     terminal.ends_with(0);
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
     let mode = std::os::unix::fs::PermissionsExt::mode(&home.config_file().metadata().unwrap().permissions());
@@ -217,10 +217,10 @@ fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     let home = Home::new();
     home.sign_in().token();
     // The token request takes two seconds, so that Enter is pressed during the request.
-    home.standin.order(Fault::Delay { milliseconds: 2000 });
+    home.standin.inject(Fault::Delay { milliseconds: 2000 });
     let requests = home.standin.token_requests();
     let terminal = Terminal::run(&home, OVER_SSH);
-    let redirect = Browser::redirect_address(&terminal.address(), GRACE).unwrap();
+    let redirect = Browser::redirect_url(&terminal.url(), GRACE).unwrap();
     terminal.pastes(&redirect, true);
     // A fixed wait, because no event shows whether the paste was accepted without Enter.
     std::thread::sleep(std::time::Duration::from_millis(500));
@@ -239,7 +239,7 @@ fn after_ctrl_z_a_pasted_code_is_neither_shown_nor_truncated() {
     // A shell with job control, which takes over the terminal and returns it.
     let line = "bash --norc --noprofile -ic 'SSH_CONNECTION=192.0.2.1 get-token >\"$HOME/token\" || fg'";
     let terminal = Terminal::run(&home, line);
-    let redirect = Browser::redirect_address(&terminal.address(), ADA).unwrap();
+    let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
     terminal.types(&["C-z"]);
     std::thread::sleep(std::time::Duration::from_millis(500)); // no event shows that the job was suspended and resumed
     terminal.pastes(&redirect, true);

@@ -93,7 +93,7 @@ impl<'a> Terminal<'a> {
     }
 
     /// Returns the URL of the sign-in page.
-    pub fn address(&self) -> String {
+    pub fn url(&self) -> String {
         self.shows("state=");
         eventually("the complete URL", || self.text().contains("paste"));
         let text = self.text();

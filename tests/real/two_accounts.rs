@@ -10,7 +10,7 @@ use crate::tmux::Terminal;
 #[track_caller]
 fn sign_in_and_answer(home: &Home, account: &str, question: &str, answer: &str, code: i32) {
     let terminal = Terminal::run(home, "get-token --browser never");
-    let url = terminal.address();
+    let url = terminal.url();
     std::thread::scope(|scope| {
         let browser = scope.spawn(|| Browser::approve(&url, account, None).unwrap());
         terminal.shows(question);
@@ -32,7 +32,7 @@ fn a_token_of_another_account_in_the_keychain_is_never_used_and_is_removed() {
     assert!(home.token_in_file("mail").is_some());
     // Later, at the desktop, Microsoft refuses Grace's token.
     home.environment = desktop;
-    home.standin.order(Fault::aadsts(50_173));
+    home.standin.inject(Fault::aadsts(50_173));
     let requests = home.standin.token_requests();
     let run = home.refresh();
     assert!(run.fails_with(77).contains("AADSTS50173"), "{run:?}");

@@ -48,8 +48,8 @@ impl Chromium {
         chromium
     }
 
-    pub fn open(&self, address: &str) {
-        self.command("url", &json!({ "url": address })).expect("the page opens");
+    pub fn open(&self, url: &str) {
+        self.command("url", &json!({ "url": url })).expect("the page opens");
     }
 
     /// Waits for an element and clicks it.
@@ -74,9 +74,9 @@ impl Chromium {
         text
     }
 
-    pub fn address(&self) -> String {
-        let address = self.request("GET", &format!("{}/url", self.session), None).unwrap();
-        address.as_str().unwrap().to_owned()
+    pub fn url(&self) -> String {
+        let url = self.request("GET", &format!("{}/url", self.session), None).unwrap();
+        url.as_str().unwrap().to_owned()
     }
 
     /// Saves a screenshot as PNG.

@@ -9,9 +9,9 @@ fn a_renamed_account_is_the_same_account() {
     let home = Home::new();
     home.sign_in().token();
     let renamed = || Fault::UserName("ada.lovelace@example.com".to_owned());
-    home.standin.order(renamed());
+    home.standin.inject(renamed());
     home.refresh().token();
-    home.standin.order(renamed());
+    home.standin.inject(renamed());
     home.sign_in().token();
 }
 
@@ -19,14 +19,14 @@ fn a_renamed_account_is_the_same_account() {
 fn another_object_id_with_the_same_name_is_another_account() {
     let home = Home::new();
     home.sign_in().token();
-    home.standin.order(Fault::UserName(ADA.to_owned()));
+    home.standin.inject(Fault::UserName(ADA.to_owned()));
     let sign_in = home.begin_sign_in(&[]);
     sign_in.approve(GRACE);
     let run = sign_in.finish();
     assert!(run.fails_with(77).contains("object ID"), "the message tells the two apart: {run:?}");
 
     home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
-    home.standin.order(Fault::UserName(ADA.to_owned()));
+    home.standin.inject(Fault::UserName(ADA.to_owned()));
     home.refresh().fails_with(77);
 }
 

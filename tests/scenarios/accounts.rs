@@ -25,8 +25,8 @@ fn one_sign_in_stores_a_token_for_each_profile() {
 fn a_failure_for_a_second_profile_is_reported_and_the_first_is_stored() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-    home.standin.order(standin::Fault::Delay { milliseconds: 1 }); // the code exchange
-    home.standin.order(standin::Fault::aadsts(65_001)); // the token request for the calendar
+    home.standin.inject(standin::Fault::Delay { milliseconds: 1 }); // the code exchange
+    home.standin.inject(standin::Fault::aadsts(65_001)); // the token request for the calendar
     sign_in.approve(ADA);
     let run = sign_in.finish();
     run.token();
@@ -110,7 +110,7 @@ fn two_accounts_with_different_clients_can_share_a_configuration() {
         + &format!(
             "[profiles.work]\nclient_id = '{}'\nauthority = '{}'\nscopes = ['https://outlook.office.com/SMTP.Send']\n",
             standin::SINGLE_TENANT_CLIENT_ID,
-            home.standin.authority_of("example.com"),
+            home.standin.authority_for("example.com"),
         );
     home.configure(&configuration);
     home.sign_in().token();

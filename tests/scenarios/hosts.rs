@@ -8,7 +8,7 @@ use crate::support::{Home, finish};
 fn a_redirect_of_a_token_request_is_not_followed() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::Redirect);
+    home.standin.inject(Fault::Redirect);
     home.refresh().fails_with(76);
     let paths: Vec<String> = home.standin.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["/common/oauth2/v2.0/token"]);
@@ -30,8 +30,8 @@ fn an_authority_selects_its_cloud() {
     let authority = "https://login.microsoftonline.us/example.com/";
     home.configure(&home.configuration().replace(&home.standin.authority(), authority));
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-    assert!(sign_in.address.starts_with(authority), "{}", sign_in.address);
+    assert!(sign_in.url.starts_with(authority), "{}", sign_in.url);
     for resource in ["outlook.office365.us", "graph.microsoft.us"] {
-        assert!(sign_in.address.contains(resource), "{resource} in {}", sign_in.address);
+        assert!(sign_in.url.contains(resource), "{resource} in {}", sign_in.url);
     }
 }

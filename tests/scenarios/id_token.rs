@@ -49,7 +49,7 @@ fn assert_invalid(home: &Home, run: &Run, text: &str) {
 fn a_sign_in_with_an_id_token_that_is_not_valid_exits_with_76() {
     let home = Home::new();
     for (fault, text) in faults(&home) {
-        home.standin.order(fault);
+        home.standin.inject(fault);
         assert_invalid(&home, &home.sign_in(), &text);
     }
 }
@@ -61,7 +61,7 @@ fn a_tenant_id_in_the_configuration_must_be_that_of_the_id_token() {
     home.sign_in().token();
     home.run("get-token", ["--sign-out"]);
     let issuer = format!("{}/{PERSONAL}/v2.0", home.standin.origin());
-    home.standin.order(claims(json!({ "tid": PERSONAL, "iss": issuer })));
+    home.standin.inject(claims(json!({ "tid": PERSONAL, "iss": issuer })));
     assert_invalid(&home, &home.sign_in(), &format!("it was issued for tenant {PERSONAL}, not"));
 }
 
@@ -70,10 +70,10 @@ fn a_device_code_sign_in_validates_the_id_token_too() {
     let home = Home::with(Standin::start_with(short_interval()));
     for fault in [Fault::NoIdToken, claims(json!({ "iss": "https://login.example.net/" }))] {
         let run = with_device_code(&home, &[], |origin, code| {
-            home.standin.order_times(fault, 20); // a poll before the user signs in consumes one, too
+            home.standin.inject_times(fault, 20); // a poll before the user signs in consumes one, too
             Browser::enter_device_code(origin, code, ADA, true).unwrap();
         });
-        home.standin.clear_orders();
+        home.standin.clear_faults();
         assert_invalid(&home, &run, "id_token");
     }
 }
@@ -81,7 +81,7 @@ fn a_device_code_sign_in_validates_the_id_token_too() {
 #[test]
 fn an_audience_may_be_a_list() {
     let home = Home::new();
-    home.standin.order(claims(json!({ "aud": ["another", PUBLIC_CLIENT_ID] })));
+    home.standin.inject(claims(json!({ "aud": ["another", PUBLIC_CLIENT_ID] })));
     home.sign_in().token();
 }
 
@@ -119,11 +119,11 @@ fn a_refresh_works_despite_an_id_token_that_is_not_valid_if_the_account_is_recor
     let home = Home::new();
     home.sign_in().token();
     home.standin.set_single_use_refresh_tokens(true);
-    let nonces = [Fault::ExpiresInText];
-    for order in faults(&home).into_iter().map(|(fault, _)| fault).chain(nonces) {
-        home.standin.order(order.clone());
+    let nonces = [Fault::ExpiresInString];
+    for fault in faults(&home).into_iter().map(|(fault, _)| fault).chain(nonces) {
+        home.standin.inject(fault.clone());
         let run = home.refresh();
-        assert!(home.standin.is_valid_access_token(run.token()), "{order:?}");
+        assert!(home.standin.is_valid_access_token(run.token()), "{fault:?}");
     }
     home.refresh().token();
 }
@@ -137,7 +137,7 @@ fn without_a_recorded_account_an_id_token_that_is_not_valid_is_77() {
         }
         let token = home.store_token("mail");
         for fault in [Fault::NoIdToken, claims(json!({ "exp": 0 })), claims(json!({ "iss": null }))] {
-            home.standin.order(fault);
+            home.standin.inject(fault);
             let run = home.refresh();
             assert!(run.fails_with(77).contains("Microsoft did not say which account"), "{run:?}");
         }
@@ -158,7 +158,7 @@ fn another_account_in_the_answer_is_77_whatever_else_is_wrong_with_its_id_token(
         json!({ "oid": grace, "preferred_username": GRACE, "iss": "https://login.example.net/", "aud": "another" }),
         json!({ "tid": PERSONAL, "preferred_username": GRACE }),
     ] {
-        home.standin.order(claims(other));
+        home.standin.inject(claims(other));
         let run = home.refresh();
         let stderr = run.fails_with(77);
         assert!(stderr.contains(ADA) && stderr.contains(GRACE), "{stderr}");
@@ -175,8 +175,8 @@ fn a_second_profile_of_a_sign_in_is_not_stored_for_another_account() {
         [("0a1b2c3d-0000-4000-8000-0000000c4ace", false), ("0a1b2c3d-0000-4000-8000-00000000ada1", true)]
     {
         let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-        home.standin.order(Fault::Delay { milliseconds: 1 }); // the code exchange
-        home.standin.order(claims(json!({ "oid": oid, "exp": 0 })));
+        home.standin.inject(Fault::Delay { milliseconds: 1 }); // the code exchange
+        home.standin.inject(claims(json!({ "oid": oid, "exp": 0 })));
         sign_in.approve(ADA);
         let run = sign_in.finish();
         run.token();

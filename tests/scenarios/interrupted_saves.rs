@@ -17,7 +17,7 @@ fn the_origin_of_a_token_is_known_even_if_its_save_was_interrupted() {
     let home = Home::new();
     configure(&home, &format!("{SAVE}; kill -9 $PPID"));
     let sign_in = home.begin_sign_in(&[]);
-    _ = Browser::approve(&sign_in.address, ADA, None);
+    _ = Browser::approve(&sign_in.url, ADA, None);
     assert_eq!(sign_in.finish().code, None, "get-token is killed before it completes the record");
     let stored = std::fs::read_to_string(home.path().join("kept")).unwrap();
     assert!(home.standin.is_valid_refresh_token(stored.trim()));

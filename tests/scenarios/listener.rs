@@ -47,7 +47,7 @@ fn over_http() -> (Home, SignIn) {
 }
 
 fn state(sign_in: &SignIn) -> String {
-    sign_in.address.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
+    sign_in.url.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned()
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_refused_fresh_request_keeps_the_cached_token() {
     let home = home_with_memory();
     home.store_token("mail");
     let cached = home.refresh().token().to_owned();
-    home.standin.order(Fault::aadsts(53_003));
+    home.standin.inject(Fault::aadsts(53_003));
     home.run("refresh-token", ["--fresh"]).fails_with(77);
     assert_eq!(home.refresh().token(), cached);
 }
@@ -179,7 +179,7 @@ fn a_token_with_at_most_ten_minutes_left_or_without_a_lifetime_is_not_cached() {
 
     let home = home_with_memory();
     home.store_token("mail");
-    home.standin.order(Fault::NoExpiresIn);
+    home.standin.inject(Fault::NoExpiresIn);
     assert_ne!(home.refresh().token(), home.refresh().token());
 }
 
@@ -219,7 +219,7 @@ fn a_sign_in_removes_a_cached_token_even_if_the_new_one_is_not_cached() {
     let adas = home.sign_in().token().to_owned();
     assert_eq!(home.refresh().token(), adas);
     std::fs::remove_file(home.cache().join("records_mail.toml")).unwrap(); // so that get-token does not ask
-    home.standin.order(Fault::NoExpiresIn);
+    home.standin.inject(Fault::NoExpiresIn);
     let sign_in = home.begin_sign_in(&[]);
     sign_in.approve(GRACE);
     sign_in.finish().token();
@@ -236,7 +236,7 @@ fn an_access_token_is_cached_only_after_its_refresh_token_is_stored() {
     home.refresh().fails_with(77);
 
     let sign_in = home.begin_sign_in(&[]);
-    _ = standin::Browser::approve(&sign_in.address, ADA, None);
+    _ = standin::Browser::approve(&sign_in.url, ADA, None);
     assert_eq!(sign_in.finish().code, None);
     home.refresh().fails_with(77);
 }

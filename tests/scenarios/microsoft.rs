@@ -10,7 +10,7 @@ fn fault(fault: Fault, code: i32, texts: &[&str]) {
     let home = Home::new();
     let token = home.store_token("mail");
     home.configure_with("network_timeout = 1");
-    home.standin.order_times(fault, 5);
+    home.standin.inject_times(fault, 5);
     let run = home.refresh();
     let stderr = run.fails_with(code);
     for text in texts {
@@ -20,27 +20,28 @@ fn fault(fault: Fault, code: i32, texts: &[&str]) {
     if code != 75 {
         assert_eq!(home.standin.token_requests(), 1, "permanent failures are not retried");
     }
-    home.standin.clear_orders();
+    home.standin.clear_faults();
     home.refresh().token();
 }
 
 #[test]
-fn what_is_no_answer_of_microsoft_is_76_and_hints_at_captive_portals() {
+fn a_response_that_is_not_from_microsoft_is_76_and_hints_at_captive_portals() {
     let faults = [Fault::Html, Fault::Empty, Fault::NotJson, Fault::Huge, Fault::Redirect];
     std::thread::scope(|scope| {
-        for order in faults {
-            scope.spawn(move || fault(order, 76, &["unexpected response (not from Microsoft?): ", "captive portal"]));
+        for injected in faults {
+            scope
+                .spawn(move || fault(injected, 76, &["unexpected response (not from Microsoft?): ", "captive portal"]));
         }
     });
 }
 
 #[test]
 fn a_malformed_access_token_exits_with_76_and_the_new_refresh_token_is_stored() {
-    for order in [Fault::AccessToken("two lines\nof text".to_owned()), Fault::NoAccessToken] {
+    for injected in [Fault::AccessToken("two lines\nof text".to_owned()), Fault::NoAccessToken] {
         let home = Home::new();
         let old = home.store_token("mail");
         home.standin.set_single_use_refresh_tokens(true);
-        home.standin.order(order);
+        home.standin.inject(injected);
         assert!(home.refresh().fails_with(76).contains("the access token is not valid"));
         assert_ne!(home.token_in_file("mail"), Some(old));
         home.refresh().token();
@@ -66,7 +67,7 @@ fn transient_failures_exit_with_75() {
 fn an_error_response_shows_microsofts_sentence_and_reference() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::aadsts(53_003));
+    home.standin.inject(Fault::aadsts(53_003));
     let run = home.refresh();
     let stderr = run.fails_with(77);
     let message = "error: blocked by your organisation's Conditional Access policy (AADSTS53003). \
@@ -79,10 +80,10 @@ fn an_error_response_shows_microsofts_sentence_and_reference() {
 }
 
 #[test]
-fn text_from_outside_cannot_steer_the_terminal() {
+fn text_from_outside_cannot_control_the_terminal() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::HostileText);
+    home.standin.inject(Fault::HostileText);
     let run = home.refresh();
     assert_ne!(run.code, Some(0));
     // U+202E is not a control character: it reverses the text that follows.
@@ -107,7 +108,7 @@ fn table(home: &Home) -> Vec<(String, String, String)> {
     let redirect_uri = format!("https://localhost:{}/", home.callback_port);
     let authority = home.standin.authority();
     let consent_url =
-        format!("{}adminconsent?client_id={}", home.standin.authority_of("organizations"), standin::PUBLIC_CLIENT_ID);
+        format!("{}adminconsent?client_id={}", home.standin.authority_for("organizations"), standin::PUBLIC_CLIENT_ID);
     let file = home.config_file().display().to_string();
     let message = |cell: &str| {
         let cell = cell.replacen("Try again", "try again", 1);
@@ -145,8 +146,8 @@ fn every_code_of_the_table_shows_its_cause_and_hint_and_keeps_the_token() {
     assert!(codes.len() > 90);
     home.configure_with("network_timeout = 1");
     for (code, cause, hint) in codes {
-        home.standin.clear_orders();
-        home.standin.order_times(Fault::aadsts(code), 5);
+        home.standin.clear_faults();
+        home.standin.inject_times(Fault::aadsts(code), 5);
         let run = home.refresh();
         assert!([75, 77, 78].contains(&run.code.unwrap()), "{code}: {run:?}");
         let stderr = run.fails_with(run.code.unwrap());
@@ -157,7 +158,7 @@ fn every_code_of_the_table_shows_its_cause_and_hint_and_keeps_the_token() {
         assert!(stderr.replace('\n', " ").contains(&expected), "{expected} in {stderr}");
         assert_eq!(home.token_in_file("mail").as_ref(), Some(&token), "{code}");
     }
-    home.standin.clear_orders();
+    home.standin.clear_faults();
     home.refresh().token();
 }
 
@@ -176,7 +177,7 @@ fn every_suberror_and_error_of_the_table_shows_its_cause_and_hint() {
             _ => ("invalid_grant", Some(name.clone())),
         };
         let exit = if ["invalid_scope", "client_mismatch"].contains(&&*name) { 78 } else { 77 };
-        home.standin.order(Fault::WithoutCode { error: error.to_owned(), suberror: suberror.clone() });
+        home.standin.inject(Fault::WithoutCode { error: error.to_owned(), suberror: suberror.clone() });
         let run = home.refresh();
         let stderr = run.fails_with(exit);
         let expected = format!("error: {cause}. Microsoft: \"The request was refused.\"\nhint: {hint}\n");
@@ -185,12 +186,12 @@ fn every_suberror_and_error_of_the_table_shows_its_cause_and_hint() {
         if let Some(suberror) = suberror {
             let refusal =
                 |code| Fault::Aadsts { code, error: error.to_owned(), suberror: Some(suberror.clone()), status: 400 };
-            home.standin.order(refusal(70_000));
+            home.standin.inject(refusal(70_000));
             assert!(
                 home.refresh().fails_with(exit).starts_with(&format!("error: {cause} (AADSTS70000).")),
                 "{suberror}"
             );
-            home.standin.order(refusal(50_057));
+            home.standin.inject(refusal(50_057));
             assert!(home.refresh().stderr.starts_with("error: your account is disabled (AADSTS50057)."), "{suberror}");
         }
     }
@@ -204,7 +205,7 @@ fn scopes_that_are_refused_are_named_with_what_personal_accounts_require() {
         fault(refusal, 78, &[SCOPES, "config.toml", personal]);
     }
     let home = Home::new();
-    home.standin.order(invalid_scope());
+    home.standin.inject(invalid_scope());
     assert!(home.sign_in().fails_with(78).contains(SCOPES));
 }
 
@@ -242,10 +243,10 @@ fn the_error_decides_the_exit_code_and_the_aadsts_code_the_message() {
 fn administrator_consent_shows_the_url_to_forward() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::aadsts(90_094));
+    home.standin.inject(Fault::aadsts(90_094));
     let run = home.refresh();
     // An administrator cannot consent for "common".
-    let organizations = home.standin.authority_of("organizations");
+    let organizations = home.standin.authority_for("organizations");
     let url = format!("{organizations}adminconsent?client_id={}", standin::PUBLIC_CLIENT_ID);
     assert!(run.fails_with(77).contains(&url), "{run:?}");
 }

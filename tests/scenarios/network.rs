@@ -6,9 +6,9 @@ use crate::support::Home;
 
 #[test]
 fn transient_failures_are_retried() {
-    for order in [
+    for injected in [
         Fault::Reset,
-        Fault::AnswerLost,
+        Fault::ResponseLost,
         Fault::Truncated,
         Fault::Status { status: 408, retry_after: None },
         Fault::Status { status: 429, retry_after: None },
@@ -19,10 +19,10 @@ fn transient_failures_are_retried() {
     ] {
         let home = Home::new();
         home.store_token("mail");
-        home.standin.order(order.clone());
-        assert!(home.standin.is_valid_access_token(home.refresh().token()), "{order:?}");
-        assert_eq!(home.standin.token_requests(), 2, "{order:?}");
-        assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()), "{order:?}");
+        home.standin.inject(injected.clone());
+        assert!(home.standin.is_valid_access_token(home.refresh().token()), "{injected:?}");
+        assert_eq!(home.standin.token_requests(), 2, "{injected:?}");
+        assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()), "{injected:?}");
     }
 }
 
@@ -30,13 +30,13 @@ fn transient_failures_are_retried() {
 fn retry_after_is_honoured() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::Status { status: 429, retry_after: Some("1".to_owned()) });
+    home.standin.inject(Fault::Status { status: 429, retry_after: Some("1".to_owned()) });
     let begun = std::time::Instant::now();
     home.refresh().token();
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
 
     // Longer than the time limit: the hint says so, and the command does not wait.
-    home.standin.order(Fault::Status { status: 503, retry_after: Some("31".to_owned()) });
+    home.standin.inject(Fault::Status { status: 503, retry_after: Some("31".to_owned()) });
     let asked = home.standin.token_requests();
     assert!(home.refresh().fails_with(75).contains("try again in 31 seconds"));
     assert_eq!(home.standin.token_requests(), asked + 1);
@@ -45,20 +45,20 @@ fn retry_after_is_honoured() {
 /// A server that answered may have used the code, but a server that is busy usually has not.
 #[test]
 fn an_authorization_code_is_resent_once_after_a_response() {
-    for order in [
+    for injected in [
         Fault::Reset,
         Fault::Status { status: 429, retry_after: None },
         Fault::Status { status: 503, retry_after: Some("0".to_owned()) },
         Fault::Truncated,
     ] {
         let home = Home::new();
-        home.standin.order(order);
+        home.standin.inject(injected);
         home.sign_in().token();
         assert_eq!(home.standin.token_requests(), 2);
     }
 
     let home = Home::new();
-    home.standin.order_times(Fault::Status { status: 503, retry_after: None }, 3);
+    home.standin.inject_times(Fault::Status { status: 503, retry_after: None }, 3);
     home.sign_in().fails_with(75);
     assert_eq!(home.standin.token_requests(), 2);
 }
@@ -68,30 +68,30 @@ fn if_the_first_attempt_used_the_authorization_code_its_error_is_reported() {
     for (first, text) in [
         (Fault::Status { status: 502, retry_after: None }, "is temporarily unavailable (502"),
         (Fault::Truncated, "was cut off"),
-        (Fault::AnswerLost, "cannot be reached"),
+        (Fault::ResponseLost, "cannot be reached"),
     ] {
         let home = Home::new();
-        home.standin.order(first);
-        home.standin.order(Fault::aadsts(54_005));
+        home.standin.inject(first);
+        home.standin.inject(Fault::aadsts(54_005));
         let run = home.sign_in();
         let stderr = run.fails_with(75);
         assert!(stderr.contains(text) && !stderr.contains("54005"), "{stderr}");
     }
     // Without an earlier failure, Microsoft's answer is reported.
     let home = Home::new();
-    home.standin.order(Fault::aadsts(54_005));
+    home.standin.inject(Fault::aadsts(54_005));
     assert!(home.sign_in().fails_with(77).contains("54005"));
 }
 
 #[test]
 fn a_connection_that_ends_early_is_named_without_a_link() {
-    for (order, text) in
+    for (injected, text) in
         [(Fault::Truncated, " was cut off\n"), (Fault::Closed, " cannot be reached: the connection was closed\n")]
     {
         let home = Home::new();
         home.store_token("mail");
         home.configure_with("network_timeout = 1");
-        home.standin.order_times(order, 5);
+        home.standin.inject_times(injected, 5);
         let run = home.refresh();
         let stderr = run.fails_with(75);
         assert!(stderr.contains(text) && !stderr.contains("http"), "{stderr}");
@@ -102,7 +102,7 @@ fn a_connection_that_ends_early_is_named_without_a_link() {
 fn a_slow_response_is_accepted() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::ByteByByte);
+    home.standin.inject(Fault::ByteByByte);
     home.refresh().token();
 }
 

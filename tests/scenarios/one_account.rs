@@ -48,11 +48,11 @@ fn without_any_record_the_first_refresh_decides_whose_profile_it_is() {
 fn a_token_whose_account_is_unknown_is_not_printed() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(standin::Fault::NoIdToken);
+    home.standin.inject(standin::Fault::NoIdToken);
     let run = home.refresh();
     assert!(run.fails_with(77).contains("did not say which account"), "{run:?}");
     home.refresh().token();
-    home.standin.order(standin::Fault::NoIdToken);
+    home.standin.inject(standin::Fault::NoIdToken);
     home.refresh().token(); // the account is recorded now
 }
 

@@ -69,7 +69,7 @@ fn verbose_says_what_was_done_and_no_secret() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_stdout_is_an_error_and_one_that_went_away_is_none() {
+fn a_full_stdout_is_an_error_and_a_closed_pipe_is_not() {
     use std::process::Stdio;
     let home = Home::new();
     home.store_token("mail");
@@ -88,7 +88,7 @@ fn a_full_stdout_is_an_error_and_one_that_went_away_is_none() {
 
 #[test]
 #[cfg(target_os = "linux")] // the other systems have no variable for the folder
-fn a_cache_folder_that_cannot_be_is_74_and_leaves_the_usual_one_alone() {
+fn a_cache_folder_that_cannot_be_created_is_74_and_the_default_one_is_not_used() {
     let home = Home::new();
     let token = home.store_token("mail");
     let run = crate::support::finish(home.command("refresh-token").env("XDG_CACHE_HOME", "/dev/null/nowhere"));
@@ -107,7 +107,7 @@ struct Json {
 }
 
 #[test]
-fn as_json_a_token_says_when_it_ends_what_it_may_and_whose_it_is() {
+fn json_contains_the_expiry_the_scopes_and_the_account() {
     let home = Home::new();
     home.configure(&home.configuration_with_memory());
     home.sign_in().token();
@@ -128,7 +128,7 @@ fn as_json_a_token_says_when_it_ends_what_it_may_and_whose_it_is() {
 }
 
 #[test]
-fn as_xoauth2_a_token_is_the_line_that_a_mail_server_takes() {
+fn xoauth2_is_the_line_that_a_mail_server_expects() {
     let home = Home::new();
     home.sign_in().token();
     let line = |arguments: &[&str]| {
@@ -149,17 +149,17 @@ fn as_xoauth2_a_token_is_the_line_that_a_mail_server_takes() {
 }
 
 #[test]
-fn scopes_cannot_steer_the_terminal() {
+fn scopes_cannot_control_the_terminal() {
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(standin::Fault::Scope("a\u{9b}31m\u{202e}b c".to_owned()));
+    home.standin.inject(standin::Fault::Scope("a\u{9b}31m\u{202e}b c".to_owned()));
     let run = home.run("refresh-token", ["--format", "json"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stdout.contains(r#"["a 31mb","c"]"#), "{}", run.stdout);
 }
 
 #[test]
-fn the_reply_of_a_mail_server_cannot_steer_the_terminal() {
+fn the_reply_of_a_mail_server_cannot_control_the_terminal() {
     let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = server.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -30,7 +30,7 @@ fn sends_one_request_over_one_connection() {
 fn a_response_without_a_refresh_token_keeps_the_old_one() {
     let home = Home::new();
     let old = home.store_token("mail");
-    home.standin.order(Fault::NoRefreshToken);
+    home.standin.inject(Fault::NoRefreshToken);
     home.refresh().token();
     assert_eq!(home.token_in_file("mail"), Some(old));
 }
@@ -175,7 +175,7 @@ fn a_token_that_microsoft_does_not_replace_keeps_its_age() {
     let issued = records["file"]["issued"].as_integer().unwrap();
     records["file"]["issued"] = (issued - 76 * 24 * 60 * 60).into();
     std::fs::write(&file, records.to_string()).unwrap();
-    home.standin.order(Fault::NoRefreshToken);
+    home.standin.inject(Fault::NoRefreshToken);
     home.refresh().token();
     let run = home.run("get-refresh-token", [""; 0]);
     assert!(run.stderr.contains("this refresh token is 76 days old"), "{run:?}");
@@ -224,7 +224,7 @@ fn in_a_tenant_that_does_not_have_the_account_the_refusal_says_so_and_the_token_
 fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec<crate::support::Run> {
     let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
     lock.lock().unwrap();
-    home.standin.order(Fault::Delay { milliseconds: 2_000 });
+    home.standin.inject(Fault::Delay { milliseconds: 2_000 });
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| home.refresh())).collect();
         wait_for_waiters(&lock, callers.len());
@@ -302,7 +302,7 @@ fn another_configuration_is_not_blocked_by_a_refusal() {
     let scopes = "[profiles.mail]\nscopes = ['https://outlook.office.com/SMTP.Send']\n";
     let file = home.path().join("other.toml");
     std::fs::write(&file, home.configuration() + scopes).unwrap();
-    home.standin.order(Fault::Delay { milliseconds: 2_000 });
+    home.standin.inject(Fault::Delay { milliseconds: 2_000 });
     std::thread::scope(|scope| {
         let first = scope.spawn(|| home.refresh());
         crate::support::eventually("the first request", || home.standin.token_requests() == 1);

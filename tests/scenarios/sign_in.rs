@@ -83,7 +83,7 @@ fn a_declined_sign_in_is_reported_on_the_page_and_in_the_terminal() {
 #[test]
 fn a_failed_exchange_is_reported_on_the_page_and_in_the_terminal() {
     let home = Home::new();
-    home.standin.order(Fault::aadsts(7_000_218));
+    home.standin.inject(Fault::aadsts(7_000_218));
     let sign_in = home.begin_sign_in(&[]);
     assert!(sign_in.approve(ADA).body.contains("AADSTS7000218"));
     assert!(sign_in.finish().fails_with(78).contains("AADSTS7000218"));
@@ -116,8 +116,8 @@ fn other_requests_are_rejected_and_the_wait_continues() {
 fn a_redirect_without_a_code_is_rejected_and_the_wait_continues() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
-    let address = sign_in.address.clone();
-    let state = address.split("state=").nth(1).unwrap().split('&').next().unwrap();
+    let url = sign_in.url.clone();
+    let state = url.split("state=").nth(1).unwrap().split('&').next().unwrap();
     let page = Browser::get(&format!("https://localhost:{}/?state={state}", home.callback_port)).unwrap();
     assert_eq!(page.status, 400);
     sign_in.approve(ADA);
@@ -200,7 +200,7 @@ fn a_new_sign_in_replaces_a_token_of_another_client() {
 fn the_browser_gets_the_url_but_not_our_stdout() {
     let home = Home::new();
     let browser = home.path().join("browser");
-    std::fs::write(&browser, "#!/bin/sh\necho token-like-noise\nprintf '%s' \"$1\" >\"$0.address\"\n").unwrap();
+    std::fs::write(&browser, "#!/bin/sh\necho token-like-noise\nprintf '%s' \"$1\" >\"$0.url\"\n").unwrap();
     std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     // The library recognises the text browser `lynx` by its name, and lets it use our terminal.
     let text_browser = home.path().join("lynx");
@@ -208,9 +208,9 @@ fn the_browser_gets_the_url_but_not_our_stdout() {
     for browser in [browser, text_browser] {
         let mut command = home.command("get-token");
         let sign_in = SignIn::begin(command.args(["--browser", "always"]).env("BROWSER", &browser));
-        let opened = browser.with_extension("address");
+        let opened = browser.with_extension("url");
         crate::support::eventually("the browser is opened", || {
-            std::fs::read_to_string(&opened).is_ok_and(|address| address == sign_in.address)
+            std::fs::read_to_string(&opened).is_ok_and(|url| url == sign_in.url)
         });
         sign_in.approve(ADA);
         assert!(home.standin.is_valid_access_token(sign_in.finish().token()));

@@ -13,7 +13,7 @@ fn over_ssh_the_redirect_url_is_pasted_and_no_port_is_open() {
     let home = Home::new();
     let mut sign_in = home.begin_paste(&[]);
     assert!(std::net::TcpStream::connect(("127.0.0.1", home.callback_port)).is_err(), "no port is open");
-    sign_in.paste(&Browser::redirect_address(&sign_in.address, ADA).unwrap());
+    sign_in.paste(&Browser::redirect_url(&sign_in.url, ADA).unwrap());
     let run = sign_in.finish();
     assert!(home.standin.is_valid_access_token(run.token()));
     assert!(run.stderr.contains(&format!("Signed in as {ADA}")), "{}", run.stderr);
@@ -24,10 +24,10 @@ fn a_query_alone_and_a_url_with_line_breaks_are_accepted() {
     for has_line_breaks in [false, true] {
         let home = Home::new();
         let mut sign_in = home.begin_paste(&[]);
-        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
+        let url = Browser::redirect_url(&sign_in.url, ADA).unwrap();
         sign_in.paste(&match has_line_breaks {
-            false => address.split_once('?').unwrap().1.to_owned(),
-            true => address.as_bytes().chunks(80).map(|line| String::from_utf8_lossy(line) + "\n  ").collect(),
+            false => url.split_once('?').unwrap().1.to_owned(),
+            true => url.as_bytes().chunks(80).map(|line| String::from_utf8_lossy(line) + "\n  ").collect(),
         });
         sign_in.finish().token();
     }
@@ -45,8 +45,8 @@ fn a_url_in_quotes_in_a_curl_command_or_pasted_twice_is_accepted() {
     ] {
         let home = Home::new();
         let mut sign_in = home.begin_paste(&[]);
-        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-        let (without_session_state, _) = address.split_once("&session_state=").unwrap();
+        let url = Browser::redirect_url(&sign_in.url, ADA).unwrap();
+        let (without_session_state, _) = url.split_once("&session_state=").unwrap();
         sign_in.paste(&surround(without_session_state));
         sign_in.finish().token();
     }
@@ -64,8 +64,8 @@ fn a_line_on_an_open_pipe_is_used_without_waiting_for_the_end_of_input() {
         let mut sign_in = SignIn::begin(&mut command);
         writeln!(sign_in.stdin(), "hello").unwrap();
         sign_in.shows("the pasted text is not a redirect URL (5 characters)");
-        let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-        let (start, end) = address.split_at(200);
+        let url = Browser::redirect_url(&sign_in.url, ADA).unwrap();
+        let (start, end) = url.split_at(200);
         write!(sign_in.stdin(), "{start}\n{end}\n").unwrap();
         sign_in.finish().token();
     }
@@ -89,9 +89,9 @@ fn a_paste_of_16_kib_is_read_completely() {
     let setup = Setup { code_length: 16_000..=16_000, ..Setup::default() };
     let home = Home::with(Standin::start_with(setup));
     let mut sign_in = home.begin_paste(&[]);
-    let address = Browser::redirect_address(&sign_in.address, ADA).unwrap();
-    assert!(address.len() > 16_000);
-    sign_in.paste(&address);
+    let url = Browser::redirect_url(&sign_in.url, ADA).unwrap();
+    assert!(url.len() > 16_000);
+    sign_in.paste(&url);
     sign_in.finish().token();
 }
 
@@ -116,7 +116,7 @@ fn other_text_from_a_pipe_is_explained_and_exits_with_65() {
 fn a_declined_sign_in_can_be_pasted_too() {
     let home = Home::new();
     let mut sign_in = home.begin_paste(&[]);
-    let state = sign_in.address.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let state = sign_in.url.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     sign_in
         .paste(&format!("https://localhost/?error=access_denied&error_description=AADSTS65004%3A+No.&state={state}"));
     assert!(sign_in.finish().fails_with(77).contains("the consent was declined"));
@@ -136,7 +136,7 @@ fn a_redirect_url_can_be_pasted_while_the_listener_runs() {
     let home = Home::new();
     let mut command = home.command("get-token");
     let mut sign_in = SignIn::begin(command.args(["--browser", "never"]).stdin(Stdio::piped()));
-    sign_in.paste(&Browser::redirect_address(&sign_in.address, ADA).unwrap());
+    sign_in.paste(&Browser::redirect_url(&sign_in.url, ADA).unwrap());
     sign_in.finish().token();
 }
 
@@ -201,7 +201,7 @@ fn a_device_code_serves_the_profiles_with_consent() {
 fn slow_down_increases_the_interval() {
     let home = Home::with(Standin::start_with(short_interval()));
     let slow_down = Fault::Aadsts { code: 0, error: "slow_down".to_owned(), suberror: None, status: 400 };
-    home.standin.order(slow_down);
+    home.standin.inject(slow_down);
     let start = std::time::Instant::now();
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
@@ -225,7 +225,7 @@ fn a_declined_and_an_expired_device_code_exit_with_77() {
 fn if_the_registration_does_not_allow_device_codes_the_setting_is_named() {
     let home = Home::with(Standin::start_with(short_interval()));
     let refusal = Fault::Aadsts { code: 7_000_218, error: "invalid_client".to_owned(), suberror: None, status: 401 };
-    home.standin.order(refusal);
+    home.standin.inject(refusal);
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(78).contains("turn on \"Allow public client flows\""), "{run:?}");
 }
@@ -233,7 +233,7 @@ fn if_the_registration_does_not_allow_device_codes_the_setting_is_named() {
 #[test]
 fn if_conditional_access_blocks_device_codes_the_other_flows_are_named() {
     let home = Home::with(Standin::start_with(short_interval()));
-    home.standin.order(Fault::aadsts(53_003));
+    home.standin.inject(Fault::aadsts(53_003));
     let run = with_device_code(&home, &[], |_, _| {});
     let stderr = run.fails_with(77);
     assert!(stderr.contains("Conditional Access") && stderr.contains("ssh -L"), "{stderr}");
@@ -242,7 +242,7 @@ fn if_conditional_access_blocks_device_codes_the_other_flows_are_named() {
 #[test]
 fn a_transient_network_error_does_not_end_the_wait() {
     let home = Home::with(Standin::start_with(short_interval()));
-    home.standin.order(Fault::Reset);
+    home.standin.inject(Fault::Reset);
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 }
@@ -270,14 +270,14 @@ fn other_text_on_stdin_does_not_stop_the_listener() {
 #[test]
 fn server_errors_do_not_end_the_wait_and_a_network_failure_is_not_an_expired_code() {
     let home = Home::with(Standin::start_with(short_interval()));
-    home.standin.order(Fault::Status { status: 503, retry_after: None });
-    home.standin.order(Fault::Html);
+    home.standin.inject(Fault::Status { status: 503, retry_after: None });
+    home.standin.inject(Fault::Html);
     let run = with_device_code(&home, &[], |origin, code| Browser::enter_device_code(origin, code, ADA, true).unwrap());
     run.token();
 
     let expiring = Setup { device_code_lifetime: Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
-    home.standin.order_times(Fault::Reset, 5);
+    home.standin.inject_times(Fault::Reset, 5);
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(75).contains("cannot be reached"), "{run:?}");
 }

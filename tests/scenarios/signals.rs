@@ -14,7 +14,7 @@ use crate::support::{Home, eventually};
 fn refresh_and_signal(home: &Home, signal: Signal) -> Output {
     home.standin.set_single_use_refresh_tokens(true);
     let old = home.store_token("mail");
-    home.standin.order(Fault::LateAnswer { milliseconds: 1000 });
+    home.standin.inject(Fault::LateAnswer { milliseconds: 1000 });
     let mut command = home.command("refresh-token");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("the request is granted", || !home.standin.is_valid_refresh_token(&old));
@@ -83,7 +83,7 @@ fn a_sign_in_that_receives_a_signal_ends_once_the_token_is_stored() {
     let home =
         home_with_save_script("exec 2>/dev/null; kill -TERM $PPID; sleep 0.5; cat >$HOME/new; mv $HOME/new $HOME/kept");
     let sign_in = home.begin_sign_in(&[]);
-    _ = Browser::approve(&sign_in.address, ADA, None); // there may be no result page: get-token ends before it is fetched
+    _ = Browser::approve(&sign_in.url, ADA, None); // there may be no result page: get-token ends before it is fetched
     let run = sign_in.finish();
     assert_eq!((run.code, &*run.stdout), (None, ""), "{run:?}");
     let stored = kept_token(&home).expect("the token is stored before get-token ends");
@@ -94,11 +94,11 @@ fn a_sign_in_that_receives_a_signal_ends_once_the_token_is_stored() {
 fn a_signal_between_two_profiles_of_a_sign_in_loses_no_token() {
     let home = Home::new();
     home.standin.set_single_use_refresh_tokens(true);
-    home.standin.order(Fault::Delay { milliseconds: 0 }); // the code exchange
-    home.standin.order(Fault::LateAnswer { milliseconds: 1000 }); // the token request for the calendar
+    home.standin.inject(Fault::Delay { milliseconds: 0 }); // the code exchange
+    home.standin.inject(Fault::LateAnswer { milliseconds: 1000 }); // the token request for the calendar
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
     std::thread::scope(|scope| {
-        scope.spawn(|| _ = Browser::approve(&sign_in.address, ADA, None));
+        scope.spawn(|| _ = Browser::approve(&sign_in.url, ADA, None));
         let is_revoked = |token: String| !home.standin.is_valid_refresh_token(&token);
         eventually("the request is granted", || home.token_in_file("mail").is_some_and(is_revoked));
         kill_process(Pid::from_raw(sign_in.process_id().cast_signed()).unwrap(), Signal::TERM).unwrap();

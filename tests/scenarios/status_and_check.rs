@@ -13,7 +13,7 @@ fn status(home: &Home, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn the_status_shows_account_place_and_days_and_asks_nobody() {
+fn the_status_shows_account_location_and_days_without_a_request() {
     let home = Home::new();
     assert!(status(&home, &[]).stdout.contains("mail: not signed in (run `get-token --profile mail`)"));
     home.sign_in().token();
@@ -29,7 +29,7 @@ fn the_status_shows_account_place_and_days_and_asks_nobody() {
 }
 
 #[test]
-fn the_status_as_json_is_for_programs() {
+fn the_status_is_available_as_json() {
     let home = Home::new();
     home.sign_in().token();
     let json: serde_json::Value = serde_json::from_str(&status(&home, &["--json"]).stdout).unwrap();
@@ -49,7 +49,7 @@ fn check(home: &Home) -> Run {
 }
 
 #[test]
-fn the_check_reports_each_thing_on_a_line_and_ends_with_the_first_failure() {
+fn the_check_reports_each_result_on_a_line_and_exits_with_the_first_failure() {
     let home = Home::new();
     home.store_token("mail");
     let run = check(&home);
@@ -77,7 +77,7 @@ fn the_check_reports_each_thing_on_a_line_and_ends_with_the_first_failure() {
 }
 
 #[test]
-fn the_check_of_a_calendar_asks_graph() {
+fn the_check_of_a_calendar_sends_a_request_to_graph() {
     let home = Home::new();
     home.store_token("calendar");
     let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
@@ -88,7 +88,7 @@ fn the_check_of_a_calendar_asks_graph() {
 }
 
 #[test]
-fn the_check_says_which_programs_cannot_send_so_long_a_token() {
+fn the_check_names_programs_that_cannot_send_a_token_of_that_length() {
     for (length, words) in [(3_500, "too many for msmtp"), (8_000, "too many for mbsync, msmtp and OfflineIMAP")] {
         let setup = standin::Setup { access_token_length: length..=length, ..standin::Setup::default() };
         let home = Home::with(standin::Standin::start_with(setup));
@@ -103,7 +103,7 @@ fn the_check_says_which_programs_cannot_send_so_long_a_token() {
 }
 
 #[test]
-fn the_check_of_a_calendar_says_where_graph_cannot_be_reached() {
+fn the_check_of_a_calendar_reports_that_graph_cannot_be_reached() {
     let home = Home::new();
     home.store_token("calendar");
     home.configure_with(&format!("graph_host = 'localhost:{}'", crate::support::free_port()));
@@ -113,7 +113,7 @@ fn the_check_of_a_calendar_says_where_graph_cannot_be_reached() {
 }
 
 #[test]
-fn the_check_explains_what_is_broken_and_tries_no_mail_without_a_token() {
+fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
     let home = Home::new();
     let run = check(&home);
     assert!(run.stderr.contains("✗ stored token: No refresh token found"), "{}", run.stderr);
@@ -121,7 +121,7 @@ fn the_check_explains_what_is_broken_and_tries_no_mail_without_a_token() {
 
     let home = Home::new();
     home.store_token("mail");
-    home.standin.order(Fault::aadsts(53_003));
+    home.standin.inject(Fault::aadsts(53_003));
     let run = check(&home);
     assert!(
         run.stderr.contains("✗ refresh: blocked by your organisation's Conditional Access policy"),
@@ -137,10 +137,10 @@ fn the_check_explains_what_is_broken_and_tries_no_mail_without_a_token() {
 
 #[test]
 #[cfg(unix)]
-fn the_persons_program_is_run_once_an_hour_when_a_person_must_act() {
+fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     let home = Home::new();
     let program = home.path().join("tell");
-    let told = home.path().join("told");
+    let notified = home.path().join("told");
     std::fs::write(
         &program,
         "#!/bin/sh\necho noise\necho \"$1|$M365AUTH_PROFILE|$M365AUTH_ACCOUNT|$M365AUTH_REASON\" >>\"$0.said\"\nmv \"$0.said\" \"${0%/*}/told\"\n",
@@ -150,29 +150,29 @@ fn the_persons_program_is_run_once_an_hour_when_a_person_must_act() {
     home.configure_with(&format!("network_timeout = 2\non_sign_in_needed = ['{}', 'an argument']", program.display()));
     home.sign_in().token();
     home.refresh().token();
-    home.standin.order_times(Fault::aadsts(50_196), 5);
+    home.standin.inject_times(Fault::aadsts(50_196), 5);
     home.refresh().fails_with(75);
-    assert!(!told.exists(), "nobody must act");
-    home.standin.clear_orders();
+    assert!(!notified.exists(), "nobody must act");
+    home.standin.clear_faults();
 
     home.standin.revoke_all(50_173);
     home.refresh().fails_with(77);
-    eventually("the program has run", || told.exists());
-    let said = std::fs::read_to_string(&told).unwrap();
+    eventually("the program has run", || notified.exists());
+    let said = std::fs::read_to_string(&notified).unwrap();
     assert!(said.starts_with("an argument|mail|ada@example.com|the refresh token was revoked"), "{said}");
-    std::fs::remove_file(&told).unwrap();
+    std::fs::remove_file(&notified).unwrap();
     home.refresh().fails_with(77);
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(61 * 60);
-    assert!(!told.exists(), "once an hour");
+    assert!(!notified.exists(), "once an hour");
     std::fs::File::options().write(true).open(home.cache().join("told_mail")).unwrap().set_modified(hour_ago).unwrap();
     home.refresh().fails_with(77);
-    eventually("the program has run again", || told.exists());
+    eventually("the program has run again", || notified.exists());
     // After a recovery, the next refusal is news.
-    std::fs::remove_file(&told).unwrap();
+    std::fs::remove_file(&notified).unwrap();
     home.sign_in().token();
     home.standin.revoke_all(50_173);
     home.refresh().fails_with(77);
-    eventually("the program has run within the hour", || told.exists());
+    eventually("the program has run within the hour", || notified.exists());
 }
 
 /// Without a record, the account is the configured one.
@@ -180,16 +180,16 @@ fn the_persons_program_is_run_once_an_hour_when_a_person_must_act() {
 #[cfg(unix)]
 fn the_notified_account_falls_back_to_username() {
     let home = Home::new();
-    let told = home.path().join("told");
-    let script = format!("echo \"$M365AUTH_ACCOUNT\" >{0}.new && mv {0}.new {0}", told.display());
+    let notified = home.path().join("told");
+    let script = format!("echo \"$M365AUTH_ACCOUNT\" >{0}.new && mv {0}.new {0}", notified.display());
     home.configure_with(&format!("username = 'ada@example.com'\non_sign_in_needed = ['sh', '-c', '{script}']"));
     home.refresh().fails_with(77);
-    eventually("the program has run", || told.exists());
-    assert_eq!(std::fs::read_to_string(&told).unwrap(), "ada@example.com\n");
+    eventually("the program has run", || notified.exists());
+    assert_eq!(std::fs::read_to_string(&notified).unwrap(), "ada@example.com\n");
 }
 
 #[test]
-fn a_program_that_cannot_be_run_is_a_warning() {
+fn a_notification_program_that_cannot_be_started_is_a_warning() {
     let home = Home::new();
     home.configure_with("on_sign_in_needed = ['/nonexistent/program']");
     let run = home.refresh();
@@ -198,7 +198,7 @@ fn a_program_that_cannot_be_run_is_a_warning() {
 
 #[test]
 #[cfg(unix)]
-fn the_persons_program_is_run_too_when_a_token_that_is_handed_out_grows_old() {
+fn the_users_program_also_runs_when_a_stored_token_is_old() {
     let home = Home::new();
     let program = home.path().join("tell");
     std::fs::write(&program, "#!/bin/sh\necho \"$M365AUTH_REASON\" >\"$0.tmp\"\nmv \"$0.tmp\" \"$0.said\"\n").unwrap();

@@ -84,8 +84,12 @@ fn modes_that_let_others_read_or_write_are_tightened_with_a_warning() {
             set_mode(&path, wide);
             let run = home.run(command, [""; 0]);
             run.token();
-            let told = format!("{} (mode {wide:o}); its mode is now {tight:o}", path.display());
-            assert!(run.stderr.contains("warning: other users could") && run.stderr.contains(&told), "{}", run.stderr);
+            let warning = format!("{} (mode {wide:o}); its mode is now {tight:o}", path.display());
+            assert!(
+                run.stderr.contains("warning: other users could") && run.stderr.contains(&warning),
+                "{}",
+                run.stderr
+            );
             assert_eq!(mode(&path), tight);
             assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
         }

@@ -32,7 +32,7 @@ fn a_failed_sign_in_does_not_speak_of_a_stored_token() {
             scope.spawn(move || {
                 let home = Home::new();
                 home.configure_with("network_timeout = 1");
-                home.standin.order_times(fault, 5);
+                home.standin.inject_times(fault, 5);
                 let run = home.sign_in();
                 assert!([75, 76].contains(&run.code.unwrap()), "{run:?}");
                 assert_of_sign_in(&run, "get-token --profile mail");
@@ -52,7 +52,7 @@ fn a_refused_sign_in_advises_to_sign_in_again() {
         (999_999, ["AADSTS999999", "hint: run `get-token --profile mail` again\n"]),
     ] {
         let home = Home::new();
-        home.standin.order(Fault::aadsts(code));
+        home.standin.inject(Fault::aadsts(code));
         let run = home.sign_in();
         let stderr = run.fails_with(77);
         assert!(texts.iter().all(|text| stderr.contains(text)), "{texts:?} in {stderr}");
@@ -77,7 +77,7 @@ fn a_refused_refresh_advises_to_sign_in() {
     ] {
         let home = Home::new();
         home.store_token("mail");
-        home.standin.order(Fault::aadsts(code));
+        home.standin.inject(Fault::aadsts(code));
         let run = home.refresh();
         let stderr = run.fails_with(77);
         assert!(texts.iter().all(|text| stderr.contains(text)), "{texts:?} in {stderr}");
@@ -99,10 +99,10 @@ fn a_refused_device_code_advises_to_request_another() {
         (Fault::BrokenIdToken, 76, "run `get-token --device --profile mail` again"),
     ] {
         let run = with_device_code(&home, &[], |origin, code| {
-            home.standin.order_times(fault, 20); // a poll before the user signs in consumes one, too
+            home.standin.inject_times(fault, 20); // a poll before the user signs in consumes one, too
             Browser::enter_device_code(origin, code, ADA, true).unwrap();
         });
-        home.standin.clear_orders();
+        home.standin.clear_faults();
         assert!(run.fails_with(exit).contains(text), "{text} in {run:?}");
         assert_of_sign_in(&run, "get-token --device --profile mail");
     }
@@ -119,8 +119,8 @@ fn an_additional_profile_advises_to_sign_in_for_it_alone() {
         let home = Home::new();
         home.configure_with("network_timeout = 1");
         let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-        home.standin.order(Fault::Delay { milliseconds: 1 }); // the code exchange
-        home.standin.order_times(fault, 5);
+        home.standin.inject(Fault::Delay { milliseconds: 1 }); // the code exchange
+        home.standin.inject_times(fault, 5);
         sign_in.approve(ADA);
         let run = sign_in.finish();
         run.token();

@@ -214,7 +214,7 @@ pub struct SignIn {
     /// What was read from `stderr` so far.
     seen: String,
     /// URL of the sign-in page.
-    pub address: String,
+    pub url: String,
     /// Fingerprint of the callback's certificate, as shown.
     pub fingerprint: String,
 }
@@ -235,13 +235,13 @@ impl SignIn {
 
     fn read(child: Child, output: Box<dyn Read>) -> Self {
         let mut stderr = BufReader::new(output);
-        let (mut seen, mut address, mut fingerprint) = (String::new(), String::new(), String::new());
+        let (mut seen, mut url, mut fingerprint) = (String::new(), String::new(), String::new());
         let mut waits = false;
         while !waits {
             let mut line = String::new();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "get-token ended before it waited: {seen}");
             if line.starts_with("https://") {
-                address = line.trim().to_owned();
+                url = line.trim().to_owned();
             }
             if line.trim().contains(':') && line.trim().chars().all(|c| c == ':' || c.is_ascii_hexdigit()) {
                 fingerprint.push_str(line.trim());
@@ -250,16 +250,16 @@ impl SignIn {
             let last_lines = ["paste its URL here", "`get-token --device`", "Nothing is shown while you paste"];
             waits = last_lines.iter().any(|last| line.contains(last));
         }
-        Self { child, stderr, seen, address, fingerprint }
+        Self { child, stderr, seen, url, fingerprint }
     }
 
     /// Approves in the browser. Returns the final page.
     pub fn approve(&self, account: &str) -> Page {
-        Browser::approve(&self.address, account, Some(&self.fingerprint)).unwrap()
+        Browser::approve(&self.url, account, Some(&self.fingerprint)).unwrap()
     }
 
     pub fn decline(&self, account: &str) -> Page {
-        Browser::decline(&self.address, account, Some(&self.fingerprint)).unwrap()
+        Browser::decline(&self.url, account, Some(&self.fingerprint)).unwrap()
     }
 
     /// Writes the text to its stdin and closes it.

@@ -56,7 +56,7 @@ impl Browser {
     /// # Errors
     ///
     /// Returns an error if a page is not the expected one.
-    pub fn redirect_address(authorize_url: &str, account: &str) -> Result<String> {
+    pub fn redirect_url(authorize_url: &str, account: &str) -> Result<String> {
         blocking(press(authorize_url, Button::Approve(account)))
     }
 

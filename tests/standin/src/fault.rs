@@ -41,7 +41,7 @@ pub enum Fault {
     /// The connection ends without a response.
     Closed,
     /// The request is granted, but the connection is reset before the response is sent.
-    AnswerLost,
+    ResponseLost,
     /// No response until the stand-in stops.
     Hang,
     /// The normal response, delayed.
@@ -75,7 +75,7 @@ pub enum Fault {
     /// The normal response without a lifetime.
     NoExpiresIn,
     /// The lifetime as a JSON string, as Microsoft's older endpoint sends it.
-    ExpiresInText,
+    ExpiresInString,
     /// A different access token, which is not valid.
     AccessToken(String),
     /// A different token type.
@@ -165,7 +165,9 @@ impl Fault {
             Fault::NoIdToken => response.id_token = None,
             Fault::NoAccessToken => response.access_token = None,
             Fault::NoExpiresIn => response.expires_in = None,
-            Fault::ExpiresInText => response.expires_in = response.expires_in.map(|seconds| seconds.to_string().into()),
+            Fault::ExpiresInString => {
+                response.expires_in = response.expires_in.map(|seconds| seconds.to_string().into())
+            }
             Fault::AccessToken(other) => response.access_token = Some(other),
             Fault::TokenType(other) => response.token_type = other,
             Fault::Scope(other) => response.scope = other,
@@ -184,7 +186,7 @@ impl Fault {
             Fault::Claims(claims) => claims.into_iter().for_each(|(claim, value)| {
                 set_claim(&mut response, &claim, Some(value).filter(|value| !value.is_null()));
             }),
-            Fault::AnswerLost => return Wire::Reset.into_response(),
+            Fault::ResponseLost => return Wire::Reset.into_response(),
             Fault::LateAnswer { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Fault::ByteByByte => return Wire::ByteByByte.with(response.json(caller)),
             _ => {}

@@ -7,7 +7,7 @@
 //!
 //! # fn main() -> anyhow::Result<()> {
 //! let standin = Standin::start();
-//! standin.order(Fault::aadsts(50196)); // for the next POST to /token
+//! standin.inject(Fault::aadsts(50196)); // for the next POST to /token
 //!
 //! let authorize = format!(
 //!     "{}oauth2/v2.0/authorize?client_id={PUBLIC_CLIENT_ID}&response_type=code&redirect_uri=https://localhost:7598/\
@@ -15,7 +15,7 @@
 //!      &code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 //!     standin.authority(),
 //! );
-//! let redirect = Browser::redirect_address(&authorize, ADA)?;
+//! let redirect = Browser::redirect_url(&authorize, ADA)?;
 //! assert!(redirect.starts_with("https://localhost:7598/?code="));
 //! assert_eq!(standin.requests()[0].path, "/common/oauth2/v2.0/authorize");
 //! # Ok(())
@@ -142,12 +142,12 @@ impl Standin {
     /// Returns `https://localhost:PORT/common/`.
     #[must_use]
     pub fn authority(&self) -> String {
-        self.authority_of("common")
+        self.authority_for("common")
     }
 
     /// Returns the authority of a tenant, given by its ID or domain, or as `organizations` or `consumers`.
     #[must_use]
-    pub fn authority_of(&self, tenant: &str) -> String {
+    pub fn authority_for(&self, tenant: &str) -> String {
         format!("{}/{tenant}/", self.platform.origin)
     }
 
@@ -164,17 +164,17 @@ impl Standin {
     }
 
     /// Injects a fault into the next response of the token endpoint. Several faults are used in the given order.
-    pub fn order(&self, fault: Fault) {
-        self.order_times(fault, 1);
+    pub fn inject(&self, fault: Fault) {
+        self.inject_times(fault, 1);
     }
 
-    /// Injects a fault into the next `times` responses; see [`Standin::order`].
-    pub fn order_times(&self, fault: Fault, times: usize) {
+    /// Injects a fault into the next `times` responses; see [`Standin::inject`].
+    pub fn inject_times(&self, fault: Fault, times: usize) {
         self.platform.faults().extend(std::iter::repeat_n(fault, times));
     }
 
     /// Removes the faults that are still queued.
-    pub fn clear_orders(&self) {
+    pub fn clear_faults(&self) {
         self.platform.faults().clear();
     }
 

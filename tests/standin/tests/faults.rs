@@ -30,10 +30,15 @@ fn io_error(error: &reqwest::Error) -> Option<ErrorKind> {
 #[test]
 fn refusals_come_in_order() {
     let standin = Standin::start();
-    standin.order(Fault::aadsts(50196));
+    standin.inject(Fault::aadsts(50196));
     let status = Fault::Status { status: 503, retry_after: Some("1".into()) };
-    standin.order_times(status, 2);
-    standin.order(Fault::Aadsts { code: 4711, error: "novelty".into(), suberror: Some("strange".into()), status: 418 });
+    standin.inject_times(status, 2);
+    standin.inject(Fault::Aadsts {
+        code: 4711,
+        error: "novelty".into(),
+        suberror: Some("strange".into()),
+        status: 418,
+    });
     let responses: Vec<HttpResponse> = (0..5).map(|_| refresh(&standin).expect("a response")).collect();
     assert_refused(&responses[0], 400, "invalid_grant", 50196);
     for response in &responses[1..3] {
@@ -43,21 +48,21 @@ fn refusals_come_in_order() {
     assert_eq!(responses[3].json()["suberror"], "strange");
     assert_eq!(responses[4].status, 200);
 
-    standin.order(Fault::Reset);
-    standin.clear_orders();
+    standin.inject(Fault::Reset);
+    standin.clear_faults();
     assert_eq!(refresh(&standin).expect("a response").status, 200);
 }
 
 #[test]
 fn connection_faults_break_the_connection() {
     let standin = Standin::start();
-    for fault in [Fault::Reset, Fault::AnswerLost] {
-        standin.order(fault);
+    for fault in [Fault::Reset, Fault::ResponseLost] {
+        standin.inject(fault);
         let error = refresh(&standin).err().expect("no response");
         assert_eq!(io_error(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
         assert_eq!(standin.requests().last().map(|entry| entry.status), Some(0));
     }
-    standin.order(Fault::Truncated);
+    standin.inject(Fault::Truncated);
     let error = refresh(&standin).err().expect("an incomplete response");
     assert!(error.is_body() || error.is_decode(), "{error:?}");
     assert_eq!(refresh(&standin).expect("a response").status, 200);
@@ -67,7 +72,7 @@ fn connection_faults_break_the_connection() {
 fn body_faults_replace_the_response() {
     let standin = Standin::start();
     let refresh_with = |fault| {
-        standin.order(fault);
+        standin.inject(fault);
         refresh(&standin).expect("a response")
     };
     assert_eq!(refresh_with(Fault::Empty).body, "");
@@ -96,7 +101,7 @@ fn token_faults_change_one_field() {
     let standin = Standin::start();
     let exchange = |fault| {
         let code = code(&standin, &[]);
-        standin.order(fault);
+        standin.inject(fault);
         token(&standin, &code_parameters(&code)).json()
     };
     let claim = |response: &Value, name: &str| {
@@ -110,7 +115,7 @@ fn token_faults_change_one_field() {
     assert_eq!(exchange(Fault::NoIdToken).get("id_token"), None);
     assert_eq!(exchange(Fault::NoAccessToken).get("access_token"), None);
     assert_eq!(exchange(Fault::NoExpiresIn).get("expires_in"), None);
-    assert!(exchange(Fault::ExpiresInText)["expires_in"].is_string());
+    assert!(exchange(Fault::ExpiresInString)["expires_in"].is_string());
     assert_eq!(exchange(Fault::AccessToken("a b\n".into()))["access_token"], "a b\n");
     assert_eq!(exchange(Fault::TokenType("pop".into()))["token_type"], "pop");
     assert_eq!(exchange(Fault::Scope("none".into()))["scope"], "none");
@@ -125,7 +130,7 @@ fn token_faults_change_one_field() {
 #[test]
 fn dropping_the_stand_in_closes_a_hanging_connection() {
     let standin = Standin::start();
-    standin.order(Fault::Hang);
+    standin.inject(Fault::Hang);
     let url = format!("{}oauth2/v2.0/token", standin.authority());
     let request = client(&standin).post(url).body("");
     let waiting = std::thread::spawn(move || send(request));
@@ -142,7 +147,7 @@ fn dropping_the_stand_in_closes_a_hanging_connection() {
 fn a_late_answer_is_that_of_a_request_granted_at_once() {
     let standin = Standin::start();
     standin.set_single_use_refresh_tokens(true);
-    standin.order(Fault::LateAnswer { milliseconds: 300 });
+    standin.inject(Fault::LateAnswer { milliseconds: 300 });
     let token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let url = format!("{}oauth2/v2.0/token", standin.authority());
     std::thread::scope(|scope| {
@@ -169,7 +174,7 @@ fn the_control_api_injects_faults_and_reports_state() {
                      {"status": {"status": 429, "retry_after": "2"}}, {"delay": {"milliseconds": 1}}]"#;
     assert_eq!(post("/faults?times=2", faults).json()["queued"], 12);
     assert_eq!(post("/faults", r#""no such fault""#).status, 400);
-    standin.clear_orders();
+    standin.clear_faults();
     post("/faults", r#"{"aadsts": {"code": 53003}}"#);
     assert_refused(&refresh(&standin).expect("a response"), 400, "invalid_grant", 53003);
 

@@ -22,7 +22,7 @@ fn claims(id_token: &str) -> Value {
 #[test]
 fn a_sign_in_returns_tokens_in_microsofts_format() {
     let standin = Standin::start();
-    let redirect = Browser::redirect_address(&authorize_url(&standin, "common", &[]), ADA).expect("a redirect");
+    let redirect = Browser::redirect_url(&authorize_url(&standin, "common", &[]), ADA).expect("a redirect");
     assert_eq!(parameter(&redirect, "state").as_deref(), Some("a state+with/odd=characters&"));
     assert!(parameter(&redirect, "session_state").is_some());
     let code = parameter(&redirect, "code").expect("a code");
@@ -137,7 +137,7 @@ fn any_port_of_localhost_and_the_apps_own_tenant_are_accepted() {
         (TENANT_ID, SINGLE_TENANT_CLIENT_ID, "https://localhost:443/"),
     ] {
         let changes = [("client_id", client_id), ("redirect_uri", redirect_uri)];
-        let redirect = Browser::redirect_address(&authorize_url(&standin, tenant, &changes), ADA).expect("a redirect");
+        let redirect = Browser::redirect_url(&authorize_url(&standin, tenant, &changes), ADA).expect("a redirect");
         let code = parameter(&redirect, "code").expect("a code");
         let response = token_at(&standin, tenant, &change(code_parameters(&code), &changes));
         assert_eq!(response.status, 200, "{}", response.body);
@@ -157,9 +157,9 @@ fn the_account_of_the_login_hint_comes_first() {
 fn an_unknown_account_cannot_sign_in() {
     let standin = Standin::start();
     let url = authorize_url(&standin, "common", &[]);
-    let error = Browser::redirect_address(&url, "nobody@example.com").expect_err("an unknown account");
+    let error = Browser::redirect_url(&url, "nobody@example.com").expect_err("an unknown account");
     assert!(error.to_string().contains("no button for nobody@example.com"), "{error}");
-    assert!(Browser::redirect_address(&authorize_url(&standin, "consumers", &[]), ADA).is_err());
+    assert!(Browser::redirect_url(&authorize_url(&standin, "consumers", &[]), ADA).is_err());
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn the_token_endpoint_accepts_only_posted_forms() {
 #[test]
 fn the_response_has_the_clients_correlation_id() {
     let standin = Standin::start();
-    let url = format!("{}oauth2/v2.0/token", standin.authority_of(TENANT_ID));
+    let url = format!("{}oauth2/v2.0/token", standin.authority_for(TENANT_ID));
     let id = "7d3a1c55-2b0e-4c7a-9f11-0a2b3c4d5e6f";
     let response = send(client(&standin).post(&url).header("client-request-id", id)).expect("a response");
     assert_eq!(response.headers["client-request-id"], id);

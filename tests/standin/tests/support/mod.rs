@@ -54,7 +54,7 @@ pub fn authorize_parameters() -> Pairs {
 
 pub fn authorize_url(standin: &Standin, tenant: &str, changes: &[(&'static str, &str)]) -> String {
     let query = encode(&change(authorize_parameters(), changes));
-    format!("{}oauth2/v2.0/authorize?{query}", standin.authority_of(tenant))
+    format!("{}oauth2/v2.0/authorize?{query}", standin.authority_for(tenant))
 }
 
 pub fn parameter(url: &str, name: &str) -> Option<String> {
@@ -64,7 +64,7 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
 
 pub fn code(standin: &Standin, changes: &[(&'static str, &str)]) -> String {
     let url = authorize_url(standin, "common", changes);
-    let redirect = Browser::redirect_address(&url, ADA).expect("the sign-in succeeds");
+    let redirect = Browser::redirect_url(&url, ADA).expect("the sign-in succeeds");
     parameter(&redirect, "code").expect("a code")
 }
 
@@ -146,7 +146,7 @@ pub fn post_to(standin: &Standin, url: &str, pairs: &Pairs) -> reqwest::Result<H
 }
 
 pub fn token_at(standin: &Standin, tenant: &str, pairs: &Pairs) -> HttpResponse {
-    post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority_of(tenant)), pairs).expect("a response")
+    post_to(standin, &format!("{}oauth2/v2.0/token", standin.authority_for(tenant)), pairs).expect("a response")
 }
 
 pub fn token(standin: &Standin, pairs: &Pairs) -> HttpResponse {
