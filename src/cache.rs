@@ -10,29 +10,28 @@ use oauth2::{AccessToken, RefreshToken};
 use sha2::{Digest, Sha256};
 
 use crate::config::{CacheChoice, Profile, ProfileName};
+use crate::entra::Lifetime;
 use crate::paths::Paths;
 use crate::private_fs::FileId;
 use crate::store::token_digest;
 use crate::unix_time::now;
 use entry::Entry;
 
-/// In seconds. A token is handed out only if it is valid for at least this long.
-const MIN_REMAINING: u64 = 10 * 60;
-
 /// In seconds. Microsoft's longest lifetime is 28 hours ("Continuous access evaluation").
 const MAX_LIFETIME: u64 = 28 * 60 * 60;
 
 /// The cached access token of one profile.
+#[derive(Clone)]
 pub(crate) struct Cache {
     choice: CacheChoice,
     name: String,
     key_digest: [u8; 16],
 }
 
-/// An access token with its end, in seconds since 1970.
+/// An access token with its life.
 pub(crate) struct CachedToken {
     pub(crate) token: AccessToken,
-    pub(crate) expires: u64,
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Cache {
@@ -40,37 +39,45 @@ impl Cache {
         Self { choice: profile.cache, name: name(paths, &profile.name), key_digest: digest(profile) }
     }
 
-    /// Returns the cached token if it is valid for at least ten more minutes and the refresh token's file has not changed
-    /// since. A refresh token in the keychain is not read: that would cost more than the cache saves.
+    /// Returns the cached token if it may still be handed out and the refresh token's file has not changed since. A refresh token in the keychain is not read: that would cost more than the cache saves.
     pub(crate) fn get(&self, file: impl FnOnce() -> Option<FileId>) -> Option<CachedToken> {
         if self.choice == CacheChoice::None {
             return None;
         }
         let good = read(&self.name)
-            .filter(|entry| entry.key_digest == self.key_digest && entry.cached_at <= now())
-            .filter(|entry| entry.expires > now() + MIN_REMAINING)
+            .filter(|entry| entry.key_digest == self.key_digest && entry.lifetime.issued <= now())
+            .filter(|entry| now() < entry.lifetime.floor)
             .filter(|entry| entry.file == file().map(|file| file.0));
         log::info!("access token in kernel memory: {}", if good.is_some() { "found" } else { "not found" });
-        good.map(|entry| CachedToken { token: AccessToken::new(entry.token), expires: entry.expires })
+        good.map(|entry| CachedToken { token: AccessToken::new(entry.token), lifetime: entry.lifetime })
     }
 
-    /// Caches a token until ten minutes before it expires. A token of unknown lifetime is not cached.
-    pub(crate) fn insert(&self, cached: &CachedToken, refresh_token: &RefreshToken, file: Option<FileId>) {
-        let seconds = cached.expires.saturating_sub(now() + MIN_REMAINING).min(MAX_LIFETIME);
-        if self.choice == CacheChoice::None || seconds == 0 {
-            return;
+    /// Caches a token until it is not handed out any more.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not cached.
+    pub(crate) fn insert(
+        &self,
+        cached: &CachedToken,
+        refresh_token: &RefreshToken,
+        file: Option<FileId>,
+    ) -> Result<(), &'static str> {
+        let seconds = cached.lifetime.floor.saturating_sub(now()).min(MAX_LIFETIME);
+        if self.choice == CacheChoice::None {
+            return Err("the configuration says cache = \"none\"");
+        }
+        if seconds == 0 {
+            return Err("it expires too soon");
         }
         let entry = Entry {
             key_digest: self.key_digest,
             token_digest: token_digest(refresh_token),
             file: file.map(|file| file.0),
-            cached_at: now(),
-            expires: cached.expires,
+            lifetime: cached.lifetime,
             token: cached.token.secret().clone(),
         };
-        if let Err(why) = memory::insert(&self.name, &entry.encode(), seconds) {
-            log::info!("the access token is not cached in kernel memory: {why}");
-        }
+        memory::insert(&self.name, &entry.encode(), seconds)
     }
 }
 

@@ -78,6 +78,7 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     let minutes = |expires: u64| format!(", valid for {} minutes", expires.saturating_sub(now()).div_ceil(60));
     let validity = access.expires.map_or_else(String::new, minutes);
     report("refresh", CheckResult::Passed(format!("Microsoft issued an access token{validity}")));
+    report("cache", cache(session));
     let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     report("scopes", CheckResult::Passed(for_terminal(&scopes.join(" "))));
     let account = access.account.as_ref().map(|account| account.name.clone());
@@ -215,6 +216,24 @@ fn stored_token(session: &Session) -> CheckResult {
         }
         Ok(None) => CheckResult::Failed(session.stores().not_found()),
         Err(error) => CheckResult::Failed(error),
+    }
+}
+
+/// Says until when mail goes on if Microsoft cannot be reached.
+fn cache(session: &Session) -> CheckResult {
+    match (session.cached(), session.not_cached()) {
+        (Some(cached), None) => {
+            let minutes = |time: u64| time.saturating_sub(now()) / 60;
+            let (due, floor) = (minutes(cached.lifetime.due), minutes(cached.lifetime.floor));
+            CheckResult::Passed(format!(
+                "the access token is in kernel memory: renewed after {due} minutes, used for up to {floor} minutes if \
+                 that fails"
+            ))
+        }
+        (_, why) => CheckResult::Skipped(format!(
+            "the access token is not kept ({}); each command requests one, so that an outage stops mail at once",
+            why.unwrap_or("the kernel keyring is not available")
+        )),
     }
 }
 

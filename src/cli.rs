@@ -1,5 +1,6 @@
 //! The three commands: arguments, output and exit codes. Nothing outside this module prints.
 
+mod alarm;
 mod check;
 mod each;
 mod first_run;
@@ -7,9 +8,10 @@ mod generate;
 pub mod get_refresh_token;
 pub mod get_token;
 mod help;
+#[cfg(target_os = "linux")]
+mod notification;
 pub(crate) mod python_config;
 pub mod refresh_token;
-mod sign_in_hook;
 mod sign_out;
 mod status;
 mod stderr;
@@ -17,7 +19,7 @@ mod stdout;
 pub(crate) mod text;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 
 use clap::{Args, Parser};
 
@@ -58,10 +60,10 @@ struct ProfileArgument {
 }
 
 /// Runs a command: reads its arguments, calls `run`, and prints the error.
-fn main<Arguments: Parser>(
+fn main<Arguments: Parser, Done: Termination>(
     generated: &generate::Generated,
     common: impl FnOnce(&Arguments) -> &Common,
-    run: impl FnOnce(Arguments) -> Result<()>,
+    run: impl FnOnce(Arguments) -> Result<Done>,
 ) -> ExitCode {
     stderr::hide_panics();
     forbid_memory_access();
@@ -76,14 +78,14 @@ fn main<Arguments: Parser>(
     let common = common(&arguments);
     stderr::log(common.verbose);
     let done = match common.generate {
-        Some(kind) => Stdout::default().print(generated.of(kind).trim_end()),
+        Some(kind) => Stdout::default().print(generated.of(kind).trim_end()).map(Termination::report),
         None => {
             signals::enable();
-            run(arguments)
+            run(arguments).map(Termination::report)
         }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             stderr::print_error(&error);
             ExitCode::from(error.kind().exit_code())

@@ -180,7 +180,7 @@ impl Config {
     /// Returns the command to run when a person must sign in: a program and its arguments.
     pub(crate) fn on_sign_in_needed(&self, name: &ProfileName) -> Option<&[String]> {
         let own = self.table.profiles.get(name.as_str()).and_then(|own| own.get_ref().on_sign_in_needed.as_deref());
-        own.or(self.table.on_sign_in_needed.as_deref()).filter(|command| !command.is_empty())
+        own.or(self.table.on_sign_in_needed.as_deref())
     }
 
     /// Returns the configured `username` of a profile.

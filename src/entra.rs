@@ -6,6 +6,7 @@ mod device;
 mod flow;
 pub(crate) mod http;
 pub(crate) mod id_token;
+mod lifetime;
 mod network_error;
 mod proxy;
 pub(crate) mod refusal;
@@ -23,11 +24,11 @@ use oauth2::{
     HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
     Scope, StandardRevocableToken, TokenResponse, TokenUrl,
 };
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Refusal, Result};
+use crate::patience::Patience;
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
 pub(crate) use device::DeviceCode;
@@ -35,8 +36,9 @@ pub(crate) use flow::Flow;
 use http::HttpClient;
 pub use id_token::Account;
 use id_token::IdToken;
+pub(crate) use lifetime::Lifetime;
 pub(crate) use proxy::proxy_for;
-pub(crate) use refusal::token_is_refused;
+pub(crate) use refusal::{is_policy, token_is_refused};
 pub(crate) use tls::tls_configuration;
 use token_response::EntraTokenResponse;
 
@@ -51,6 +53,8 @@ pub(crate) struct Entra<'a> {
     pub(crate) profile: &'a Profile,
     pub(crate) client: Client,
     http: HttpClient<'a>,
+    /// What Microsoft demanded in its last refusal, as JSON (Microsoft: "Claims challenges").
+    claims: Option<String>,
 }
 
 type Client = oauth2::Client<
@@ -96,13 +100,15 @@ impl Tokens {
 ///
 /// These come from the token response. The access token itself is never parsed, because only the service that it was
 /// issued for may read it (Microsoft: "Access tokens").
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Access {
     /// The access token. `{:?}` redacts it.
     pub token: AccessToken,
     /// When the token expires, in seconds since the Unix epoch. `None` if the response did not say.
     pub expires: Option<u64>,
+    /// When the token is renewed, if the response said when it expires.
+    pub(crate) lifetime: Option<Lifetime>,
     /// The scopes that were granted, as the response names them. They may be fewer than the profile's.
     pub scopes: Vec<Scope>,
     /// The account that signed in. `None` if it is not known.
@@ -110,7 +116,7 @@ pub struct Access {
 }
 
 impl<'a> Entra<'a> {
-    pub(crate) fn new(profile: &'a Profile) -> Self {
+    pub(crate) fn new(profile: &'a Profile, patience: Patience, claims: Option<String>) -> Self {
         let endpoint = |path| profile.authority.endpoint(path);
         let mut client = oauth2::Client::new(profile.client_id.clone())
             .set_auth_uri(AuthUrl::from_url(endpoint("oauth2/v2.0/authorize")))
@@ -121,7 +127,7 @@ impl<'a> Entra<'a> {
         if let Some(secret) = &profile.client_secret {
             client = client.set_client_secret(secret.clone());
         }
-        Self { profile, client, http: HttpClient::new(profile) }
+        Self { profile, client, http: HttpClient::new(profile, patience), claims }
     }
 
     /// Builds the HTTP client ahead of the first request, which takes some milliseconds. The request reports any error.
@@ -149,6 +155,9 @@ impl<'a> Entra<'a> {
             .add_scopes(self.profile.scopes.iter().chain(extra_scopes).cloned())
             .add_extra_param("response_mode", "query")
             .add_extra_param("nonce", nonce.secret());
+        if let Some(claims) = &self.claims {
+            request = request.add_extra_param("claims", claims);
+        }
         request = match &self.profile.username {
             Some(username) => request.add_extra_param("login_hint", username),
             // Without it, Microsoft silently uses the account that is signed in to the browser, even a wrong one.
@@ -161,13 +170,17 @@ impl<'a> Entra<'a> {
     /// Exchanges the authorization code of the redirect for tokens.
     pub(crate) fn exchange(&self, code: AuthorizationCode, request: AuthorizationRequest) -> Result<Tokens> {
         let answered_at = Cell::new(0);
-        let response = self
+        let mut exchange = self
             .client
             .exchange_code(code)
             .set_pkce_verifier(request.verifier)
             .set_redirect_uri(Cow::Owned(request.redirect_uri))
             // Microsoft requires the scopes of one resource here; RFC 6749 and the oauth2 crate have no such parameter.
-            .add_extra_param("scope", self.scopes())
+            .add_extra_param("scope", self.scopes());
+        if let Some(claims) = &self.claims {
+            exchange = exchange.add_extra_param("claims", claims);
+        }
+        let response = exchange
             .request(&|request| self.post(request, Flow::AuthorizationCode, &answered_at))
             .map_err(into_error)?;
         self.tokens(response, Flow::AuthorizationCode, Some(request.nonce.secret()), answered_at.get())
@@ -176,12 +189,12 @@ impl<'a> Entra<'a> {
     /// Redeems a refresh token for an access token and, in most responses, a new refresh token.
     pub(crate) fn refresh(&self, refresh_token: &RefreshToken, flow: Flow) -> Result<Tokens> {
         let answered_at = Cell::new(0);
-        let response = self
-            .client
-            .exchange_refresh_token(refresh_token)
-            .add_scopes(self.profile.scopes.iter().cloned())
-            .request(&|request| self.post(request, flow, &answered_at))
-            .map_err(into_error);
+        let mut exchange =
+            self.client.exchange_refresh_token(refresh_token).add_scopes(self.profile.scopes.iter().cloned());
+        if let Some(claims) = &self.claims {
+            exchange = exchange.add_extra_param("claims", claims);
+        }
+        let response = exchange.request(&|request| self.post(request, flow, &answered_at)).map_err(into_error);
         let tokens = response.and_then(|response| self.tokens(response, flow, None, answered_at.get()));
         tokens.map_err(|error| flow.mention_stored_token(error))
     }
@@ -251,9 +264,11 @@ impl<'a> Entra<'a> {
             None => {}
         }
         let (account, unverified_account) = if fault.is_none() { (account, None) } else { (None, account) };
+        let lifetime = response.lifetime(now());
         let access = Access {
             token: response.access_token().clone(),
-            expires: response.expires_in().map(|lifetime| now().saturating_add(lifetime.as_secs())),
+            expires: lifetime.map(|lifetime| lifetime.expires),
+            lifetime,
             scopes: response.scopes().cloned().unwrap_or_default(),
             account,
         };

@@ -3,6 +3,7 @@
 //! The code that creates an error knows all three. Callers pass it on unchanged.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,11 +53,12 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     refusal: Option<Box<Refusal>>,
+    retry_after: Option<Duration>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, refusal: None }
+        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -84,6 +86,26 @@ impl Error {
     pub(crate) fn with_refusal(mut self, refusal: Refusal) -> Self {
         self.refusal = Some(Box::new(refusal));
         self
+    }
+
+    pub(crate) fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+
+    /// Returns how long the server asked to wait (RFC 9110, 10.2.3).
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Returns whether it will not pass by itself: a person must sign in, or change the app registration that Microsoft
+    /// refused.
+    pub(crate) fn needs_a_person(&self) -> bool {
+        match self.kind {
+            ErrorKind::SignIn => true,
+            ErrorKind::Configuration => self.refusal.is_some(),
+            _ => false,
+        }
     }
 
     /// Returns the kind of the error.
@@ -132,6 +154,9 @@ pub struct Refusal {
     pub correlation_id: Option<String>,
     /// The time of the error, which Microsoft's support asks for.
     pub timestamp: Option<String>,
+    /// What the next request must contain, as JSON (Microsoft: "Claims challenges").
+    #[serde(default)]
+    pub(crate) claims: Option<String>,
 }
 
 impl Refusal {

@@ -23,6 +23,7 @@ mod foreground;
 pub mod fuzzing;
 mod lock;
 mod paths;
+mod patience;
 mod private_fs;
 mod runtime;
 mod sanitize;

@@ -54,6 +54,13 @@ impl Lock {
         }
     }
 
+    /// Takes the profile's lock if it is free. Returns None if another process holds it or there can be no lock file.
+    pub(crate) fn try_acquire(paths: &Paths, profile: &ProfileName) -> Option<Self> {
+        let file = open(&paths.lock(profile)).ok()?;
+        file.try_lock().ok()?;
+        Some(Self::held(Some(file), None))
+    }
+
     fn none(path: &Path, error: &io::Error) -> Self {
         log::warn!("continuing without a lock: {}: {error}", path.display());
         Self::held(None, None)

@@ -1,9 +1,11 @@
 //! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
+mod early;
 mod ownership;
 mod refused;
 mod stored;
 
+use std::sync::OnceLock;
 use std::thread;
 
 use oauth2::RefreshToken;
@@ -14,9 +16,12 @@ use crate::entra::{self, Access, Entra, Flow, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
+use crate::patience::Patience;
 use crate::signals;
 use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
-pub(crate) use stored::{load_stored, sign_out, stored_refresh_token};
+use crate::unix_time::now;
+pub(crate) use early::HandedOut;
+pub(crate) use stored::{StoredState, sign_out, stored_refresh_token, stored_state};
 
 /// In seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
@@ -37,6 +42,9 @@ pub struct Session {
     profile: Profile,
     cache: Cache,
     stores: Stores,
+    patience: Patience,
+    /// Why the last access token was not cached.
+    not_cached: OnceLock<&'static str>,
 }
 
 /// The result of a sign-in.
@@ -63,7 +71,7 @@ impl Session {
         let paths = Paths::from_environment()?;
         let stores = Stores::new(&paths, &profile.name, &profile.store);
         let cache = Cache::new(&paths, &profile);
-        Ok(Self { paths, profile, cache, stores })
+        Ok(Self { paths, profile, cache, stores, patience: Patience::Full, not_cached: OnceLock::new() })
     }
 
     /// Returns the profile of this session.
@@ -79,7 +87,11 @@ impl Session {
         &self.paths
     }
 
-    /// Returns an access token that is valid for at least ten minutes: the cached one, or a new one.
+    /// Returns an access token that is valid for at least five minutes, or for a quarter of its lifetime if that is less than
+    /// twenty minutes: the cached one, or a new one.
+    ///
+    /// A cached token is renewed after half of its lifetime, or when Microsoft asks for it (`refresh_in`). If that fails, the
+    /// cached one is returned as long as it is valid for that time.
     ///
     /// # Errors
     ///
@@ -87,7 +99,11 @@ impl Session {
     /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
     /// issued by another login host or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
-        let mut access = self.bare_access_token()?;
+        self.hand_out().map(|handed_out| self.with_account(handed_out.access))
+    }
+
+    /// Adds account and scopes to a cached token.
+    pub(crate) fn with_account(&self, mut access: Access) -> Access {
         // The cache keeps neither account nor scopes: an ordinary user's keyring is small.
         if access.account.is_none()
             && let Some(record) = self.stores.newest_record()
@@ -95,29 +111,51 @@ impl Session {
             access.scopes = record.scopes();
             access.account = record.account;
         }
-        Ok(access)
+        access
     }
 
-    /// Like [`Session::access_token`], but a cached token comes without its account and scopes.
-    pub(crate) fn bare_access_token(&self) -> Result<Access> {
-        if let Some(access) = self.cached() {
-            return Ok(access);
+    /// Like [`Session::access_token`], but a cached token comes without its account and scopes, and with the reason why it
+    /// could not be renewed.
+    pub(crate) fn hand_out(&self) -> Result<HandedOut> {
+        match self.cached() {
+            Some(cached) if now() < cached.lifetime.due => return Ok(cached.into()),
+            Some(due) => {
+                if let Some(handed_out) = self.renew_early(due) {
+                    return Ok(handed_out);
+                }
+            }
+            None => {}
         }
         let lock = self.lock()?;
         // The previous holder of the lock has usually just filled the cache.
-        self.cached().map_or_else(|| self.refresh(&lock), Ok)
+        match self.cached() {
+            Some(cached) => Ok(cached.into()),
+            None => self.refresh(&lock).map(HandedOut::from),
+        }
     }
 
-    fn cached(&self) -> Option<Access> {
-        let CachedToken { token, expires } = self.cache.get(|| self.stores.file_id())?;
-        Some(Access { token, expires: Some(expires), scopes: Vec::new(), account: None })
+    /// Returns the cached token, if it may be handed out.
+    pub(crate) fn cached(&self) -> Option<CachedToken> {
+        self.cache.get(|| self.stores.file_id())
+    }
+
+    /// Returns why the last access token was not cached, if it was not.
+    pub(crate) fn not_cached(&self) -> Option<&'static str> {
+        self.not_cached.get().copied()
     }
 
     /// A token of unknown lifetime is not cached.
     fn cache(&self, access: &Access, refresh_token: &RefreshToken) {
-        if let Some(expires) = access.expires {
-            let cached = CachedToken { token: access.token.clone(), expires };
-            self.cache.insert(&cached, refresh_token, self.stores.file_id());
+        let cached = match access.lifetime {
+            Some(lifetime) => {
+                let cached = CachedToken { token: access.token.clone(), lifetime };
+                self.cache.insert(&cached, refresh_token, self.stores.file_id())
+            }
+            None => Err("Microsoft did not say when it expires"),
+        };
+        if let Err(why) = cached {
+            log::info!("the access token is not cached in kernel memory: {why}");
+            _ = self.not_cached.set(why);
         }
     }
 
@@ -145,7 +183,7 @@ impl Session {
 
     /// Refreshes with the first stored token that Microsoft accepts.
     fn refresh_from_store(&self, entra: &Entra<'_>, lock: &Lock) -> Result<Access> {
-        self.ensure_confirmed_username()?;
+        ownership::ensure_confirmed_username(&self.profile, &self.stores)?;
         let mut refusal = None;
         let search = self.stores.find(|stored| match self.refresh_with(entra, &stored, lock) {
             Err(error) if error.refusal().is_some_and(token_is_refused) => {
@@ -153,9 +191,14 @@ impl Session {
                 Ok(None)
             }
             result => result.map(Some),
-        })?;
+        });
+        let search = search.inspect_err(|error| self.remember_refusal(error))?;
+        if search.found.is_none() {
+            refusal.iter().for_each(|error| self.remember_refusal(error));
+        }
         if let Some(failure) = search.failure.as_ref().filter(|_| search.found.is_some() || refusal.is_some()) {
-            log::warn!("{failure}");
+            let level = if self.patience.is_full() { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "{failure}");
         }
         // The refusal of one copy says more than a store that failed: Microsoft was asked.
         search.found.ok_or_else(|| refusal.or(search.failure).unwrap_or_else(|| self.not_found()))
@@ -168,7 +211,7 @@ impl Session {
 
     fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Access> {
         cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
-        self.ensure_same_origin(stored)?;
+        ownership::ensure_same_origin(stored, &self.profile)?;
         let _deferred = signals::defer();
         let tokens = self.redeem(entra, stored, lock)?;
         let account = self.account_of_refresh(stored, &tokens)?;
@@ -230,7 +273,7 @@ impl Session {
     }
 
     pub(crate) fn entra(&self) -> Entra<'_> {
-        Entra::new(&self.profile)
+        Entra::new(&self.profile, self.patience, self.stores.claims())
     }
 
     /// Returns the account that the profile belongs to, if it is known.
@@ -265,6 +308,7 @@ impl Session {
             self.warn_of_file(Location::Keychain, &saved);
         }
         self.forget_notification();
+        self.stores.forget_claims();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
         self.cache(&access, &refresh_token);
         let in_file = saved.location == Location::File;

@@ -4,19 +4,24 @@ mod command;
 mod file;
 pub(crate) mod keychain;
 pub(crate) mod record;
+mod renewal;
 mod search;
+
+use std::io;
 
 use oauth2::RefreshToken;
 
 use crate::config::{ProfileName, StoreChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
+use crate::patience::Patience;
 use crate::private_fs::FileId;
 use crate::sanitize::is_well_formed_token;
 use command::CommandStore;
 use file::FileStore;
 use keychain::Keychain;
 pub(crate) use record::{Owner, Record, token_digest};
+pub(crate) use renewal::{Pause, RecordedRefusal};
 pub(crate) use search::Removed;
 
 /// A store for one profile's refresh token.
@@ -81,13 +86,22 @@ pub(crate) struct Saved {
 
 impl Stores {
     pub(crate) fn new(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Self {
+        Self::with_patience(paths, profile, choice, Patience::Full)
+    }
+
+    pub(crate) fn with_patience(
+        paths: &Paths,
+        profile: &ProfileName,
+        choice: &StoreChoice,
+        patience: Patience,
+    ) -> Self {
         Self {
             profile: profile.clone(),
             choice: choice.clone(),
             file: FileStore::new(paths, profile),
-            keychain: Keychain::new(profile),
+            keychain: Keychain::new(profile, patience),
             commands: match choice {
-                StoreChoice::Commands(commands) => Some(CommandStore::new(profile, commands)),
+                StoreChoice::Commands(commands) => Some(CommandStore::new(profile, commands, patience)),
                 _ => None,
             },
             records: record::Records::new(paths, profile),
@@ -172,6 +186,45 @@ impl Stores {
     /// Returns the record of the token that was issued last.
     pub(crate) fn newest_record(&self) -> Option<Record> {
         self.records.newest()
+    }
+
+    /// Returns whether an early renewal may be tried with the configuration of this digest now.
+    pub(crate) fn allow_early_renewal(&self, configuration: &str) -> bool {
+        self.records.allow_early_renewal(configuration)
+    }
+
+    /// Records that no early renewal may be tried for some time.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be read or written.
+    pub(crate) fn pause_early_renewals(&self, pause: Pause) -> io::Result<()> {
+        self.records.pause_early_renewals(pause)
+    }
+
+    /// Records a refusal that needs a person, and the claims that Microsoft demands in the next requests.
+    pub(crate) fn remember_refusal(&self, refusal: RecordedRefusal, claims: Option<String>) {
+        self.records.remember(refusal, claims);
+    }
+
+    /// Returns the refusal that is not resolved yet.
+    pub(crate) fn refusal(&self) -> Option<RecordedRefusal> {
+        self.records.refusal()
+    }
+
+    /// Returns the claims that Microsoft demands, as JSON.
+    pub(crate) fn claims(&self) -> Option<String> {
+        self.records.claims()
+    }
+
+    /// Forgets the claims: a sign-in has satisfied them.
+    pub(crate) fn forget_claims(&self) {
+        self.records.forget_claims();
+    }
+
+    /// Returns whether the user's programs are the store.
+    pub(crate) fn uses_programs(&self) -> bool {
+        self.commands.is_some()
     }
 
     /// Returns the identity of the token's file, for the cache. Programs of the user's do not use that file.

@@ -3,8 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::entra::Lifetime;
+
 /// The first byte of an entry. Entries of other versions are ignored.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// A JWT has three parts (RFC 7519), an encrypted one five (RFC 7516).
 const MAX_PARTS: usize = 5;
 
@@ -17,10 +19,8 @@ pub(super) struct Entry {
     pub(super) token_digest: [u8; 8],
     /// The identity of the refresh token's file, if it is in a file.
     pub(super) file: Option<[u8; 8]>,
-    /// In seconds since 1970. If the clock was set back since then, the token's age is unknown and the token is not used.
-    pub(super) cached_at: u64,
-    /// In seconds since 1970.
-    pub(super) expires: u64,
+    /// If the clock was set back since it was issued, the token's age is unknown and the token is not used.
+    pub(super) lifetime: Lifetime,
     pub(super) token: String,
 }
 
@@ -30,8 +30,8 @@ impl Entry {
         bytes.extend(self.key_digest);
         bytes.extend(self.token_digest);
         bytes.extend(self.file.unwrap_or_default());
-        bytes.extend(self.cached_at.to_be_bytes());
-        bytes.extend(self.expires.to_be_bytes());
+        let Lifetime { issued, due, floor, expires } = self.lifetime;
+        bytes.extend([issued, due, floor, expires].map(u64::to_be_bytes).concat());
         bytes.extend(pack(&self.token));
         bytes
     }
@@ -42,17 +42,22 @@ impl Entry {
         let (key_digest, bytes) = bytes.split_first_chunk()?;
         let (token_digest, bytes) = bytes.split_first_chunk()?;
         let (file, bytes) = bytes.split_first_chunk()?;
-        let (cached_at, bytes) = bytes.split_first_chunk()?;
-        let (expires, bytes) = bytes.split_first_chunk()?;
+        let (issued, bytes) = split_time(bytes)?;
+        let (due, bytes) = split_time(bytes)?;
+        let (floor, bytes) = split_time(bytes)?;
+        let (expires, bytes) = split_time(bytes)?;
         Some(Self {
             key_digest: *key_digest,
             token_digest: *token_digest,
             file: (*file != [0; 8]).then_some(*file),
-            cached_at: u64::from_be_bytes(*cached_at),
-            expires: u64::from_be_bytes(*expires),
+            lifetime: Lifetime { issued, due, floor, expires },
             token: unpack(bytes)?,
         })
     }
+}
+
+fn split_time(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    bytes.split_first_chunk().map(|(time, rest)| (u64::from_be_bytes(*time), rest))
 }
 
 /// Decodes the base64url of a JWT's parts, which saves a quarter. The token is not parsed, and anything that would not
@@ -102,8 +107,7 @@ mod tests {
             key_digest: [1; 16],
             token_digest: [2; 8],
             file: Some([3; 8]),
-            cached_at: 4,
-            expires: 5,
+            lifetime: Lifetime { issued: 4, due: 5, floor: 6, expires: 7 },
             token: token.into(),
         }
     }
@@ -120,9 +124,11 @@ mod tests {
     #[test]
     fn other_bytes_are_not_an_entry() {
         let bytes = entry("a.b").encode();
-        for end in 0..50 {
+        for end in 0..66 {
             assert_eq!(Entry::decode(&bytes[..end]), None);
         }
+        let other_version = [&[2], &bytes[1..]].concat();
+        assert_eq!(Entry::decode(&other_version), None);
         // Version 0.1 wrote JSON.
         assert_eq!(Entry::decode(br#"{"made_for":"00","kept":1,"access":{"token":"old"}}"#), None);
     }

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use super::alarm::Alarm;
 use super::generate::generated;
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument, sign_in_hook};
+use super::{Common, ProfileArgument};
 use crate::config::StoreChoice;
 use crate::entra::REFRESH_TOKEN_DAYS;
 use crate::error::Result;
@@ -52,7 +53,9 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
             "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"
         );
         let account = stored.account.map(|account| account.name).or_else(|| config.username(&profile));
-        sign_in_hook::run(config, &profile, &account.unwrap_or_default(), &reason);
+        let hint = format!("to renew it, run `refresh-token --profile {profile:#}` at least once a month");
+        let account = account.unwrap_or_default();
+        Alarm { profile: &profile, account, reason, hint, reference: String::new(), exit: 0 }.raise(config);
     }
     Stdout::default().print(stored.token.secret())
 }

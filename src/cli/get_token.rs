@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
     super::main(&generated!("get-token"), |arguments: &Arguments| &arguments.common, run)
 }
 
-fn run(arguments: Arguments) -> Result<()> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let stdout = Stdout::reserve()?;
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
@@ -120,24 +120,25 @@ fn run(arguments: Arguments) -> Result<()> {
     if arguments.status {
         return status::print(stdout, &config, &arguments.profiles, arguments.json);
     }
+    let done = |_: Vec<()>| ExitCode::SUCCESS;
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
-        return each::collect(profiles.iter().map(|profile| (profile, check::run(&config, profile)))).map(drop);
+        return each::collect(profiles.iter().map(|profile| (profile, check::run(&config, profile)))).map(done);
     }
     if arguments.sign_out {
-        return each::collect(profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)))).map(drop);
+        return each::collect(profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)))).map(done);
     }
     let sessions = sessions(&config, profiles)?;
     // Before the person signs in: a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
-    let outcome = run_flow(&arguments, &sign_in)?;
+    let outcome = run_flow(&arguments, &sign_in).inspect_err(|error| sessions[0].remember_refused_sign_in(error))?;
     print_summary(&sessions[0], &outcome);
     let is_one_of_several = !outcome.others.is_empty();
     let name = |error| if is_one_of_several { each::name(&sessions[0].profile().name, error) } else { error };
-    stdout.print(outcome.first.map_err(name)?.access.token.secret())
+    stdout.print(outcome.first.map_err(name)?.access.token.secret()).map(|()| ExitCode::SUCCESS)
 }
 
 /// Warns of another profile in use that stores its token with the same programs in the same place.

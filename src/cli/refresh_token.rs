@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use super::alarm::Alarm;
 use super::generate::generated;
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument, sign_in_hook};
+use super::{Common, ProfileArgument};
 use crate::config::Profile;
 use crate::entra::{Access, Account};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
-use crate::session::Session;
+use crate::session::{HandedOut, Session};
 use crate::xoauth2;
 
 const EXAMPLES: &str = "\
@@ -73,18 +74,20 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     }
     let config = common.load_config()?;
     let session = Session::open(&config, &profile.profile)?;
-    let access = match format {
-        _ if fresh => session.fresh_access_token(),
-        Format::Token => session.bare_access_token(),
-        Format::Xoauth2 | Format::Json => session.access_token(),
+    let handed_out = match fresh {
+        true => session.fresh_access_token().map(HandedOut::from),
+        false => session.hand_out(),
     };
-    let access = access.inspect_err(|error| {
-        if error.kind() == ErrorKind::SignIn {
-            let owner = session.owner().map(|owner| owner.account.name);
-            let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
-            sign_in_hook::run(&config, &profile.profile, &account, &error.to_string());
-        }
-    })?;
+    let failure = handed_out.as_ref().map_or_else(Some, |handed_out| handed_out.needs_a_person.as_ref());
+    if let Some(error) = failure.filter(|error| error.needs_a_person()) {
+        let owner = session.owner().map(|owner| owner.account.name);
+        let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
+        Alarm::of(error, &profile.profile, account).raise(&config);
+    }
+    let access = match format {
+        Format::Token => handed_out?.access,
+        Format::Xoauth2 | Format::Json => session.with_account(handed_out?.access),
+    };
     let stdout = Stdout::default();
     match format {
         Format::Token => stdout.print(access.token.secret()),

@@ -1,23 +1,25 @@
-//! `get-token --status`: shows what is stored and when it expires. Does not use the network.
+//! `get-token --status`: shows what is stored, when it expires, and whether a person must act. Does not use the network.
+
+use std::process::ExitCode;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::stdout::Stdout;
 use super::text::{Label, Text};
-use crate::config::{Config, ProfileName};
+use crate::config::{Config, Profile, ProfileName};
 use crate::entra::{Account, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
-use crate::paths::Paths;
 use crate::sanitize::for_shell;
-use crate::session::{DAY, load_stored};
-use crate::store::Stored;
+use crate::session::{DAY, StoredState, stored_state};
+use crate::store::{RecordedRefusal, Stored};
 use crate::unix_time::now;
 
 /// One profile, as `--json` shows it. Times are seconds since 1970.
 #[derive(Serialize)]
 struct Status<'a> {
     profile: &'a str,
+    state: State,
     /// Where the token is stored, if there is one.
     store: Option<String>,
     account: Option<Account>,
@@ -25,14 +27,43 @@ struct Status<'a> {
     last_used: Option<u64>,
     /// Until the token expires because it was not used for 90 days. An organisation may set a shorter time.
     days_left: Option<u64>,
-    /// Why the store could not be read.
+    /// Why the state is what it is, unless it is `ok` or `not_signed_in`.
     error: Option<String>,
     #[serde(skip)]
     hint: Option<String>,
+    /// The last refusal that a person must resolve.
+    refusal: Option<Refusal>,
+    #[serde(skip)]
+    client_id: String,
 }
 
-/// Prints the status of the named profiles, or of all profiles if none is named.
-pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], json: bool) -> Result<()> {
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    /// A person must sign in.
+    SignInNeeded,
+    /// The configuration or the app registration must be changed.
+    Configuration,
+    NotSignedIn,
+    /// The store did not answer.
+    Unknown,
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    at: u64,
+    exit: u8,
+    aadsts: Option<u32>,
+    message: String,
+    hint: Option<String>,
+    reference: Option<String>,
+    #[serde(skip)]
+    policy: bool,
+}
+
+/// Prints the status of the named profiles, or of all profiles if none is named. Returns the exit code.
+pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], json: bool) -> Result<ExitCode> {
     let names: Vec<&str> = match profiles {
         [] => config.profile_names(),
         named => named.iter().map(ProfileName::as_str).collect(),
@@ -42,15 +73,32 @@ pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], j
         true => stdout.print(
             &serde_json::to_string_pretty(&all)
                 .map_err(|error| Error::new(ErrorKind::Defect, format!("cannot write JSON: {error}")))?,
-        ),
-        false => stdout.print_text(&all.iter().fold(Text::default(), |text, status| text.append(status.text()))),
+        )?,
+        false => stdout.print_text(&all.iter().fold(Text::default(), |text, status| text.append(status.text())))?,
     }
+    Ok(exit_code(&all, !profiles.is_empty()))
+}
+
+/// Returns the exit code of the state that matters most. That nobody signed in matters only for a profile that was named.
+fn exit_code(all: &[Status<'_>], are_named: bool) -> ExitCode {
+    let is = |state| all.iter().any(|status| status.state == state);
+    let kind = if is(State::Configuration) {
+        ErrorKind::Configuration
+    } else if is(State::SignInNeeded) || are_named && is(State::NotSignedIn) {
+        ErrorKind::SignIn
+    } else if is(State::Unknown) {
+        ErrorKind::Unavailable
+    } else {
+        return ExitCode::SUCCESS;
+    };
+    kind.exit_code().into()
 }
 
 fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
     let profile: ProfileName = name.parse()?;
     let mut status = Status {
         profile: name,
+        state: State::NotSignedIn,
         store: None,
         account: None,
         issued: None,
@@ -58,32 +106,94 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         days_left: None,
         error: None,
         hint: None,
+        refusal: None,
+        client_id: String::new(),
     };
-    match load_stored(&Paths::from_environment()?, &profile, &config.store_choice(&profile)?) {
+    let configured = config.profile(&profile);
+    let StoredState { stored, refusal, mismatch } = stored_state(config, &profile, configured.as_ref().ok())?;
+    status.refusal = refusal.map(Refusal::from);
+    match stored {
         Ok(None) => {}
-        Ok(Some(Stored { place, record, .. })) => {
-            status.store = Some(place);
-            if let Some(record) = record {
-                let days = now().saturating_sub(record.last_used) / DAY;
-                status.issued = Some(record.issued);
-                status.last_used = Some(record.last_used);
-                status.days_left = Some(REFRESH_TOKEN_DAYS.saturating_sub(days));
-                status.account = record.account;
-            }
-        }
-        Err(error) => {
-            status.error = Some(error.to_string());
-            status.hint = error.next_step().map(str::to_owned);
-        }
+        Ok(Some(stored)) => status.set_token(stored),
+        Err(error) => status.set_error(&error),
+    }
+    match configured {
+        Ok(Profile { client_id, .. }) => status.client_id = client_id.to_string(),
+        Err(error) => status.set_error(&error),
+    }
+    if status.state == State::Ok {
+        mismatch.iter().for_each(|error| status.set_error(error));
+    }
+    if status.state == State::Ok
+        && let Some(refusal) = &status.refusal
+    {
+        status.state = State::of(refusal.exit);
+        (status.error, status.hint) = (Some(refusal.message.clone()), refusal.hint.clone());
     }
     Ok(status)
 }
 
+impl State {
+    /// Returns the state of a profile whose refresh fails with this exit code.
+    fn of(exit: u8) -> Self {
+        match exit {
+            exit if exit == ErrorKind::SignIn.exit_code() => Self::SignInNeeded,
+            exit if exit == ErrorKind::Configuration.exit_code() => Self::Configuration,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 impl Status<'_> {
+    fn set_token(&mut self, Stored { place, record, .. }: Stored) {
+        self.state = State::Ok;
+        self.store = Some(place);
+        if let Some(record) = record {
+            let days = now().saturating_sub(record.last_used) / DAY;
+            self.issued = Some(record.issued);
+            self.last_used = Some(record.last_used);
+            self.days_left = Some(REFRESH_TOKEN_DAYS.saturating_sub(days));
+            self.account = record.account;
+        }
+    }
+
+    fn set_error(&mut self, error: &Error) {
+        self.state = State::of(error.kind().exit_code());
+        self.error = Some(error.to_string());
+        self.hint = error.next_step().map(str::to_owned);
+    }
+
     fn text(&self) -> Text {
-        let Some(store) = &self.store else { return self.without_token() };
-        let account = super::account_name(self.account.as_ref());
-        let text = Text::plain(&format!("{}: signed in as {account}", self.profile));
+        let name = self.profile;
+        let text = match (self.state, &self.refusal, &self.error) {
+            (State::Ok, ..) => {
+                Text::plain(&format!("{name}: signed in as {}", super::account_name(self.account.as_ref())))
+            }
+            (State::NotSignedIn, ..) => {
+                Text::plain(&format!("{name}: not signed in (run `get-token --profile {}`)", for_shell(name)))
+            }
+            (state, Some(refusal), Some(error)) if refusal.message == *error => {
+                Text::plain(&format!("{name}: {}{}", state.needed(), refusal.since()))
+                    .append(self.with_hint(Text::default().line("  ", None, error)))
+            }
+            (_, _, error) => self.with_hint(Text::plain(&format!("{name}: {}", error.as_deref().unwrap_or_default()))),
+        };
+        let text = self.with_dates(text);
+        match &self.refusal {
+            Some(refusal) if refusal.policy => text.append(self.for_the_help_desk(refusal)),
+            _ => text,
+        }
+    }
+
+    fn with_hint(&self, text: Text) -> Text {
+        match &self.hint {
+            Some(hint) => text.line("  ", Some(Label::Hint), hint),
+            None => text,
+        }
+    }
+
+    fn with_dates(&self, text: Text) -> Text {
+        let Some(store) = &self.store else { return text };
         let text = text.line("  ", None, &format!("refresh token in {store}"));
         let (Some(issued), Some(last_used), Some(days)) = (self.issued, self.last_used, self.days_left) else {
             return text;
@@ -96,20 +206,54 @@ impl Status<'_> {
         text.line("  ", None, &format!("issued {}, last used {}, {expires}", date(issued), date(last_used)))
     }
 
-    fn without_token(&self) -> Text {
-        let name = self.profile;
-        let Some(error) = &self.error else {
-            return Text::plain(&format!("{name}: not signed in (run `get-token --profile {}`)", for_shell(name)));
-        };
-        let text = Text::plain(&format!("{name}: {error}"));
-        match &self.hint {
-            Some(hint) => text.line("  ", Some(Label::Hint), hint),
-            None => text,
-        }
+    /// Returns a paragraph for a ticket: what an administrator looks for in the sign-in logs.
+    fn for_the_help_desk(&self, refusal: &Refusal) -> Text {
+        let account = super::account_name(self.account.as_ref());
+        let client_id = &self.client_id;
+        let reference = refusal.reference.as_deref().unwrap_or("no reference");
+        Text::plain("  For your IT department:").line(
+            "  ",
+            None,
+            &format!(
+                "The application with the client ID {client_id} cannot get a token for {account}. Microsoft's answer \
+                 at {}: {} Reference: {reference}",
+                time(refusal.at),
+                refusal.message
+            ),
+        )
+    }
+}
+
+impl State {
+    fn needed(self) -> &'static str {
+        if self == Self::Configuration { "a change is needed" } else { "sign-in needed" }
+    }
+}
+
+impl Refusal {
+    /// Returns when the refusal came, and its code.
+    fn since(&self) -> String {
+        let code = self.aadsts.map_or_else(String::new, |code| format!(" (AADSTS{code})"));
+        format!(" since {}{code}", time(self.at))
+    }
+}
+
+impl From<RecordedRefusal> for Refusal {
+    fn from(RecordedRefusal { at, exit, aadsts, message, hint, reference, policy }: RecordedRefusal) -> Self {
+        Self { at, exit, aadsts, message, hint, reference, policy }
     }
 }
 
 fn date(seconds: u64) -> String {
-    let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    time.map_or_else(|| "at an unknown time".to_owned(), |time| time.date().to_string())
+    utc(seconds).map_or_else(|| "at an unknown time".to_owned(), |time| time.date().to_string())
+}
+
+/// Returns the time to the minute.
+fn time(seconds: u64) -> String {
+    let format = |time: OffsetDateTime| format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute());
+    utc(seconds).map_or_else(|| "an unknown time".to_owned(), format)
+}
+
+fn utc(seconds: u64) -> Option<OffsetDateTime> {
+    i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
 }

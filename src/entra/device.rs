@@ -51,9 +51,11 @@ impl Entra<'_> {
     /// (RFC 8628, 3.4), so that Microsoft refuses it for a code with scopes of several services (AADSTS28000;
     /// MicrosoftDocs/azure-docs#42565).
     pub(crate) fn device_code(&self) -> Result<DeviceCode> {
-        self.client
-            .exchange_device_code()
-            .add_scopes(self.profile.scopes.iter().cloned())
+        let mut request = self.client.exchange_device_code().add_scopes(self.profile.scopes.iter().cloned());
+        if let Some(claims) = &self.claims {
+            request = request.add_extra_param("claims", claims);
+        }
+        request
             .request(&|request| self.http.post(request, Flow::DeviceCode))
             .map_err(into_error)
             .and_then(DeviceCode::validate)

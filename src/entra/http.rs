@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
@@ -17,6 +17,7 @@ use super::tls::tls_configuration;
 use super::{Flow, network_error, proxy, proxy_for, refusal};
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
+use crate::patience::Patience;
 use crate::sanitize::for_terminal;
 use crate::unix_time::now;
 use crate::{runtime, signals};
@@ -32,16 +33,17 @@ const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 /// The HTTP client of one profile.
 pub(super) struct HttpClient<'a> {
     profile: &'a Profile,
+    patience: Patience,
     /// Built on first use, because loading the certificate authorities takes milliseconds.
     client: OnceLock<Result<Client>>,
 }
 
 impl<'a> HttpClient<'a> {
-    pub(super) fn new(profile: &'a Profile) -> Self {
-        Self { profile, client: OnceLock::new() }
+    pub(super) fn new(profile: &'a Profile, patience: Patience) -> Self {
+        Self { profile, patience, client: OnceLock::new() }
     }
 
-    /// Sends the request, retries transient failures, and returns the response if it is a success.
+    /// Sends the request, retries transient failures if there is patience, and returns the response if it is a success.
     pub(super) fn post(&self, request: HttpRequest, flow: Flow) -> Result<HttpResponse> {
         let client = self.client()?;
         let (host, destination) = (host(&request), destination(&request));
@@ -58,6 +60,9 @@ impl<'a> HttpClient<'a> {
                     }
                     Err(failure) => failure,
                 };
+                if !self.patience.is_full() {
+                    return Err(failure.into_error());
+                }
                 let pause = attempts.delay_after(failure)?;
                 log::info!("retrying in {} ms", pause.as_millis());
                 tokio::select! {
@@ -107,7 +112,7 @@ impl<'a> HttpClient<'a> {
         })?;
         let result = runtime.block_on(async {
             tokio::select! {
-                result = tokio::time::timeout(self.profile.network_timeout, request) => result.ok(),
+                result = tokio::time::timeout(self.timeout(), request) => result.ok(),
                 () = signals::grace_elapsed() => None,
             }
         });
@@ -116,9 +121,16 @@ impl<'a> HttpClient<'a> {
         Ok(result)
     }
 
+    fn timeout(&self) -> Duration {
+        self.patience.limit(self.profile.network_timeout)
+    }
+
     fn timed_out(&self, destination: &str) -> Error {
         if signals::is_pending() {
             return interrupted(destination);
+        }
+        if !self.patience.is_full() {
+            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond in time"));
         }
         let seconds = self.profile.network_timeout.as_secs();
         Error::new(ErrorKind::TryLater, format!("the request to {destination} timed out after {seconds} s")).hint(

@@ -11,6 +11,8 @@ use crate::sanitize::for_terminal;
 
 /// The most characters of Microsoft's own sentence that a message quotes.
 const MAX_SUMMARY: usize = 300;
+/// In bytes.
+const MAX_CLAIMS: usize = 4096;
 
 /// Microsoft's error response. Unknown fields are ignored.
 #[derive(Deserialize)]
@@ -23,6 +25,8 @@ struct Body {
     trace_id: Option<String>,
     correlation_id: Option<String>,
     timestamp: Option<String>,
+    #[serde(default)]
+    claims: serde_json::Value,
 }
 
 /// Parses the body of an error response. Returns `None` for any other body.
@@ -37,8 +41,14 @@ pub(crate) fn parse(body: &[u8]) -> Option<Refusal> {
         trace_id: sanitized(body.trace_id),
         correlation_id: sanitized(body.correlation_id),
         timestamp: sanitized(body.timestamp),
+        claims: body.claims.as_str().filter(|claims| are_valid(claims)).map(str::to_owned),
         ..refusal
     })
+}
+
+/// Returns whether claims are a JSON object of a size that a URL has room for. Others are ignored.
+fn are_valid(claims: &str) -> bool {
+    claims.len() <= MAX_CLAIMS && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_ok()
 }
 
 impl Refusal {
@@ -82,15 +92,25 @@ pub(crate) fn token_is_refused(refusal: &Refusal) -> bool {
     refusal.error == "invalid_grant" && !is_transient(refusal)
 }
 
+/// Whether a policy of the organisation is the reason, which only its administrators can change.
+pub(crate) fn is_policy(refusal: &Refusal) -> bool {
+    advice(refusal).is_some_and(|(_, next)| next == NextStep::Policy)
+}
+
+/// Returns the cause and the next step of a refusal, with placeholders.
+fn advice(refusal: &Refusal) -> Option<(&'static str, NextStep)> {
+    let of_code = refusal.code.and_then(aadsts::advice).map(|row| (row.cause, row.next));
+    // 70000 comes with every refused grant, and `suberror` says why it was refused.
+    match refusal.code {
+        Some(70_000) | None => suberror::advice(refusal).or(of_code),
+        Some(_) => of_code.or_else(|| suberror::advice(refusal)),
+    }
+}
+
 /// Converts a refusal into an error with a cause and a hint. `status` is the HTTP status of the response.
 pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile, flow: Flow) -> Error {
     let kind = kind(&refusal, status);
-    let of_code = refusal.code.and_then(aadsts::advice).map(|row| (row.cause, row.next));
-    // 70000 comes with every refused grant, and `suberror` says why it was refused.
-    let advice = match refusal.code {
-        Some(70_000) | None => suberror::advice(&refusal).or(of_code),
-        Some(_) => of_code.or_else(|| suberror::advice(&refusal)),
-    };
+    let advice = advice(&refusal);
     log::info!("Microsoft's error response: {}: {}", refusal.error, refusal.description);
     let cause = advice.map(|(cause, _)| fill(cause, profile, flow));
     Error::new(kind, message(&refusal, cause))

@@ -31,6 +31,14 @@ impl FailedAttempt {
     pub(crate) fn answered(error: Error) -> Self {
         Self { is_transient: error.kind() == ErrorKind::TryLater, error, was_answered: true, retry_after: None }
     }
+
+    /// Returns the error, with the pause that the server asked for.
+    pub(crate) fn into_error(self) -> Error {
+        match self.retry_after.filter(|_| self.is_transient) {
+            Some(pause) => self.error.with_retry_after(pause),
+            None => self.error,
+        }
+    }
 }
 
 /// The attempts of one request.

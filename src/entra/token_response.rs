@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lifetime::Lifetime;
 use crate::sanitize::for_terminal;
 
 /// Microsoft's token response.
@@ -22,6 +23,9 @@ pub(crate) struct EntraTokenResponse {
     /// In seconds.
     #[serde(default, deserialize_with = "seconds")]
     expires_in: Option<u64>,
+    /// After how many seconds Microsoft wants the token to be renewed.
+    #[serde(default, deserialize_with = "seconds")]
+    refresh_in: Option<u64>,
     #[serde(default, deserialize_with = "scopes")]
     scope: Vec<Scope>,
     /// Added by OpenID Connect (Core 1.0, 3.1.3.3).
@@ -32,6 +36,11 @@ pub(crate) struct EntraTokenResponse {
 impl EntraTokenResponse {
     pub(super) fn id_token(&self) -> Option<&str> {
         self.id_token.as_deref()
+    }
+
+    /// Returns the life of an access token that was issued `now`, in seconds since 1970, if the response says how long it is.
+    pub(super) fn lifetime(&self, now: u64) -> Option<Lifetime> {
+        self.expires_in.map(|expires_in| Lifetime::new(now, expires_in, self.refresh_in))
     }
 }
 
@@ -89,7 +98,7 @@ mod tests {
     #[test]
     fn a_malformed_field_does_not_affect_the_others() {
         for malformed in [
-            r#""expires_in":-1,"scope":null"#,
+            r#""expires_in":-1,"refresh_in":"soon","scope":null"#,
             r#""expires_in":3599.5,"scope":["a"]"#,
             r#""expires_in":99999999999999999999,"id_token":5"#,
             r#""access_token":null,"token_type":{}"#,

@@ -2,29 +2,48 @@
 //! for.
 
 use super::Session;
+use crate::config::Profile;
 use crate::entra::{Account, Tokens};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Stored;
+use crate::store::{Stored, Stores};
+
+/// Returns why the stored token does not fit the configuration, if it does not.
+pub(super) fn mismatch(stored: &Stored, profile: &Profile, stores: &Stores) -> Option<Error> {
+    ensure_confirmed_username(profile, stores).and_then(|()| ensure_same_origin(stored, profile)).err()
+}
+
+/// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration files
+/// with the same profile meet here too.
+pub(super) fn ensure_confirmed_username(profile: &Profile, stores: &Stores) -> Result<()> {
+    let username = profile.username.as_deref();
+    let Some(owner) = stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
+        return Ok(());
+    };
+    let name = &profile.name;
+    let message = format!(
+        "the profile \"{name}\" belongs to {}, but its username is now {}",
+        owner.username(),
+        username.unwrap_or_default()
+    );
+    Err(Error::new(ErrorKind::SignIn, message)
+        .hint(format!("run `get-token --profile {name:#}` to sign in as that user, or undo the change of username")))
+}
+
+/// Fails if the stored token was issued by another login host or to another client: another host must not see it, and
+/// Microsoft rejects it from another client.
+pub(super) fn ensure_same_origin(stored: &Stored, profile: &Profile) -> Result<()> {
+    let name = &profile.name;
+    match stored.record.as_ref().and_then(|record| record.differs_from(profile)) {
+        None => Ok(()),
+        Some(origin) => Err(Error::new(
+            ErrorKind::Configuration,
+            format!("the stored token of the profile \"{name}\" was issued for {origin}"),
+        )
+        .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))),
+    }
+}
 
 impl Session {
-    /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
-    /// files with the same profile meet here too.
-    pub(super) fn ensure_confirmed_username(&self) -> Result<()> {
-        let username = self.profile.username.as_deref();
-        let Some(owner) = self.stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
-            return Ok(());
-        };
-        let name = &self.profile.name;
-        let message = format!(
-            "the profile \"{name}\" belongs to {}, but its username is now {}",
-            owner.username(),
-            username.unwrap_or_default()
-        );
-        Err(Error::new(ErrorKind::SignIn, message).hint(format!(
-            "run `get-token --profile {name:#}` to sign in as that user, or undo the change of username"
-        )))
-    }
-
     /// Returns the account of a refreshed token. Fails if it is not the account that the profile belongs to.
     pub(super) fn account_of_refresh(&self, stored: &Stored, tokens: &Tokens) -> Result<Account> {
         let name = &self.profile.name;
@@ -47,19 +66,5 @@ impl Session {
                 format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");
             Error::new(ErrorKind::SignIn, message).hint(hint)
         })
-    }
-
-    /// Fails if the stored token was issued by another login host or to another client: another host must not see it, and
-    /// Microsoft rejects it from another client.
-    pub(super) fn ensure_same_origin(&self, stored: &Stored) -> Result<()> {
-        let name = &self.profile.name;
-        match stored.record.as_ref().and_then(|record| record.differs_from(&self.profile)) {
-            None => Ok(()),
-            Some(origin) => Err(Error::new(
-                ErrorKind::Configuration,
-                format!("the stored token of the profile \"{name}\" was issued for {origin}"),
-            )
-            .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))),
-        }
     }
 }

@@ -34,10 +34,22 @@ pub(super) fn leave(lock: &Lock, request: String, error: &Error) {
 
 /// Returns the SHA-256 of the stored token and of what the configuration adds to the request.
 pub(super) fn digest(token: &RefreshToken, profile: &Profile) -> String {
+    hexadecimal(update(Sha256::new().chain_update(token.secret()).chain_update([0]), profile).finalize().as_slice())
+}
+
+/// Returns 64 bits of the SHA-256 of what the configuration adds to the request: enough to notice a change.
+pub(super) fn configuration_digest(profile: &Profile) -> String {
+    hexadecimal(&update(Sha256::new(), profile).finalize()[..8])
+}
+
+fn update(digest: Sha256, profile: &Profile) -> Sha256 {
     let Profile { client_id, client_secret, authority, scopes, .. } = profile;
     let secret = client_secret.as_ref().map_or("", |secret| secret.secret());
     let (authority, scopes) = (authority.to_string(), scopes.iter().map(|scope| scope.as_str()));
-    let parts = [token.secret(), client_id.as_str(), secret, &authority].into_iter().chain(scopes);
-    let digest = parts.fold(Sha256::new(), |digest, part| digest.chain_update(part).chain_update([0]));
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let parts = [client_id.as_str(), secret, &authority].into_iter().chain(scopes);
+    parts.fold(digest, |digest, part| digest.chain_update(part).chain_update([0]))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use oauth2::RefreshToken;
 
-use super::DAY;
+use super::{DAY, ownership};
 use crate::cache;
-use crate::config::{ProfileName, StoreChoice};
+use crate::config::{Config, Profile, ProfileName, StoreChoice};
 use crate::entra::{Account, REFRESH_TOKEN_DAYS};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
-use crate::store::{Removed, Stored, Stores};
+use crate::store::{RecordedRefusal, Removed, Stored, Stores};
 use crate::unix_time::now;
 
 /// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
@@ -33,6 +33,27 @@ pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreCh
     let stored = Stores::new(paths, profile, choice).load_first()?;
     cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);
     Ok(stored)
+}
+
+/// What is known of a profile without a request.
+pub(crate) struct StoredState {
+    /// The stored token, or why the store cannot say.
+    pub(crate) stored: Result<Option<Stored>>,
+    /// The last refusal that a person must resolve.
+    pub(crate) refusal: Option<RecordedRefusal>,
+    /// Why the stored token does not fit the configuration.
+    pub(crate) mismatch: Option<Error>,
+}
+
+/// Returns what is known of a profile without a request. `profile` is None if the configuration is not complete.
+pub(crate) fn stored_state(config: &Config, name: &ProfileName, profile: Option<&Profile>) -> Result<StoredState> {
+    let paths = Paths::from_environment()?;
+    let choice = config.store_choice(name)?;
+    let stored = load_stored(&paths, name, &choice);
+    let stores = Stores::new(&paths, name, &choice);
+    let loaded = stored.as_ref().ok().and_then(Option::as_ref);
+    let mismatch = loaded.zip(profile).and_then(|(stored, profile)| ownership::mismatch(stored, profile, &stores));
+    Ok(StoredState { stored, refusal: stores.refusal(), mismatch })
 }
 
 /// A refresh token for programs that use it directly.

@@ -13,6 +13,7 @@ use crate::config::{ProfileName, StoreCommands};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 use crate::foreground::ForegroundTerminal;
+use crate::patience::Patience;
 #[cfg(unix)]
 use crate::signals;
 use crate::timeout;
@@ -29,6 +30,8 @@ const MAX_SIZE: u64 = 1024 * 1024;
 pub(super) struct CommandStore {
     profile: ProfileName,
     commands: StoreCommands,
+    /// How long loading may take.
+    patience: Patience,
 }
 
 /// What a program is run for.
@@ -39,8 +42,8 @@ enum Task<'a> {
 }
 
 impl CommandStore {
-    pub(super) fn new(profile: &ProfileName, commands: &StoreCommands) -> Self {
-        Self { profile: profile.clone(), commands: commands.clone() }
+    pub(super) fn new(profile: &ProfileName, commands: &StoreCommands, patience: Patience) -> Self {
+        Self { profile: profile.clone(), commands: commands.clone(), patience }
     }
 
     /// Replaces `{profile}` in the arguments.
@@ -48,7 +51,8 @@ impl CommandStore {
         command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
     }
 
-    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr.
+    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, unless a token is
+    /// printed even if it fails.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
@@ -58,16 +62,26 @@ impl CommandStore {
         };
         #[cfg(unix)]
         let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
+        let is_impatient = matches!(task, Task::Load) && !self.patience.is_full();
+        let limit = if is_impatient { self.patience.limit(TIMEOUT) } else { TIMEOUT };
         #[cfg(unix)]
-        let limit = terminal.is_none().then_some(TIMEOUT);
+        let limit = terminal.is_none().then_some(limit);
         #[cfg(not(unix))]
-        let limit = Some(TIMEOUT);
+        let limit = Some(limit);
         let mut prepared = Command::new(program);
         prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
         // Only a token may reach our stdout.
         prepared.stdin(Stdio::null()).stdout(Stdio::null());
         match task {
-            Task::Load => _ = prepared.stdout(Stdio::piped()),
+            Task::Load => {
+                prepared.stdout(Stdio::piped());
+                if is_impatient {
+                    prepared.stderr(Stdio::null());
+                    // So that the programs that it started end with it.
+                    #[cfg(unix)]
+                    std::os::unix::process::CommandExt::process_group(&mut prepared, 0);
+                }
+            }
             Task::Save(token) => {
                 prepared.stdin(
                     filled_pipe(token).map_err(|error| failed(format!("could not be given the token: {error}")))?,
@@ -92,6 +106,9 @@ impl CommandStore {
         })?;
         let ended = wait(&mut child, limit);
         if ended.is_err() {
+            if is_impatient {
+                kill_group(&child);
+            }
             _ = child.kill();
             _ = child.wait();
         }
@@ -104,7 +121,7 @@ impl CommandStore {
             Ok((status, output)) if status.success() => Ok(output),
             Ok((status, _)) => Err(failed(format!("failed with {status}"))),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(failed(format!("timed out after {} s", TIMEOUT.as_secs())))
+                Err(failed(format!("timed out after {} s", limit.unwrap_or(TIMEOUT).as_secs_f32().round())))
             }
             Err(error) => Err(failed(format!("did not print text: {error}"))),
         }
@@ -133,7 +150,7 @@ fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<(ExitStatus, S
     let mut output = String::new();
     if let Some(stdout) = child.stdout.take() {
         let read = move || stdout.take(MAX_SIZE).read_to_string(&mut output).map(|_| output);
-        output = timeout::run(TIMEOUT, read).flatten()?;
+        output = timeout::run(limit.unwrap_or(TIMEOUT), read).flatten()?;
     }
     while end.is_none_or(|end| Instant::now() < end) {
         if let Some(status) = child.try_wait()? {
@@ -142,6 +159,16 @@ fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<(ExitStatus, S
         std::thread::sleep(POLL_INTERVAL);
     }
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Ends a program that leads a process group, and the programs that it started.
+fn kill_group(leader: &Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(leader.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(not(unix))]
+    let _ = leader;
 }
 
 impl std::fmt::Display for Task<'_> {

@@ -18,6 +18,7 @@ use oauth2::RefreshToken;
 use super::{TokenStore, parse_token};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
+use crate::patience::Patience;
 use crate::sanitize::for_terminal;
 use crate::signals;
 use crate::timeout;
@@ -28,6 +29,8 @@ const USER: &str = "refresh_token";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The timeout of a call that prompts for the keychain's password.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(60);
+/// The timeout of a call. A call that prompts itself takes as long as the prompt.
+const CALL_TIMEOUT: Duration = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESPONSE_TIMEOUT };
 
 /// The keychain entry of one profile.
 pub(super) struct Keychain {
@@ -36,6 +39,8 @@ pub(super) struct Keychain {
     older_service: String,
     /// Whether a terminal is attached, so that a prompt may be opened. A mail program on a timer must not open windows.
     interactive: bool,
+    /// How long loading may take.
+    patience: Patience,
     /// The connection to the keychain, opened by the first call.
     state: Mutex<State>,
 }
@@ -69,10 +74,10 @@ enum KeychainError {
 }
 
 impl Keychain {
-    pub(super) fn new(profile: &ProfileName) -> Self {
-        let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    pub(super) fn new(profile: &ProfileName, patience: Patience) -> Self {
+        let interactive = patience.is_full() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self { service, older_service, interactive, state: Mutex::new(State::NotConnected) }
+        Self { service, older_service, interactive, patience, state: Mutex::new(State::NotConnected) }
     }
 
     /// Checks whether a token could be stored, without writing anything.
@@ -86,9 +91,18 @@ impl Keychain {
         !matches!(&*state, State::Failed { error: KeychainError::Absent(_) | KeychainError::NotSetUp, .. })
     }
 
-    /// Calls the keychain, in a thread with a timeout: a Secret Service that hangs never responds.
+    /// Calls the keychain within the limit of a call.
     fn call<T: Send + 'static>(
         &self,
+        request: impl Fn(&imp::Connection) -> Result<T, KeychainError> + Send + Sync + 'static,
+    ) -> Result<T> {
+        self.call_within(CALL_TIMEOUT, request)
+    }
+
+    /// Calls the keychain, in a thread with a timeout: a Secret Service that hangs never responds.
+    fn call_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
         request: impl Fn(&imp::Connection) -> Result<T, KeychainError> + Send + Sync + 'static,
     ) -> Result<T> {
         let mut state = self.state.lock().expect("no thread panics with it");
@@ -96,7 +110,6 @@ impl Keychain {
             return Err(error.clone().into_error(program.as_deref()));
         }
         let request = Arc::new(request);
-        let limit = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESPONSE_TIMEOUT };
         let answered = match self.timed(limit, &state, &request) {
             // Prompt for the password, then repeat the request.
             (connection, Err(KeychainError::Locked)) if self.interactive && !imp::OS_PROMPTS => {
@@ -121,7 +134,7 @@ impl Keychain {
                 Ok(result)
             }
             Err(error) => {
-                let program = program_for_hint(&error);
+                let program = self.patience.is_full().then(|| program_for_hint(&error)).flatten();
                 *state = State::Failed { error: error.clone(), program: program.clone() };
                 Err(error.into_error(program.as_deref()))
             }
@@ -161,7 +174,7 @@ impl TokenStore for Keychain {
             None => connection.load(&older, USER),
             found => Ok(found),
         };
-        let blob = self.call(load)?;
+        let blob = self.call_within(self.patience.limit(CALL_TIMEOUT), load)?;
         blob.map_or(Ok(None), token)
     }
 
@@ -242,8 +255,8 @@ mod tests {
     #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
     #[ignore = "the keychain of this person: cargo test --lib keychain -- --ignored"]
     fn the_systems_keychain_keeps_overwrites_and_forgets_a_token_of_any_length() {
-        use super::{Keychain, RefreshToken, TokenStore as _};
-        let keychain = Keychain::new(&format!("test-{}", std::process::id()).parse().unwrap());
+        use super::{Keychain, Patience, RefreshToken, TokenStore as _};
+        let keychain = Keychain::new(&format!("test-{}", std::process::id()).parse().unwrap(), Patience::Full);
         let kept = || keychain.load().unwrap().map(|token| token.secret().clone());
         assert_eq!(kept(), None);
         for length in [1000, 1, 2560, 2561, 6000, 10_000, 1500] {

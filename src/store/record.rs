@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Location;
+use super::renewal::{Pause, RecordedRefusal};
 use crate::config::{Authority, Profile, ProfileName};
 use crate::entra::{Access, Account};
 use crate::paths::Paths;
@@ -94,7 +95,7 @@ impl Owner {
 pub(super) struct Records(PathBuf);
 
 #[derive(Default, Deserialize, Serialize)]
-struct Sections {
+pub(super) struct Sections {
     /// Missing in a file of version 0.1.
     owner: Option<Owner>,
     file: Option<Section>,
@@ -104,6 +105,11 @@ struct Sections {
     /// every moment.
     #[serde(rename = "coming")]
     pending: Option<Section>,
+    /// The claims that Microsoft demands until the next sign-in, as JSON (Microsoft: "Claims challenges").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claims: Option<String>,
+    pub(super) refusal: Option<RecordedRefusal>,
+    pub(super) pause: Option<Pause>,
 }
 
 #[derive(Clone, Deserialize, Serialize)]
@@ -182,6 +188,7 @@ impl Records {
     pub(super) fn commit(&self, location: Location, token: &RefreshToken, record: Record, emptied: Option<Location>) {
         let mut sections = self.read();
         sections.pending = None;
+        (sections.refusal, sections.pause) = (None, None);
         if let Some(emptied) = emptied {
             *sections.section(emptied) = None;
         }
@@ -202,26 +209,34 @@ impl Records {
         let mut sections = self.read();
         sections.pending = None;
         *sections.section(location) = None;
+        if sections.newest().is_none() {
+            sections = Sections::default();
+        }
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
     }
 
+    /// Returns no records if the file is missing or malformed, or cannot be read.
+    pub(super) fn read(&self) -> Sections {
+        self.try_read().unwrap_or_else(|error| {
+            log::warn!("cannot read {}: {error}", self.0.display());
+            Sections::default()
+        })
+    }
+
     /// Returns no records if the file is missing or malformed.
-    fn read(&self) -> Sections {
+    pub(super) fn try_read(&self) -> io::Result<Sections> {
         match private_fs::read_own(&self.0) {
-            Ok(text) => toml::from_str(&text).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Sections::default(),
-            Err(error) => {
-                log::warn!("cannot read {}: {error}", self.0.display());
-                Sections::default()
-            }
+            Ok(text) => Ok(toml::from_str(&text).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Sections::default()),
+            Err(error) => Err(error),
         }
     }
 
-    fn write(&self, sections: &Sections) -> io::Result<()> {
-        // Without a token there is no file, as before the first sign-in.
-        if sections.newest().is_none() {
+    pub(super) fn write(&self, sections: &Sections) -> io::Result<()> {
+        // Without anything to remember there is no file, as before the first sign-in.
+        if sections.newest().is_none() && sections.refusal.is_none() && sections.pause.is_none() {
             return match std::fs::remove_file(&self.0) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),

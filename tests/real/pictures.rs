@@ -97,7 +97,7 @@ fn assert_picture(name: &str, svg: &str) {
 
 /// Starts a stand-in whose access tokens are valid for an hour.
 fn standin() -> Standin {
-    Standin::start_with(Setup { access_token_lifetime: std::time::Duration::from_secs(3600), ..Setup::default() })
+    Standin::start_with(Setup { access_token_lifetime: Some(std::time::Duration::from_secs(3600)), ..Setup::default() })
 }
 
 #[test]

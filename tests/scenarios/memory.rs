@@ -171,7 +171,7 @@ fn each_profile_has_its_own_cached_token() {
 
 #[test]
 fn a_token_with_at_most_ten_minutes_left_or_without_a_lifetime_is_not_cached() {
-    let short = Setup { access_token_lifetime: Duration::from_secs(10 * 60), ..Setup::default() };
+    let short = Setup { access_token_lifetime: Some(Duration::from_secs(10 * 60)), ..Setup::default() };
     let home = with_memory(Home::with(Standin::start_with(short)));
     home.store_token("mail");
     assert_ne!(home.refresh().token(), home.refresh().token());
@@ -185,7 +185,7 @@ fn a_token_with_at_most_ten_minutes_left_or_without_a_lifetime_is_not_cached() {
 
 #[test]
 fn a_cached_token_is_dropped_ten_minutes_before_it_expires() {
-    let short = Setup { access_token_lifetime: Duration::from_secs(10 * 60 + 2), ..Setup::default() };
+    let short = Setup { access_token_lifetime: Some(Duration::from_secs(10 * 60 + 2)), ..Setup::default() };
     let home = with_memory(Home::with(Standin::start_with(short)));
     home.store_token("mail");
     let cached = home.refresh().token().to_owned();

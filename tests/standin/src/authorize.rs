@@ -103,6 +103,7 @@ fn validate(platform: &Platform, tenant: &str, parameters: &Parameters) -> Resul
         state: parameters.get("state").map(ToOwned::to_owned),
         nonce: parameters.get("nonce").map(ToOwned::to_owned),
         code_challenge: code_challenge(platform, parameters)?,
+        claims: parameters.get("claims").map(str::to_owned),
     })
 }
 

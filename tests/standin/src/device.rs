@@ -52,6 +52,7 @@ fn issue(platform: &Platform, tenant: &str, parameters: &Parameters, caller: &Ca
         not_before: None,
         interval,
         decision: Decision::Pending,
+        claims: parameters.get("claims").map(str::to_owned),
     };
     vault.devices.insert(device_code.clone(), device);
     let verification_uri = format!("{}{PAGE}", platform.origin);

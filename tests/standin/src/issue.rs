@@ -36,6 +36,8 @@ pub(crate) struct TokenResponse {
     pub expires_in: Option<Value>,
     pub ext_expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_in: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
@@ -60,7 +62,7 @@ impl Grant {
     ) -> Result<TokenResponse, Refusal> {
         let resource = self.scopes.resource()?;
         let permissions = vault.consented(&self.client_id, &self.account, &self.scopes.permissions)?;
-        let lifetime = platform.setup.access_token_lifetime;
+        let lifetime = platform.setup.lifetime();
         let access_token = vault.record_secret(self.access_token(platform, resource, &permissions));
         let entry = AccessToken {
             account: self.account.clone(),
@@ -76,6 +78,7 @@ impl Grant {
             scope: self.scope(resource, &permissions),
             expires_in: Some(lifetime.as_secs().into()),
             ext_expires_in: lifetime.as_secs(),
+            refresh_in: platform.setup.refresh_in.clone(),
             access_token: Some(access_token),
             refresh_token,
             id_token: self.scopes.openid.then(|| encode(&self.id_token_claims(platform), &random::text(342))),

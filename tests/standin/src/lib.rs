@@ -41,6 +41,7 @@ mod device;
 mod discovery;
 mod fault;
 mod issue;
+mod outage;
 mod page;
 mod parameters;
 mod platform;
@@ -65,6 +66,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use browser::{Browser, Page};
 pub use fault::Fault;
+pub use outage::Outage;
 pub use platform::Logged;
 pub use setup::{
     ADA, Account, App, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, GRACE, PUBLIC_CLIENT_ID, SINGLE_TENANT_CLIENT_ID, Setup,
@@ -117,8 +119,7 @@ impl Standin {
             runtime.block_on(async {
                 let tls = TlsAcceptor::from(config);
                 for listener in listeners {
-                    listener.set_nonblocking(true).expect("a listener can be switched to nonblocking");
-                    tokio::spawn(server::accept(served.clone(), listener, tls.clone()));
+                    tokio::spawn(server::accept(served.clone(), listener, tls.clone(), served.outage()));
                 }
                 // An error also means that the stand-in was dropped.
                 let _ = stopped.await;
@@ -176,6 +177,17 @@ impl Standin {
     /// Removes the faults that are still queued.
     pub fn clear_faults(&self) {
         self.platform.faults().clear();
+    }
+
+    /// Begins an outage of the whole server, or ends it. Returns when it has begun or ended.
+    pub fn set_outage(&self, outage: Option<Outage>) {
+        self.platform.set_outage(outage);
+    }
+
+    /// Demands these `claims` (JSON) in each token request from now on: one without them is refused, and the refusal
+    /// contains them. `None` ends the demand.
+    pub fn demand_claims(&self, claims: Option<&str>) {
+        self.platform.vault().demanded_claims = claims.map(str::to_owned);
     }
 
     /// Returns all requests in order, except those to `/standin/…`.

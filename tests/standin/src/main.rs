@@ -62,7 +62,7 @@ fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Option<Setup>> {
             "--directory" => setup.directory = Some(PathBuf::from(value()?)),
             "--single-use" => setup.single_use_refresh_tokens = true,
             "--without-pkce" => setup.require_pkce = false,
-            "--access-token-lifetime" => setup.access_token_lifetime = seconds(&value()?)?,
+            "--access-token-lifetime" => setup.access_token_lifetime = Some(seconds(&value()?)?),
             "--device-code-interval" => setup.device_code_interval = seconds(&value()?)?,
             "--device-code-lifetime" => setup.device_code_lifetime = seconds(&value()?)?,
             "--help" | "-h" => return Ok(None),

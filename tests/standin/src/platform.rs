@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -13,8 +13,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
+use tokio::sync::watch;
 
 use crate::fault::Fault;
+use crate::outage::Outage;
 use crate::random;
 use crate::refusal::Refusal;
 use crate::setup::{Account, App, Setup, Tenant};
@@ -47,6 +49,10 @@ pub(crate) struct Platform {
     vault: Mutex<Vault>,
     faults: Mutex<VecDeque<Fault>>,
     log: Mutex<Vec<Logged>>,
+    outage: watch::Sender<Option<Outage>>,
+    /// How many listeners are in the state that `outage` demands.
+    settled: Mutex<usize>,
+    listener_settled: Condvar,
 }
 
 pub(crate) type Shared = axum::extract::State<Arc<Platform>>;
@@ -61,7 +67,34 @@ impl Platform {
             vault: Mutex::new(vault),
             faults: Mutex::default(),
             log: Mutex::default(),
+            outage: watch::Sender::new(None),
+            settled: Mutex::default(),
+            listener_settled: Condvar::new(),
         }
+    }
+
+    /// Begins or ends an outage, and waits until every listener has noticed.
+    pub fn set_outage(&self, outage: Option<Outage>) {
+        let mut settled = lock(&self.settled);
+        if *self.outage.borrow() == outage {
+            return;
+        }
+        *settled = 0;
+        self.outage.send_replace(outage);
+        while *settled < self.outage.receiver_count() {
+            settled = self.listener_settled.wait(settled).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Returns a listener's view of the outage.
+    pub fn outage(&self) -> watch::Receiver<Option<Outage>> {
+        self.outage.subscribe()
+    }
+
+    /// Reports that a listener is in the state that the outage demands.
+    pub fn settle(&self) {
+        *lock(&self.settled) += 1;
+        self.listener_settled.notify_all();
     }
 
     pub fn vault(&self) -> MutexGuard<'_, Vault> {

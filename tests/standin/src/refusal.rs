@@ -22,6 +22,8 @@ pub(crate) struct Refusal {
     pub suberror: Option<String>,
     pub message: String,
     pub status: StatusCode,
+    /// What a token must contain, as JSON.
+    pub claims: Option<String>,
 }
 
 impl Refusal {
@@ -32,7 +34,14 @@ impl Refusal {
             "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Refusal { code, error: error.into(), suberror: suberror.map(Into::into), message: message.into(), status }
+        Refusal {
+            code,
+            error: error.into(),
+            suberror: suberror.map(Into::into),
+            message: message.into(),
+            status,
+            claims: None,
+        }
     }
 
     pub fn with_message(code: u32, message: impl Into<String>) -> Refusal {
@@ -87,6 +96,7 @@ impl Refusal {
             trace_id,
             correlation_id,
             suberror: self.suberror,
+            claims: self.claims,
         }
     }
 }
@@ -103,4 +113,6 @@ pub(crate) struct Body {
     pub error_uri: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suberror: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<String>,
 }

@@ -19,11 +19,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 use url::form_urlencoded;
 
+use crate::outage::Outage;
 use crate::platform::{Logged, Platform};
 use crate::wire::Wire;
 use crate::{authorize, control, device, discovery, parameters, resource, token};
@@ -71,19 +72,56 @@ pub(crate) fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
 }
 
 /// Accepts connections until the runtime stops.
-pub(crate) async fn accept(platform: Arc<Platform>, listener: TcpListener, tls: TlsAcceptor) {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("tokio accepts a nonblocking listener");
+pub(crate) async fn accept(
+    platform: Arc<Platform>,
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    mut outage: watch::Receiver<Option<Outage>>,
+) {
     let router = router(platform.clone());
+    let address = listener.local_addr().expect("a bound listener has an address");
+    let mut listener = Some(nonblocking(listener));
+    let mut silent = Vec::new();
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                platform.connections.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(connection(platform.clone(), router.clone(), tls.clone(), stream));
+        let accepted = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
             }
-            // Out of file descriptors: wait until some are closed.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        };
+        tokio::select! {
+            accepted = accepted => match accepted {
+                Ok((stream, _)) => {
+                    platform.connections.fetch_add(1, Ordering::Relaxed);
+                    if *outage.borrow() == Some(Outage::Silent) {
+                        silent.push(stream);
+                        continue;
+                    }
+                    tokio::spawn(connection(platform.clone(), router.clone(), tls.clone(), stream));
+                }
+                // Out of file descriptors: wait until some are closed.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            changed = outage.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                silent.clear();
+                let is_refused = *outage.borrow_and_update() == Some(Outage::Refused);
+                listener = match listener.take() {
+                    _ if is_refused => None, // the system refuses a connection to a port where nothing listens
+                    Some(listener) => Some(listener),
+                    None => Some(nonblocking(TcpListener::bind(address).expect("the port is still free"))),
+                };
+                platform.settle();
+            }
         }
     }
+}
+
+fn nonblocking(listener: TcpListener) -> tokio::net::TcpListener {
+    listener.set_nonblocking(true).expect("a listener can be switched to nonblocking");
+    tokio::net::TcpListener::from_std(listener).expect("tokio accepts a nonblocking listener")
 }
 
 async fn connection(platform: Arc<Platform>, router: Router, tls: TlsAcceptor, stream: TcpStream) {

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
 use url::Url;
 
 use crate::random;
@@ -114,8 +115,10 @@ pub struct Setup {
     pub device_code_lifetime: Duration,
     /// Lifetime of an authorization code.
     pub code_lifetime: Duration,
-    /// Lifetime of an access token, the `expires_in` of the response.
-    pub access_token_lifetime: Duration,
+    /// Lifetime of each access token, the `expires_in` of the response; by default random, 60 to 90 minutes.
+    pub access_token_lifetime: Option<Duration>,
+    /// The `refresh_in` of the response: after how many seconds the client should renew the access token.
+    pub refresh_in: Option<Value>,
     /// Length of access tokens in characters.
     pub access_token_length: RangeInclusive<usize>,
     /// Length of refresh tokens in characters.
@@ -130,6 +133,14 @@ pub struct Setup {
     pub directory: Option<PathBuf>,
 }
 
+impl Setup {
+    /// Returns the lifetime of a new access token.
+    pub(crate) fn lifetime(&self) -> Duration {
+        // Microsoft: "Configurable token lifetimes", 75 minutes on average.
+        self.access_token_lifetime.unwrap_or_else(|| Duration::from_secs(random::number_in(3_600..=5_400) as u64))
+    }
+}
+
 impl Default for Setup {
     fn default() -> Setup {
         Setup {
@@ -141,8 +152,8 @@ impl Default for Setup {
             device_code_interval: Duration::from_secs(5),
             device_code_lifetime: Duration::from_secs(15 * 60),
             code_lifetime: Duration::from_secs(10 * 60),
-            // Microsoft's lifetimes are random, 60 to 90 minutes.
-            access_token_lifetime: Duration::from_secs(random::number_in(3_600..=5_400) as u64),
+            access_token_lifetime: None,
+            refresh_in: None,
             // Lengths as reported by users of Exchange Online.
             access_token_length: 1_500..=2_500,
             refresh_token_length: 1_000..=1_900,

@@ -102,6 +102,9 @@ fn authorization_code(
         return Err(Refusal::with_message(500112, message));
     }
     verify(verifier, code.flow.code_challenge.as_deref())?;
+    let claims = code.flow.claims.clone();
+    vault.check_claims(claims.as_deref())?;
+    let code = vault.codes.get_mut(presented).ok_or_else(|| unknown_grant(presented))?;
     let scopes = requested_scopes(parameters, &code.flow.scopes)?;
     code.redeemed = true;
     Ok(Grant {
@@ -149,6 +152,7 @@ fn refresh_token(
     let scopes = requested_scopes(parameters, &token.scopes)?;
     let (account, signed_in) = (token.account.clone(), token.scopes.clone());
     vault.consented(&app.id, &account, &scopes.permissions)?;
+    vault.check_claims(parameters.get("claims"))?;
     if single_use && let Some(token) = vault.refresh_tokens.get_mut(presented) {
         token.refused_with = Some(70000);
     }
@@ -187,6 +191,9 @@ fn device_code(vault: &mut Vault, tenant: &str, app: &App, parameters: &Paramete
     // A device code's token request has no scope (RFC 8628 §3.4), so the sign-in's scopes count: they must be for one
     // resource (azure-docs#42565).
     device.scopes.resource()?;
+    let claims = device.claims.clone();
+    vault.check_claims(claims.as_deref())?;
+    let device = vault.devices.get_mut(presented).ok_or_else(|| Refusal::new(70018))?;
     device.decision = Decision::Redeemed;
     let scopes = device.scopes.clone();
     Ok(Grant {

@@ -18,6 +18,7 @@ pub(crate) struct Flow {
     pub state: Option<String>,
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
+    pub claims: Option<String>,
 }
 
 pub(crate) struct Code {
@@ -58,6 +59,7 @@ pub(crate) struct Device {
     pub not_before: Option<Instant>,
     pub interval: std::time::Duration,
     pub decision: Decision,
+    pub claims: Option<String>,
 }
 
 #[derive(Default)]
@@ -69,12 +71,24 @@ pub(crate) struct Vault {
     pub refresh_tokens: HashMap<String, RefreshToken>,
     pub access_tokens: HashMap<String, AccessToken>,
     pub secrets: Vec<String>,
+    /// The claims that each request must contain, as JSON.
+    pub demanded_claims: Option<String>,
     consents: HashMap<(String, String), BTreeSet<Permission>>,
 }
 
 impl Vault {
     pub fn new(single_use_refresh_tokens: bool) -> Vault {
         Vault { single_use_refresh_tokens, ..Vault::default() }
+    }
+
+    /// Refuses a request whose `claims` are not those that are demanded (Microsoft: "Claims challenges").
+    pub fn check_claims(&self, presented: Option<&str>) -> Result<(), Refusal> {
+        match &self.demanded_claims {
+            Some(demanded) if presented != Some(demanded) => {
+                Err(Refusal { claims: Some(demanded.clone()), ..Refusal::new(50076) })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub fn consent(&mut self, client_id: &str, account: &Account, permissions: impl IntoIterator<Item = Permission>) {

@@ -108,7 +108,7 @@ fn tokeninfo_returns_the_owner_and_the_scope() {
     let unknown = tokeninfo("none");
     assert_eq!((unknown.status, unknown.json()), (401, json!({ "active": false })));
 
-    let short = Standin::start_with(Setup { access_token_lifetime: Duration::ZERO, ..Setup::default() });
+    let short = Standin::start_with(Setup { access_token_lifetime: Some(Duration::ZERO), ..Setup::default() });
     let seeded = short.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let expired = token(&short, &refresh_parameters(&seeded)).json();
     assert!(!short.is_valid_access_token(text(&expired, "access_token")));

@@ -1,0 +1,104 @@
+//! Tells the person, who does not see the stderr of a mail program on a timer, that a sign-in is needed: with the program
+//! in `on_sign_in_needed`, or else with a notification of the desktop.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use super::notification;
+use crate::config::{Config, ProfileName};
+use crate::error::Error;
+use crate::paths::Paths;
+use crate::private_fs;
+
+/// A mail program tries every few minutes, which would notify the person again and again.
+const INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// What the person is told.
+pub(super) struct Alarm<'a> {
+    pub(super) profile: &'a ProfileName,
+    /// The account that must sign in; empty if it is not known.
+    pub(super) account: String,
+    pub(super) reason: String,
+    /// What to do.
+    pub(super) hint: String,
+    /// What Microsoft's support asks for.
+    pub(super) reference: String,
+    /// The exit code that the person would see, or 0 if nothing has failed yet.
+    pub(super) exit: u8,
+}
+
+impl<'a> Alarm<'a> {
+    /// Returns the alarm for an error.
+    pub(super) fn of(error: &Error, profile: &'a ProfileName, account: String) -> Self {
+        Self {
+            profile,
+            account,
+            reason: error.to_string(),
+            hint: error.next_step().unwrap_or_default().to_owned(),
+            reference: error.refusal().map(|refusal| refusal.ids()).unwrap_or_default(),
+            exit: error.kind().exit_code(),
+        }
+    }
+
+    /// Tells the person, at most once an hour for each profile. A failure is a warning only, because the command reports an
+    /// error of its own.
+    pub(super) fn raise(&self, config: &Config) {
+        let program = config.on_sign_in_needed(self.profile);
+        if program.is_some_and(<[String]>::is_empty) {
+            return;
+        }
+        let Ok(notified) = Paths::from_environment().map(|paths| paths.notified(self.profile)) else { return };
+        let modified = notified.metadata().and_then(|metadata| metadata.modified());
+        if modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < INTERVAL) {
+            return;
+        }
+        // Write the time stamp first. Without it, the person would be told each time that mail is fetched.
+        if let Err(error) = private_fs::write(&notified, b"") {
+            log::warn!("on_sign_in_needed: nobody was notified: cannot write {}: {error}", notified.display());
+            return;
+        }
+        let is_told = match program {
+            Some(program) => self.run(program),
+            None => self.notify(),
+        };
+        if !is_told {
+            _ = std::fs::remove_file(&notified); // try again the next time
+        }
+    }
+
+    /// Starts the configured program and does not wait for it. Returns whether it was started.
+    fn run(&self, program: &[String]) -> bool {
+        let [program, arguments @ ..] = program else { return false };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env("M365AUTH_PROFILE", self.profile.as_str())
+            .env("M365AUTH_ACCOUNT", &self.account)
+            .env("M365AUTH_REASON", &self.reason)
+            .env("M365AUTH_HINT", &self.hint)
+            .env("M365AUTH_REFERENCE", &self.reference)
+            .env("M365AUTH_EXIT", self.exit.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null()) // our stdout carries the token
+            .stderr(Stdio::null());
+        // In a process group of its own, Ctrl-C or the end of our caller does not stop the program.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let started = command.spawn();
+        started.inspect_err(|error| log::warn!("on_sign_in_needed: cannot run {program}: {error}")).is_ok()
+    }
+
+    /// Shows a notification if the desktop has a service for it. Returns whether it is shown.
+    fn notify(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            let summary = format!("Microsoft 365: the profile \"{}\" needs you", self.profile);
+            let text = format!("{}\n{}", self.reason, self.hint);
+            let shown = notification::show(&summary, &text);
+            shown.inspect_err(|why| log::info!("no desktop notification is shown: {why}")).is_ok()
+        }
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+}
