@@ -13,6 +13,7 @@ use super::{assert_explained, assert_not_leaked, assert_one_plain_line, configur
 use crate::entra::retry::{Attempts, FailedAttempt, retry_after};
 use crate::entra::{DeviceCode, Entra, Flow, Tokens, ensure_well_formed, http, into_error, refusal};
 use crate::error::{Error, ErrorKind};
+use crate::patience::Patience;
 
 /// The start of every secret in the seeds.
 const SECRET: &str = "0.AXoA";
@@ -22,7 +23,7 @@ const SECRET: &str = "0.AXoA";
 pub fn answers(bytes: &[u8]) {
     let mut responses: Vec<HttpResponse> = split(bytes, b"\n\n").into_iter().map(response).collect();
     responses.truncate(8);
-    let entra = Entra::new(configuration::profile());
+    let entra = Entra::new(configuration::profile(), Patience::Full, None);
     check_token_response(&entra, &responses[0]);
     check_device_flow(&entra, &responses);
 }

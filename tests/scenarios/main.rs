@@ -8,6 +8,7 @@ mod account_ids;
 mod accounts;
 mod configuration;
 mod documents;
+mod early_renewal;
 mod files;
 mod hosts;
 mod id_token;

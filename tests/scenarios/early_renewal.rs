@@ -1,0 +1,304 @@
+//! A cached token is renewed before it must be, and handed out as long as it is good: an outage stops no mail.
+#![cfg(target_os = "linux")]
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::json;
+use standin::{ADA, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, GRACE, Outage, PUBLIC_CLIENT_ID, Setup, Standin};
+
+use crate::memory::{HomeWithMemory, with_memory};
+use crate::support::{Home, Run, eventually};
+
+/// In seconds. Long enough that no test ever reaches the floor, or the end of the pause after a failure.
+const LIFETIME: u64 = 3600;
+
+/// A home whose tokens live for so many seconds and are due after one second.
+fn home_with_lifetime(seconds: u64) -> HomeWithMemory {
+    let lifetime = Some(Duration::from_secs(seconds));
+    let setup = Setup { access_token_lifetime: lifetime, refresh_in: Some(json!(1)), ..Setup::default() };
+    let home = with_memory(Home::with(Standin::start_with(setup)));
+    // An attempt that waits for the full limit fails the test by its time.
+    home.configure(&format!("network_timeout = 600\n{}", home.configuration_with_memory()));
+    home
+}
+
+/// Returns a cached token once it is due.
+fn due_token(home: &Home) -> String {
+    let token = home.refresh().token().to_owned();
+    let now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let issued = now();
+    eventually("the token is due", || now() > issued);
+    token
+}
+
+/// A home with Ada's token and a cached access token that is due.
+fn home_with_due_token() -> (HomeWithMemory, String) {
+    let home = home_with_lifetime(LIFETIME);
+    home.store_token("mail");
+    let token = due_token(&home);
+    (home, token)
+}
+
+#[track_caller]
+fn assert_hands_out(home: &Home, token: &str) {
+    let run = home.refresh();
+    assert_eq!(run.token(), token);
+    assert_eq!(run.stderr, "");
+}
+
+/// Uses programs that keep the token in the file `kept`, after these lines of a shell script.
+fn configure_programs(home: &Home, load: &str, save: &str) {
+    let load = format!("{load}\ncat $HOME/kept");
+    let save = format!("{save}\ncat >$HOME/kept");
+    let programs = format!("{{ load = ['sh', '-c', '''{load}'''], save = ['sh', '-c', '''{save}'''] }}");
+    home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
+}
+
+#[test]
+fn a_due_token_is_renewed() {
+    let (home, due) = home_with_due_token();
+    let renewed = home.refresh().token().to_owned();
+    assert_ne!(renewed, due);
+    assert!(home.standin.is_valid_access_token(&renewed));
+    assert_eq!(home.standin.token_requests(), 2);
+}
+
+#[test]
+fn a_token_is_due_after_half_its_life_unless_microsoft_says_when() {
+    for refresh_in in [None, Some(json!(0)), Some(json!("soon")), Some(json!(3600))] {
+        let lifetime = Some(Duration::from_secs(LIFETIME));
+        let setup = Setup { access_token_lifetime: lifetime, refresh_in, ..Setup::default() };
+        let home = with_memory(Home::with(Standin::start_with(setup)));
+        home.store_token("mail");
+        let cached = due_token(&home);
+        assert_hands_out(&home, &cached);
+        assert_eq!(home.standin.token_requests(), 1);
+    }
+}
+
+#[test]
+fn in_an_outage_a_due_token_is_handed_out_and_one_attempt_is_made() {
+    for outage in [Outage::Refused, Outage::Silent] {
+        let (home, due) = home_with_due_token();
+        home.standin.set_outage(Some(outage));
+        let before = home.standin.connections();
+        let begun = Instant::now();
+        for _ in 0..5 {
+            assert_hands_out(&home, &due);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the limit is 3 s, and the usual one 600 s");
+        if outage == Outage::Silent {
+            assert_eq!(home.standin.connections(), before + 1);
+        }
+    }
+}
+
+#[test]
+fn whatever_the_failure_a_due_token_is_handed_out() {
+    for fault in [
+        Fault::Status { status: 503, retry_after: None },
+        Fault::Reset,
+        Fault::Html,
+        Fault::aadsts(50_173),
+        Fault::aadsts(700_016),
+        Fault::aadsts(50_196),
+    ] {
+        let (home, due) = home_with_due_token();
+        home.standin.inject(fault.clone());
+        let run = home.run("refresh-token", ["--verbose"]);
+        assert_eq!(run.token(), due, "{fault:?}");
+        let said = run.stderr.lines().filter(|line| line.contains("the cached token was not renewed: ")).count();
+        assert_eq!(said, 1, "{}", run.stderr);
+        assert_hands_out(&home, &due);
+        assert_eq!(home.standin.token_requests(), 2, "no retry, and a pause: {fault:?}");
+    }
+}
+
+#[test]
+fn fresh_never_falls_back() {
+    let (home, _) = home_with_due_token();
+    home.standin.set_outage(Some(Outage::Refused));
+    home.configure(&format!("network_timeout = 1\n{}", home.configuration_with_memory()));
+    home.run("refresh-token", ["--fresh"]).fails_with(75);
+}
+
+#[test]
+fn below_the_floor_a_token_is_not_handed_out() {
+    let home = home_with_lifetime(4);
+    home.configure(&format!("network_timeout = 1\n{}", home.configuration_with_memory()));
+    home.store_token("mail");
+    let cached = due_token(&home);
+    home.standin.set_outage(Some(Outage::Refused));
+    eventually("the floor is reached", || home.refresh().code == Some(75));
+    assert!(home.standin.is_valid_access_token(&cached) || home.refresh().code == Some(75));
+    home.standin.set_outage(None);
+    assert_ne!(home.refresh().token(), cached);
+}
+
+#[test]
+fn after_the_pause_another_attempt_is_made() {
+    let home = home_with_lifetime(60); // a pause of 3 s
+    home.store_token("mail");
+    let due = due_token(&home);
+    home.standin.inject(Fault::aadsts(50_196));
+    assert_hands_out(&home, &due);
+    assert_hands_out(&home, &due);
+    assert_eq!(home.standin.token_requests(), 2);
+    eventually("the token is renewed", || home.refresh().token() != due);
+}
+
+#[test]
+fn fifty_callers_in_an_outage_make_one_attempt_and_nobody_waits_for_another() {
+    let (home, due) = home_with_due_token();
+    home.standin.set_outage(Some(Outage::Silent));
+    let before = home.standin.connections();
+    let runs: Vec<Run> = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..50).map(|_| scope.spawn(|| home.refresh())).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert!(runs.iter().all(|run| run.token() == due));
+    assert_eq!(home.standin.connections(), before + 1);
+}
+
+#[test]
+fn a_due_token_is_handed_out_while_another_process_holds_the_lock() {
+    let (home, due) = home_with_due_token();
+    let lock = std::fs::File::options().write(true).open(home.cache().join("lock_mail")).unwrap();
+    lock.lock().unwrap();
+    assert_hands_out(&home, &due);
+    assert_eq!(home.standin.token_requests(), 1);
+}
+
+#[test]
+fn no_early_attempt_is_made_where_it_cannot_be_recorded() {
+    let (home, due) = home_with_due_token();
+    let records = home.cache().join("records_mail.toml");
+    std::fs::remove_file(&records).unwrap();
+    std::fs::create_dir(&records).unwrap();
+    assert_hands_out(&home, &due);
+    assert_eq!(home.standin.token_requests(), 1);
+}
+
+#[test]
+fn a_save_is_not_cut_off_when_the_answer_came_in_time() {
+    let home = home_with_lifetime(LIFETIME);
+    std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    configure_programs(&home, "", "");
+    let due = due_token(&home);
+    configure_programs(&home, "", "sleep 2");
+    home.standin.set_single_use_refresh_tokens(true);
+    home.standin.inject(Fault::LateAnswer { milliseconds: 2_000 });
+    let renewed = home.refresh().token().to_owned();
+    assert_ne!(renewed, due);
+    let kept = std::fs::read_to_string(home.path().join("kept")).unwrap();
+    assert!(home.standin.is_valid_refresh_token(kept.trim()));
+}
+
+#[test]
+fn a_program_is_asked_once_for_each_token_and_ended_with_its_children() {
+    let home = home_with_lifetime(20); // a pause of 1 s for other stores
+    std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    configure_programs(&home, "", "");
+    let due = due_token(&home);
+    // A child that would outlive its parent, as a window for a passphrase would.
+    configure_programs(&home, "echo noise >&2\nsleep 600 & echo $! >>$HOME/children\nwait", "");
+    assert_hands_out(&home, &due);
+    assert_hands_out(&home, &due);
+    let children = std::fs::read_to_string(home.path().join("children")).unwrap();
+    // proc_pid_stat(5): Z is a process that has ended.
+    let is_running =
+        |child: &str| std::fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    eventually("the program's child has ended", || !children.lines().any(is_running));
+    let asked_again = Instant::now() + Duration::from_secs(2);
+    eventually("the pause of other stores is over", || Instant::now() > asked_again);
+    assert_hands_out(&home, &due);
+    assert_eq!(std::fs::read_to_string(home.path().join("children")).unwrap(), children);
+}
+
+#[test]
+fn a_refusal_alarms_at_once_and_stops_attempts_until_the_configuration_changes() {
+    let home = home_with_lifetime(60); // a pause of 3 s after other failures
+    let hook = home.path().join("hook");
+    let script =
+        "echo \"$M365AUTH_EXIT|$M365AUTH_REFERENCE|$M365AUTH_HINT\" >$HOME/said.new; mv $HOME/said.new $HOME/said";
+    std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let configure = |secret: &str| {
+        let configuration = home.configuration_with_memory().replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID);
+        let hook = hook.display();
+        home.configure(&format!("client_secret = '{secret}'\non_sign_in_needed = ['sh', '{hook}']\n{configuration}"));
+    };
+    configure(CLIENT_SECRET);
+    home.put_token("mail", &home.standin.seed_refresh_token(CONFIDENTIAL_CLIENT_ID, ADA));
+    let due = due_token(&home);
+
+    configure("an-old-secret");
+    assert_hands_out(&home, &due);
+    let said = home.path().join("said");
+    eventually("the program has run", || said.exists());
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(said.starts_with("78|AADSTS7000215, trace ") && said.contains("create a client secret"), "{said}");
+    let status = home.run("get-token", ["--status", "--profile", "mail"]);
+    assert_eq!(status.code, Some(78), "{status:?}");
+    assert!(status.stdout.contains("mail: a change is needed since ") && status.stdout.contains("(AADSTS7000215)"));
+
+    let requests = home.standin.token_requests();
+    let after_the_usual_pause = Instant::now() + Duration::from_secs(4);
+    eventually("the usual pause is over", || Instant::now() > after_the_usual_pause);
+    assert_hands_out(&home, &due);
+    assert_eq!(home.standin.token_requests(), requests);
+
+    configure(CLIENT_SECRET);
+    assert_ne!(home.refresh().token(), due);
+    assert_eq!(home.run("get-token", ["--status", "--profile", "mail"]).code, Some(0));
+}
+
+#[test]
+fn a_sign_in_ends_the_pause_after_a_refusal() {
+    let (home, due) = home_with_due_token();
+    home.standin.revoke_all(50_173);
+    assert_hands_out(&home, &due);
+    let new = home.sign_in().token().to_owned();
+    assert_ne!(home.refresh().token(), due);
+    assert_ne!(new, due);
+    assert_eq!(home.run("get-token", ["--status", "--profile", "mail"]).code, Some(0));
+}
+
+#[test]
+fn throttling_pauses_the_attempts_of_all_callers_for_the_requested_time() {
+    let home = home_with_lifetime(60); // a pause of 3 s after other failures
+    home.store_token("mail");
+    let due = due_token(&home);
+    home.standin.inject(Fault::Status { status: 429, retry_after: Some("6".to_owned()) });
+    let begun = Instant::now();
+    assert_hands_out(&home, &due);
+    eventually("the token is renewed", || home.refresh().token() != due);
+    assert!(begun.elapsed() >= Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(home.standin.token_requests(), 3);
+}
+
+#[test]
+fn a_due_token_of_another_refresh_token_is_not_handed_out() {
+    let home = home_with_lifetime(LIFETIME);
+    std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    configure_programs(&home, "", "");
+    home.configure(
+        &std::fs::read_to_string(home.config_file()).unwrap().replace("client_id", "network_timeout = 1\nclient_id"),
+    );
+    let due = due_token(&home);
+    std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE)).unwrap();
+    home.standin.set_outage(Some(Outage::Refused));
+    let run = home.refresh();
+    assert_ne!(run.stdout.trim(), due);
+    run.fails_with(75);
+}
+
+#[test]
+fn json_says_when_a_due_token_expires() {
+    let (home, due) = home_with_due_token();
+    home.standin.set_outage(Some(Outage::Refused));
+    let run = home.run("refresh-token", ["--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(run.stdout.trim()).unwrap();
+    assert_eq!(json["access_token"], due);
+    let left = json["expires_at"].as_u64().unwrap() - SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!((LIFETIME - 60..LIFETIME).contains(&left), "{left}");
+}
