@@ -150,7 +150,7 @@ fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
 fn keychain(session: &Session) -> CheckResult {
     match session.stores().probe_keychain() {
         None if matches!(session.profile().store, StoreChoice::Commands(_)) => {
-            CheckResult::Skipped("not used; the commands in `store` keep the token".to_owned())
+            CheckResult::Skipped("not used; the commands in `store` store the token".to_owned())
         }
         None => {
             let file = session.stores().describe(Location::File);

@@ -214,7 +214,7 @@ impl<'a> Entra<'a> {
         match response.status().as_u16() {
             200 => Ok(format!("{server} accepts the token")),
             // Reading /me needs the scope User.Read, which a calendar profile does not have.
-            403 => Ok(format!("{server} accepts the token, but its scopes do not include reading the account")),
+            403 => Ok(format!("{server} accepts the token, but its scopes do not allow reading the account")),
             status => Err(Error::new(ErrorKind::SignIn, format!("{server} rejected the token (HTTP status {status})"))
                 .hint(format!(
                     "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",
@@ -242,7 +242,7 @@ impl<'a> Entra<'a> {
         }
         let IdToken { account, fault } = match response.id_token() {
             Some(id_token) => id_token::parse(id_token, self.profile, nonce, answered_at),
-            None => IdToken { account: None, fault: Some("there is none".to_owned()) },
+            None => IdToken { account: None, fault: Some("it is missing".to_owned()) },
         };
         match &fault {
             // In a refresh, the tokens were issued for a secret of ours, so they are valid even if the id_token is not.

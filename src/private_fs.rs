@@ -217,7 +217,7 @@ fn restrict_mode(path: &Path, mode: u32) -> io::Result<()> {
     if fs::metadata(path)?.mode() & forbidden == 0 {
         log::warn!("other users could {access} {name} (mode {before:o}); its mode is now {mode:o}");
     } else if warn_once_of_modes(path) {
-        log::warn!("other users may {access} {name} (mode {before:o}): its file system does not keep file modes");
+        log::warn!("other users may {access} {name} (mode {before:o}): its file system does not support file modes");
     }
     Ok(())
 }

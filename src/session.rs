@@ -177,7 +177,7 @@ impl Session {
         // A sign-in does not wait for the lock for ever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
             log::warn!(
-                "another sign-in replaced the stored token meanwhile; this access token belongs to the previous sign-in"
+                "another sign-in replaced the stored token during the refresh; this access token belongs to the previous sign-in"
             );
             return entra::ensure_well_formed(&access.token).map(|()| access);
         }
@@ -223,8 +223,8 @@ impl Session {
         match &saved.keychain_failure {
             None => log::warn!("no keychain is available: the refresh token is now stored unencrypted in {place}"),
             Some(failure) => log::warn!(
-                "{failure}: the refresh token is stored unencrypted in {place}; it moves to the keychain at the first \
-                 refresh that finds it unlocked"
+                "{failure}: the refresh token is stored unencrypted in {place}; the next refresh that finds the keychain \
+                 unlocked moves it there"
             ),
         }
     }
@@ -250,7 +250,7 @@ impl Session {
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(
                 ErrorKind::Protocol,
-                format!("Microsoft issued no refresh token to client {}", self.profile.client_id.as_str()),
+                format!("Microsoft did not issue a refresh token to client {}", self.profile.client_id.as_str()),
             )
             .hint("ask an administrator whether this app may use the permission offline_access")
         })?;

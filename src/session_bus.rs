@@ -26,8 +26,8 @@ pub(crate) async fn connect() -> Result<Connection, String> {
         }
     }
     Err(match failures.is_empty() {
-        true => "no D-Bus session bus is known".to_owned(),
-        false => format!("no D-Bus session bus answers ({})", failures.join("; ")),
+        true => "no D-Bus session bus was found".to_owned(),
+        false => format!("no D-Bus session bus responds ({})", failures.join("; ")),
     })
 }
 

@@ -97,7 +97,7 @@ impl SignIn<'_> {
             let mut tokens = session.entra().refresh(&refresh_token, Flow::AdditionalProfile)?;
             tokens.refresh_token.get_or_insert_with(|| refresh_token.clone());
             if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
-                return Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
+                return Err(Error::new(ErrorKind::Protocol, "Microsoft returned the token of another account")
                     .hint("nothing was stored; run the same command again"));
             }
             tokens.access.account.get_or_insert_with(|| account.clone());

@@ -29,7 +29,7 @@ impl Session {
     pub(super) fn account_of_refresh(&self, stored: &Stored, tokens: &Tokens) -> Result<Account> {
         let name = &self.profile.name;
         let hint =
-            format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
+            format!("run `get-token --profile {name:#}` and choose the account that this profile should belong to");
         let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
         let named = tokens.named_account().or(recorded);
         if let Some((account, owner)) =

@@ -80,7 +80,7 @@ impl Certificate {
 
 fn unusable(reason: &str) -> Error {
     Error::new(ErrorKind::Defect, format!("cannot generate a certificate for the redirect URI: {reason}"))
-        .hint("set redirect_uri in config.toml to an http:// URI such as http://localhost/, and report this defect")
+        .hint("set redirect_uri in config.toml to an http:// URI such as http://localhost/, and report this bug")
 }
 
 /// Returns whether a browser that trusts this certificate will accept it for localhost after [`RENEWAL`].

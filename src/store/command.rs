@@ -70,7 +70,7 @@ impl CommandStore {
             Task::Load => _ = prepared.stdout(Stdio::piped()),
             Task::Save(token) => {
                 prepared.stdin(
-                    filled_pipe(token).map_err(|error| failed(format!("could not be given the token: {error}")))?,
+                    filled_pipe(token).map_err(|error| failed(format!("could not receive the token: {error}")))?,
                 );
                 // Without a terminal, a signal to the caller's group must not end a program while it saves the only valid
                 // token. On a terminal the program may ask for a passphrase, and Ctrl-C is meant for it.

@@ -40,9 +40,7 @@ fn every_fault_in_the_table_has_the_documented_outcome() {
 
 /// Mounts, and files of other users. `as_root` runs these.
 pub fn needs_root(fault: &str) -> bool {
-    fault.contains("belongs to another user")
-        || fault.contains("cache folder's disk")
-        || fault.contains("is read-only")
+    fault.contains("belongs to another user") || fault.contains("cache folder's disk") || fault.contains("is read-only")
 }
 
 pub fn assert_outcomes(wanted: impl Fn(&str) -> bool) {

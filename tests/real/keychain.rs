@@ -118,7 +118,7 @@ fn a_locked_keychain_is_69_and_no_token_is_lost() {
     run.token();
     assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
     assert!(run.stderr.contains("warning: the keychain is locked: the refresh token is stored unencrypted"), "{run:?}");
-    assert!(run.stderr.contains("moves to the keychain at the first refresh that finds it unlocked"), "{run:?}");
+    assert!(run.stderr.contains("the next refresh that finds the keychain unlocked moves it there"), "{run:?}");
     let newer = home.token_in_file("mail").unwrap();
     assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
     promptly(&home, "refresh-token").token();
@@ -165,7 +165,7 @@ fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
     assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain is available"));
     // As in cron, without a bus.
     home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
-    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus is known"));
+    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus was found"));
     // As in a tmux that was started in an earlier session, whose bus has gone.
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));
     assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("unix:path=/nonexistent"));

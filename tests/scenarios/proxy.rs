@@ -144,7 +144,7 @@ fn a_proxy_that_cannot_be_reached_is_named_with_its_port() {
         let run = refresh(&home, "HTTPS_PROXY", &value);
         let stderr = run.fails_with(75);
         assert!(stderr.contains(&format!("error: the proxy {server} cannot be reached")), "{stderr}");
-        assert!(stderr.contains("check that HTTPS_PROXY is right") && !stderr.contains("hunter2"), "{stderr}");
+        assert!(stderr.contains("check that HTTPS_PROXY is correct") && !stderr.contains("hunter2"), "{stderr}");
     }
     assert_eq!(home.standin.connections(), 0);
 }

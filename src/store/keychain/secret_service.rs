@@ -188,7 +188,7 @@ fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> 
 fn from_store_error(error: Error) -> KeychainError {
     match error {
         Error::Locked | Error::Prompt | Error::PromptDisconnected => KeychainError::Locked,
-        Error::Unavailable => KeychainError::Absent("the Secret Service has ended".to_owned()),
+        Error::Unavailable => KeychainError::Absent("the Secret Service has stopped".to_owned()),
         error => KeychainError::Other(first_line(&error)),
     }
 }
