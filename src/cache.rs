@@ -29,7 +29,7 @@ pub(crate) struct Cache {
     key_digest: [u8; 16],
 }
 
-/// An access token with its end, in seconds since 1970.
+/// An access token with its expiry, in seconds since 1970.
 pub(crate) struct CachedToken {
     pub(crate) token: AccessToken,
     pub(crate) expires: u64,

@@ -20,7 +20,7 @@ use crate::store::Location;
 use crate::unix_time::now;
 use mail_server::Login;
 
-/// How far the clock may be off before Microsoft rejects what depends on the time, in seconds.
+/// In seconds. The usual tolerance for clocks that differ.
 const CLOCK_TOLERANCE: u64 = 5 * 60;
 /// The longest token that msmtp can send. Its SMTP commands are limited to 4,094 characters (measured with msmtp 1.8.23):
 /// this many in base64, next to a long address.

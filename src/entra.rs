@@ -80,7 +80,7 @@ pub(crate) struct Tokens {
     pub(crate) access: Access,
     /// The new refresh token. `None` if the one that was sent remains valid.
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// The account that an id_token with a fault names.
+    /// The account in an id_token that is not valid.
     unverified_account: Option<Account>,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Entra<'a> {
     /// Begins the authorization code flow with PKCE (RFC 7636), `state` and nonce.
     ///
     /// `redirect_uri` is the profile's, with the port of the callback. `extra_scopes` belong to other profiles: one
-    /// authorization request may ask for consent to several services (Microsoft: "authorization code flow"), so that
+    /// authorization request may ask for consent to several services (Microsoft: "authorization code flow"), so
     /// one sign-in serves them all.
     pub(crate) fn authorization_request(
         &self,

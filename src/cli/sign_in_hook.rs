@@ -19,7 +19,7 @@ pub(super) fn run(config: &Config, profile: &ProfileName, account: &str, reason:
     if since.is_some_and(|since| since < INTERVAL) {
         return;
     }
-    // Write the time stamp first. Without it, the program would run each time that mail is fetched.
+    // Written first: without the time stamp, the program would run each time that mail is fetched.
     if let Err(error) = private_fs::write(&notified, b"") {
         log::warn!("on_sign_in_needed: did not run {program}: cannot write {}: {error}", notified.display());
         return;

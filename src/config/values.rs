@@ -157,7 +157,7 @@ impl Cloud {
         Server { host: host.to_owned(), port: SUBMISSION }
     }
 
-    /// Returns the cloud that has the authority's login host. A host that no cloud has counts as the global cloud.
+    /// Returns the cloud that has the authority's login host. An unknown host counts as the global cloud.
     pub(super) fn of(authority: &Authority) -> Self {
         Self::ALL.into_iter().find(|cloud| cloud.login_host() == authority.host()).unwrap_or_default()
     }

@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::Stored;
 
 impl Session {
-    /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration
-    /// files with the same profile meet here too.
+    /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. This also
+    /// detects two configuration files with the same profile.
     pub(super) fn ensure_confirmed_username(&self) -> Result<()> {
         let username = self.profile.username.as_deref();
         let Some(owner) = self.stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
@@ -41,7 +41,7 @@ impl Session {
             );
             return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
         }
-        // An id_token with a fault proves nothing, so that the record must name the account.
+        // An id_token with a fault proves nothing, so the record must name the account.
         tokens.access.account.as_ref().or(recorded).cloned().ok_or_else(|| {
             let message =
                 format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");

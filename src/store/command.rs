@@ -17,7 +17,7 @@ use crate::foreground::ForegroundTerminal;
 use crate::signals;
 use crate::timeout;
 
-/// How long a program may run that does not save on a terminal: long enough to touch a security key.
+/// How long a program may run, unless it saves on a terminal: long enough to touch a security key.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long filling a pipe may take.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -125,7 +125,7 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
         }
         "no file descriptor is left" => in_shell(home, "ulimit -n 7; exec"),
         "the keychain is locked" => with_keychain(home, login, |login| login.lock()),
-        "the keychain does not respond" => with_keychain(home, login, |login| login.stop_answering()),
+        "the keychain does not respond" => with_keychain(home, login, |login| login.stop_responding()),
         "the keychain has stopped" => with_keychain(home, login, Login::end_keyring),
         "stdout is closed (nobody wants the token)" => in_shell(home, "exec >&-; exec"),
         "stdout is full" => in_shell(home, "exec >/dev/full; exec"),
