@@ -150,7 +150,7 @@ fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
 fn keychain(session: &Session) -> CheckResult {
     match session.stores().probe_keychain() {
         None if matches!(session.profile().store, StoreChoice::Commands(_)) => {
-            CheckResult::Skipped("not used; the commands in `store` store the token".to_owned())
+            CheckResult::Skipped("not used; the programs in `store` store the token".to_owned())
         }
         None => {
             let file = session.stores().describe(Location::File);
@@ -204,7 +204,7 @@ fn clock(host: &str, date: Option<&str>) -> CheckResult {
 fn stored_token(session: &Session) -> CheckResult {
     match session.stores().load_first() {
         Ok(Some(stored)) => {
-            let location = stored.place;
+            let location = stored.description;
             let age = stored.record.map(|record| now().saturating_sub(record.issued) / DAY);
             CheckResult::Passed(match age {
                 Some(0) => format!("in {location}, issued today"),

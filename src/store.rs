@@ -63,7 +63,7 @@ pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
     pub(crate) location: Location,
     /// The store, as shown to the user.
-    pub(crate) place: String,
+    pub(crate) description: String,
     /// None for a token that another program stored, such as the Python tool.
     pub(crate) record: Option<Record>,
     /// The digest of the newest recorded token at the time of loading.

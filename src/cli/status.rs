@@ -61,8 +61,8 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
     };
     match load_stored(&Paths::from_environment()?, &profile, &config.store_choice(&profile)?) {
         Ok(None) => {}
-        Ok(Some(Stored { place, record, .. })) => {
-            status.store = Some(place);
+        Ok(Some(Stored { description, record, .. })) => {
+            status.store = Some(description);
             if let Some(record) = record {
                 let days = now().saturating_sub(record.last_used) / DAY;
                 status.issued = Some(record.issued);

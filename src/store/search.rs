@@ -88,7 +88,7 @@ impl Stores {
         log::info!("refresh token in {}: {}", store.describe(), if token.is_some() { "found" } else { "not found" });
         Ok(token.map(|token| {
             let record = self.records.of(location, &token);
-            Stored { token, location, place: store.describe(), record, newest }
+            Stored { token, location, description: store.describe(), record, newest }
         }))
     }
 
