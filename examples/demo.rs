@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example demo                  # the demo signs in for you
-//! cargo run --example demo -- --browser     # you sign in, in your browser
+//! cargo run --example demo -- --browser     # you sign in yourself, in a browser
 //! ```
 //!
 //! The three commands run in a temporary home folder, against the stand-in for Microsoft that the tests use.
@@ -99,7 +99,7 @@ impl Demo {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
         if by_hand {
-            say("   (Your browser warns of two certificates, the stand-in's and get-token's. Accept both.)");
+            say("   (Your browser warns about two certificates, the stand-in's and get-token's. Accept both.)");
         }
         for line in lines {
             let line = line?;

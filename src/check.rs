@@ -20,7 +20,7 @@ use crate::store::Location;
 use crate::unix_time::now;
 use mail_server::Login;
 
-/// How far the clock may be off before Microsoft rejects what depends on the time, in seconds.
+/// In seconds. The usual tolerance for clocks that differ.
 const CLOCK_TOLERANCE: u64 = 5 * 60;
 /// The longest token that msmtp can send. Its SMTP commands are limited to 4,094 characters (measured with msmtp 1.8.23):
 /// this many in base64, next to a long address.
@@ -151,7 +151,7 @@ fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
 fn keychain(session: &Session) -> CheckResult {
     match session.stores().probe_keychain() {
         None if matches!(session.profile().store, StoreChoice::Commands(_)) => {
-            CheckResult::Skipped("not used; the commands in `store` keep the token".to_owned())
+            CheckResult::Skipped("not used; the programs in `store` store the token".to_owned())
         }
         None => {
             let file = session.stores().describe(Location::File);
@@ -205,7 +205,7 @@ fn clock(host: &str, date: Option<&str>) -> CheckResult {
 fn stored_token(session: &Session) -> CheckResult {
     match session.stores().load_first() {
         Ok(Some(stored)) => {
-            let location = stored.place;
+            let location = stored.description;
             let age = stored.record.map(|record| now().saturating_sub(record.issued) / DAY);
             CheckResult::Passed(match age {
                 Some(0) => format!("in {location}, issued today"),

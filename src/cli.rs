@@ -93,13 +93,13 @@ fn main<Arguments: Parser, Done: Termination>(
     }
 }
 
-/// Forbids core dumps, and other programs of this user to read our memory (PR_SET_DUMPABLE(2const)).
+/// Disables core dumps, and prevents other programs of this user from reading our memory (PR_SET_DUMPABLE(2const)).
 fn forbid_memory_access() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-/// Returns the account as a person knows it. Microsoft does not always send its name.
+/// Returns the account name to show. Microsoft does not always send it.
 fn account_name(account: Option<&Account>) -> &str {
     account.map(|account| account.name.as_str()).filter(|name| !name.is_empty()).unwrap_or("an unknown account")
 }

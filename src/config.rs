@@ -115,8 +115,8 @@ impl Config {
             let folder = file.parent().unwrap_or(file).display();
             Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
                 "check that nobody else has changed the file, then make it writable only by you: `chmod go-w '{}' '{folder}'` \
-                 (`chown` if another user owns it); if its file system does not keep modes, vouch for it with \
-                 `export M365AUTH_TRUST_CONFIG='{}'`",
+                 (`chown` if another user owns it); if its file system does not support file modes and you \
+                 trust it, run `export M365AUTH_TRUST_CONFIG='{}'`",
                 file.display(),
                 file.display()
             ))
@@ -218,12 +218,12 @@ fn read_error(file: &Path, error: &io::Error) -> Error {
     let path = file.display();
     match error.kind() {
         io::ErrorKind::NotFound if file.is_symlink() => {
-            Error::new(ErrorKind::Configuration, format!("{path} is a link to a file that does not exist"))
+            Error::new(ErrorKind::Configuration, format!("{path} is a symbolic link to a file that does not exist"))
                 .hint(format!("check the target of the link: `ls -l '{path}'`"))
         }
         io::ErrorKind::NotFound => {
             Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))
-                .hint("run `get-token`, which creates one")
+                .hint("run `get-token` to create one")
         }
         io::ErrorKind::InvalidData => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
             .hint(format!("save {path} as UTF-8 in your editor")),

@@ -84,7 +84,7 @@ pub(crate) struct Tokens {
     pub(crate) access: Access,
     /// The new refresh token. `None` if the one that was sent remains valid.
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// The account that an id_token with a fault names.
+    /// The account in an id_token that is not valid.
     unverified_account: Option<Account>,
 }
 
@@ -138,7 +138,7 @@ impl<'a> Entra<'a> {
     /// Begins the authorization code flow with PKCE (RFC 7636), `state` and nonce.
     ///
     /// `redirect_uri` is the profile's, with the port of the callback. `extra_scopes` belong to other profiles: one
-    /// authorization request may ask for consent to several services (Microsoft: "authorization code flow"), so that
+    /// authorization request may ask for consent to several services (Microsoft: "authorization code flow"), so
     /// one sign-in serves them all.
     pub(crate) fn authorization_request(
         &self,
@@ -227,7 +227,7 @@ impl<'a> Entra<'a> {
         match response.status().as_u16() {
             200 => Ok(format!("{server} accepts the token")),
             // Reading /me needs the scope User.Read, which a calendar profile does not have.
-            403 => Ok(format!("{server} accepts the token, but its scopes do not include reading the account")),
+            403 => Ok(format!("{server} accepts the token, but its scopes do not allow reading the account")),
             status => Err(Error::new(ErrorKind::SignIn, format!("{server} rejected the token (HTTP status {status})"))
                 .hint(format!(
                     "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",
@@ -255,7 +255,7 @@ impl<'a> Entra<'a> {
         }
         let IdToken { account, fault } = match response.id_token() {
             Some(id_token) => id_token::parse(id_token, self.profile, nonce, answered_at),
-            None => IdToken { account: None, fault: Some("there is none".to_owned()) },
+            None => IdToken { account: None, fault: Some("it is missing".to_owned()) },
         };
         match &fault {
             // In a refresh, the tokens were issued for a secret of ours, so they are valid even if the id_token is not.

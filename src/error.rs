@@ -71,13 +71,13 @@ impl Error {
         self
     }
 
-    /// Puts what it means before what happened.
+    /// Puts the context before the message.
     pub(crate) fn with_context(mut self, context: &str) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
     }
 
-    /// Appends what else failed.
+    /// Appends the message of another failure.
     pub(crate) fn and(mut self, other: &Self) -> Self {
         self.message = format!("{}; {}", self.message, other.message);
         self

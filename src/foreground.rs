@@ -1,5 +1,4 @@
-//! The controlling terminal, while this process is in its foreground: where a program of the user's can ask for a
-//! passphrase.
+//! The controlling terminal, while this process is in the foreground. A store program can ask for a passphrase there.
 
 use std::fs::File;
 
@@ -21,7 +20,7 @@ impl ForegroundTerminal {
         Some(Self { terminal, modes })
     }
 
-    /// Restores the modes that a program left when it was interrupted at a passphrase, such as no echo.
+    /// Restores the modes, such as echo, that a program changed before it was interrupted at a passphrase prompt.
     pub(crate) fn restore(&self) {
         _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.modes);
     }

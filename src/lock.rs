@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_for_those_who_were_waiting() {
+    fn a_message_is_for_processes_that_were_waiting() {
         let holder = Lock::held(Some(tempfile::tempfile().expect("a file")), None);
         let before = nanoseconds();
         let waiting = |since| {

@@ -34,7 +34,7 @@ impl Paths {
             return Ok(Self { configuration: configuration.join(NAME), cache: cache.join(NAME) });
         }
         let base = BaseDirs::new().ok_or_else(|| {
-            Error::new(ErrorKind::Configuration, "no home folder is known for this user")
+            Error::new(ErrorKind::Configuration, "this user has no home folder")
                 .hint("set HOME to your home folder, or both XDG_CONFIG_HOME and XDG_CACHE_HOME")
         })?;
         // The Python tool's library `platformdirs` puts the author's name before the program's name on Windows.

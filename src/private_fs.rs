@@ -1,5 +1,5 @@
-//! Files that only their owner can read, folders that only their owner can write to, and how much an existing file is
-//! trusted.
+//! Files that only their owner can read, folders that only their owner can write to, and checks of whether an existing
+//! file can be trusted.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -19,8 +19,8 @@ const TEMPORARY_PREFIX: &str = ".m365auth-";
 /// A process that has not finished its file after this time was killed.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
-/// Returns whether something is at the path, be it a symbolic link without a target: a link to a disk that is not mounted
-/// is not a missing file.
+/// Returns whether something exists at the path, even a symbolic link without a target: a link to a disk that is not
+/// mounted does not count as a missing file.
 pub(crate) fn exists(path: &Path) -> bool {
     !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
@@ -73,7 +73,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The tilde cannot occur in a profile name, so that the files of the profiles `a` and `a-b` are told apart.
+/// The tilde cannot occur in a profile name, so the files of the profiles `a` and `a-b` can be told apart.
 fn temporary_prefix(path: &Path) -> String {
     format!("{TEMPORARY_PREFIX}{}~", path.file_name().unwrap_or_default().to_string_lossy())
 }
@@ -114,7 +114,7 @@ pub(crate) fn read_secret(path: &Path) -> io::Result<String> {
     restrict_mode(folder_of(path), 0o700)?;
     let path = resolve_link(path)?;
     if !fs::metadata(&path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file")); // opening a pipe would block for ever
+        return Err(io::Error::other("it is not a regular file")); // opening a pipe would block forever
     }
     restrict_mode(&path, 0o600)?;
     read_to_string(File::open(path)?)
@@ -138,7 +138,7 @@ pub(crate) fn read_own(path: &Path) -> io::Result<String> {
 }
 
 /// Opens a file of ours that is never a symbolic link, or creates it with mode 600. Fails if something else is in its
-/// place: in a folder that was writable by others it may be a trap.
+/// place, because another user may have put it there while the folder was writable.
 pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     {
@@ -217,13 +217,13 @@ fn restrict_mode(path: &Path, mode: u32) -> io::Result<()> {
     if fs::metadata(path)?.mode() & forbidden == 0 {
         log::warn!("other users could {access} {name} (mode {before:o}); its mode is now {mode:o}");
     } else if warn_once_of_modes(path) {
-        log::warn!("other users may {access} {name} (mode {before:o}): its file system does not keep file modes");
+        log::warn!("other users may {access} {name} (mode {before:o}): its file system does not support file modes");
     }
     Ok(())
 }
 
-/// Returns whether this is the first warning about a folder whose file system keeps no modes. A mail program would
-/// repeat it every few minutes.
+/// Returns whether this is the first warning about a folder whose file system does not support file modes. A mail
+/// program would repeat it every few minutes.
 #[cfg(unix)]
 fn warn_once_of_modes(path: &Path) -> bool {
     let folder = if path.is_dir() { path } else { folder_of(path) };
@@ -296,9 +296,9 @@ pub(crate) fn ensure_trusted(_: &File, _: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns whether the user vouches for this file with `M365AUTH_TRUST_CONFIG`: its file system keeps no modes, or a
-/// container maps its owner to the overflow user. Nothing is trusted by itself: a read-only mount may be writable
-/// elsewhere, and the overflow user stands for every user that is not mapped.
+/// Returns whether `M365AUTH_TRUST_CONFIG` names this file, because its file system does not support file modes, or a
+/// container maps its owner to the overflow user. Such a file is not trusted automatically: a read-only mount may be
+/// writable elsewhere, and the overflow user stands for every user that is not mapped.
 pub(crate) fn is_check_waived(path: &Path) -> bool {
     std::env::var_os("M365AUTH_TRUST_CONFIG").is_some_and(|trusted| trusted == path.as_os_str())
 }

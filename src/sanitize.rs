@@ -7,8 +7,8 @@ pub(crate) fn for_terminal(text: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns whether the terminal understands control sequences. One of the type "dumb" (terminfo(5)) or of no type would show
-/// them. The console of Windows has no type.
+/// Returns whether the terminal supports control sequences. A terminal with `TERM=dumb` (terminfo(5)) or without `TERM`
+/// would show them as text. The Windows console does not set `TERM`.
 pub(crate) fn has_control_sequences() -> bool {
     cfg!(windows) || std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
@@ -24,7 +24,7 @@ pub(crate) fn for_shell(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_.:/@+".contains(c) || (cfg!(windows) && c == '\\');
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),
-        // No shell of Windows knows the quote within quotes, and no path there contains a double quote.
+        // Windows shells do not support this escape, and a path on Windows cannot contain a double quote.
         false if cfg!(windows) => format!("\"{text}\""),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }

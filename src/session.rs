@@ -200,7 +200,7 @@ impl Session {
             let level = if self.patience.is_full() { log::Level::Warn } else { log::Level::Info };
             log::log!(level, "{failure}");
         }
-        // The refusal of one copy says more than a store that failed: Microsoft was asked.
+        // A refusal of one copy is more specific than a store that failed, because Microsoft was asked.
         search.found.ok_or_else(|| refusal.or(search.failure).unwrap_or_else(|| self.not_found()))
     }
 
@@ -217,10 +217,11 @@ impl Session {
         let account = self.account_of_refresh(stored, &tokens)?;
         let Tokens { mut access, refresh_token, .. } = tokens;
         access.account = Some(account);
-        // A sign-in does not wait for the lock for ever. The token that it stored must stay.
+        // A sign-in does not wait for the lock forever. The token that it stored must stay.
         if self.stores.was_replaced(stored) {
             log::warn!(
-                "another sign-in replaced the stored token meanwhile; this access token belongs to the previous sign-in"
+                "another sign-in replaced the stored token during the refresh; this access token belongs to the \
+                 previous sign-in"
             );
             return entra::ensure_well_formed(&access.token).map(|()| access);
         }
@@ -228,7 +229,7 @@ impl Session {
         match &refresh_token {
             Some(token) => match self.stores.save(token, record) {
                 Ok(saved) => self.warn_of_file(stored.location, &saved),
-                // The old token stays valid for a while (Microsoft: "Refresh tokens"), so that the next call works.
+                // The old token stays valid for a while (Microsoft: "Refresh tokens"), so the next call works.
                 Err(error) => log::warn!("could not store the new refresh token: {error}"),
             },
             None => {
@@ -237,7 +238,7 @@ impl Session {
             }
         }
         entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
-        self.forget_notification();
+        self.reset_notification();
         self.cache(&access, refresh_token.as_ref().unwrap_or(&stored.token));
         Ok(access)
     }
@@ -252,12 +253,12 @@ impl Session {
         entra.refresh(&stored.token, Flow::Refresh).inspect_err(|error| refused::leave(lock, request, error))
     }
 
-    /// After a success the next refusal is news again, however soon it comes.
-    fn forget_notification(&self) {
+    /// After a success, the next refusal runs `on_sign_in_needed` again, even within the hour.
+    fn reset_notification(&self) {
         _ = std::fs::remove_file(self.paths.notified(&self.profile.name));
     }
 
-    /// Says that a token went into a file, unless it was there before.
+    /// Warns that a token was stored in a file, unless it was in the file before.
     fn warn_of_file(&self, before: Location, saved: &Saved) {
         if saved.location != Location::File || before == Location::File {
             return;
@@ -266,8 +267,8 @@ impl Session {
         match &saved.keychain_failure {
             None => log::warn!("no keychain is available: the refresh token is now stored unencrypted in {place}"),
             Some(failure) => log::warn!(
-                "{failure}: the refresh token is stored unencrypted in {place}; it moves to the keychain at the first \
-                 refresh that finds it unlocked"
+                "{failure}: the refresh token is stored unencrypted in {place}; the next refresh that finds the keychain \
+                 unlocked moves it there"
             ),
         }
     }
@@ -293,13 +294,13 @@ impl Session {
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::new(
                 ErrorKind::Protocol,
-                format!("Microsoft issued no refresh token to client {}", self.profile.client_id.as_str()),
+                format!("Microsoft did not issue a refresh token to client {}", self.profile.client_id.as_str()),
             )
             .hint("ask an administrator whether this app may use the permission offline_access")
         })?;
         entra::ensure_well_formed(&access.token)?;
         // A refresh that is running has the old token and must not save it over the new one. But a sign-in is not discarded
-        // because another process holds the lock for ever.
+        // because another process holds the lock forever.
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
         let record = Record::for_new_token(&self.profile, &access);
@@ -307,7 +308,7 @@ impl Session {
         if saved.keychain_failure.is_some() {
             self.warn_of_file(Location::Keychain, &saved);
         }
-        self.forget_notification();
+        self.reset_notification();
         self.stores.forget_claims();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
         self.cache(&access, &refresh_token);

@@ -8,7 +8,7 @@ use zbus::connection::Builder;
 
 use crate::sanitize::for_terminal;
 
-/// Connects to the first address that answers.
+/// Connects to the first address that responds.
 ///
 /// # Errors
 ///
@@ -26,8 +26,8 @@ pub(crate) async fn connect() -> Result<Connection, String> {
         }
     }
     Err(match failures.is_empty() {
-        true => "no D-Bus session bus is known".to_owned(),
-        false => format!("no D-Bus session bus answers ({})", failures.join("; ")),
+        true => "no D-Bus session bus was found".to_owned(),
+        false => format!("no D-Bus session bus responds ({})", failures.join("; ")),
     })
 }
 
@@ -43,7 +43,7 @@ fn addresses() -> Vec<String> {
     let variable = std::env::var("DBUS_SESSION_BUS_ADDRESS").unwrap_or_default();
     let mut addresses: Vec<String> =
         variable.split(';').map(str::trim).filter(|address| !address.is_empty()).map(str::to_owned).collect();
-    // Where XDG_RUNTIME_DIR is set it names the session; the socket of another session must not be used instead.
+    // If XDG_RUNTIME_DIR is set, it names the session; the socket of another session must not be used instead.
     let folder = match std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()) {
         Some(folder) => folder.into(),
         None => Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string()),
@@ -60,7 +60,7 @@ fn addresses() -> Vec<String> {
     addresses
 }
 
-/// Another user's socket could serve any answer.
+/// Another user's socket could return anything.
 fn is_our_socket(path: &Path) -> bool {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
     let is_ours = |metadata: std::fs::Metadata| {

@@ -34,7 +34,7 @@ pub(crate) struct SignIn<'a> {
     pub(crate) sessions: &'a [Session],
     /// Explains something to the user and asks a yes-or-no question. Without a terminal the answer is no.
     pub(crate) confirm: &'a dyn Fn(&str, &str) -> bool,
-    /// Asks whether a failed save is tried again. Without a terminal the answer is no.
+    /// Asks whether to try a failed save again. Without a terminal the answer is no.
     pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
 
@@ -97,7 +97,7 @@ impl SignIn<'_> {
             let mut tokens = session.entra().refresh(&refresh_token, Flow::AdditionalProfile)?;
             tokens.refresh_token.get_or_insert_with(|| refresh_token.clone());
             if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
-                return Err(Error::new(ErrorKind::Protocol, "Microsoft answered with the token of another account")
+                return Err(Error::new(ErrorKind::Protocol, "Microsoft returned the token of another account")
                     .hint("nothing was stored; run the same command again"));
             }
             tokens.access.account.get_or_insert_with(|| account.clone());
@@ -108,9 +108,9 @@ impl SignIn<'_> {
         Ok(SignInOutcome { first, others })
     }
 
-    /// Fails unless the account is the one that each profile belongs to, or the user confirms it: a browser that is signed
-    /// in to another account is a common accident, and another user of this machine can complete a sign-in of ours with
-    /// an account of theirs.
+    /// Fails unless the account is the one that each profile belongs to, or the user confirms it: the browser is often
+    /// signed in to another account, and another user of this machine can complete a sign-in of ours with an account of
+    /// theirs.
     fn ensure_same_account(&self, account: &Account) -> Result<()> {
         for session in self.sessions {
             let Some(mismatch) = Mismatch::of(session, account) else { continue };

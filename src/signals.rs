@@ -43,8 +43,8 @@ pub(crate) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
-/// Turns a write beyond the file size limit (`ulimit -f`) into an error, instead of the end of the process. A handler that
-/// does nothing: an ignored signal would be inherited by child processes.
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error that does not end the process. Installs a handler
+/// that does nothing, because child processes would inherit an ignored signal.
 pub(crate) fn survive_file_size_limit() {
     #[cfg(unix)]
     if ENABLED.load(Ordering::SeqCst) {
@@ -107,7 +107,7 @@ impl Drop for SignalGuard {
     }
 }
 
-/// Forgets a deferred Ctrl-C or Ctrl-\\. Other signals stay pending.
+/// Discards a deferred Ctrl-C or Ctrl-\\. Other signals stay pending.
 #[cfg(unix)]
 pub(crate) fn discard_keyboard_interrupt() {
     let Some(state) = STATE.get() else { return };

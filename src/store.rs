@@ -68,7 +68,7 @@ pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
     pub(crate) location: Location,
     /// The store, as shown to the user.
-    pub(crate) place: String,
+    pub(crate) description: String,
     /// None for a token that another program stored, such as the Python tool.
     pub(crate) record: Option<Record>,
     /// The digest of the newest recorded token at the time of loading.
@@ -166,7 +166,8 @@ impl Stores {
         is_wanted.then_some(probed)
     }
 
-    /// Fails if only the keychain is allowed and it cannot store a token. A malformed entry is no obstacle: it is replaced.
+    /// Fails if only the keychain is allowed and it cannot store a token. A malformed entry does not matter, because it is
+    /// replaced.
     pub(crate) fn ensure_keychain_accepts(&self) -> Result<()> {
         if self.choice != StoreChoice::Keychain {
             return Ok(());
@@ -245,7 +246,7 @@ impl Stores {
     }
 }
 
-/// A store contains something that is not a token.
+/// The error for a store that contains something other than a token.
 pub(crate) struct MalformedToken;
 
 /// Returns the token in a store's text, without surrounding white space, or None if the text is blank.

@@ -61,7 +61,7 @@ fn get_refresh_token(py: Python<'_>, profile: &str) -> PyResult<String> {
     wait_for(py, move || Ok(m365auth::get_refresh_token(&profile)?.into_secret()))
 }
 
-/// Runs the work in its own thread, so that other Python threads run meanwhile and Ctrl-C interrupts the call.
+/// Runs the work in its own thread, so other Python threads keep running, and Ctrl-C interrupts the call.
 fn wait_for<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send + 'static) -> PyResult<T> {
     let (sender, receiver) = mpsc::channel();
     py.detach(move || {

@@ -46,7 +46,7 @@ def test_any_other_failure_is_an_error(home, standin):
     assert type(raised.value) is m365auth.Error
 
 
-def test_an_error_is_a_value_error_as_in_the_original(home):
+def test_an_error_is_a_value_error_as_in_the_python_tool(home):
     with pytest.raises(ValueError):
         m365auth.get_access_token()
     with pytest.raises(TypeError):

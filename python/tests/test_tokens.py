@@ -14,8 +14,8 @@ import m365auth
 import pytest
 from conftest import ADA, ROOT, eventually, output
 
-# The example in the README of the Python original, with the import that it leaves out.
-ORIGINAL_EXAMPLE = """\
+# The example in the README of the Python tool, with the import that it leaves out.
+PYTHON_TOOL_EXAMPLE = """\
 import requests
 from m365auth import get_access_token
 
@@ -40,8 +40,8 @@ def test_a_sign_in_in_a_new_home_gives_a_token(home, standin):
     assert standin.is_valid(access_token=token)
 
 
-def test_a_script_for_the_original_runs_unchanged(home, standin):
-    assert calendar_owner(ORIGINAL_EXAMPLE, home, standin) == ADA
+def test_a_script_for_the_python_tool_runs_unchanged(home, standin):
+    assert calendar_owner(PYTHON_TOOL_EXAMPLE, home, standin) == ADA
 
 
 def test_the_readmes_example_runs(home, standin):

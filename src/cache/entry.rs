@@ -10,7 +10,7 @@ const VERSION: u8 = 3;
 /// A JWT has three parts (RFC 7519), an encrypted one five (RFC 7516).
 const MAX_PARTS: usize = 5;
 
-/// What is kept of an access token. Its account and scopes are in the record of the refresh token.
+/// A cached access token. The record of the refresh token contains its account and scopes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// The digest of the configuration that the token was issued for.
@@ -60,8 +60,8 @@ fn split_time(bytes: &[u8]) -> Option<(u64, &[u8])> {
     bytes.split_first_chunk().map(|(time, rest)| (u64::from_be_bytes(*time), rest))
 }
 
-/// Decodes the base64url of a JWT's parts, which saves a quarter. The token is not parsed, and anything that would not
-/// come back identical is kept as it is.
+/// Decodes the base64url of a JWT's parts, which saves a quarter. The token is not parsed. A token that
+/// would not unpack to the same text is stored unchanged.
 fn pack(token: &str) -> Vec<u8> {
     let parts: Option<Vec<Vec<u8>>> = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok()).collect();
     let is_small = |part: &Vec<u8>| u16::try_from(part.len()).is_ok();

@@ -14,9 +14,9 @@ pub(super) fn get(name: &str) -> Option<Vec<u8>> {
 /// Caches the entry for this many seconds.
 ///
 /// A key that is added directly to the user keyring has no timeout at first, and a login whose session keyring does not
-/// contain the user keyring (SSH and cron can be such) cannot set one: the key would stay for ever. So the key is added
-/// to the process keyring, gets its timeout and its permissions there, and is then linked to the user keyring, where it
-/// replaces an older one.
+/// contain the user keyring (as with SSH and cron) cannot set one, so the key would stay forever. Therefore the key is
+/// added to the process keyring, gets its timeout and its permissions there, and is then linked to the user keyring,
+/// where it replaces an older one.
 pub(super) fn insert(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'static str> {
     let insert = || {
         let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;

@@ -189,7 +189,7 @@ fn unreachable(server: &Server, error: &std::io::Error) -> Error {
     // A read or write that runs into its time limit fails with WouldBlock on Unix (socket(7), SO_RCVTIMEO).
     let timed_out = matches!(error.kind(), std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock);
     let message = match timed_out {
-        true => format!("{server} does not answer within {} seconds", MAIL_SERVER_TIMEOUT.as_secs()),
+        true => format!("{server} did not respond within {} seconds", MAIL_SERVER_TIMEOUT.as_secs()),
         false => format!("{server} cannot be reached: {}", for_terminal(&error.to_string())),
     };
     let port = if server.port == SUBMISSION { " (some networks block port 587)" } else { "" };

@@ -4,8 +4,8 @@ use super::stderr::print_error;
 use crate::config::ProfileName;
 use crate::error::{Error, Result};
 
-/// Returns the values of all profiles, or an error if a profile failed. If several failed, prints all errors but the last, and
-/// returns that with the exit code of the first. Each error names its profile.
+/// Returns the values of all profiles, or an error if a profile failed. If several failed, prints all errors except the
+/// last, and returns the last one with the exit code of the first. Each error names its profile.
 pub(super) fn collect<'a, T>(results: impl Iterator<Item = (&'a ProfileName, Result<T>)>) -> Result<Vec<T>> {
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for (profile, result) in results {

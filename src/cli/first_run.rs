@@ -56,7 +56,7 @@ pub(super) fn run(file: &Path) -> Result<()> {
     let not_copied = python.unusable_names().join(", ");
     if !not_copied.is_empty() {
         print(&format!(
-            "These profiles of config.py were not copied, because their names contain characters that are not allowed: {not_copied}\n"
+            "These profiles of config.py were not copied, because their names are not valid: {not_copied}\n"
         ));
     }
     if !python.client_id.is_empty() {
@@ -97,7 +97,7 @@ fn prompt_for_answers(python: &PythonConfig) -> Option<Answers> {
     }
     if !python.redirect_uri.is_empty() {
         print(
-            "\nThe redirect URI is the address to which the browser returns after the sign-in. It must be registered for the app.",
+            "\nThe redirect URI is the URL to which Microsoft redirects the browser after the sign-in. It must be registered for the app.",
         );
         answers.redirect_uri =
             prompt_until_valid("Redirect URI", &python.redirect_uri, |uri| redirect_uri(uri).map(drop))?;

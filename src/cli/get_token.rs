@@ -130,7 +130,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         return each::collect(profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)))).map(done);
     }
     let sessions = sessions(&config, profiles)?;
-    // Before the person signs in: a token that cannot be stored would be lost.
+    // Checked before the sign-in, because a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
     let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
@@ -191,7 +191,7 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
         return by_paste(PasteSignIn::begin(sign_in)?, timeout);
     }
     let waiting = match BrowserSignIn::begin(sign_in) {
-        // Without descriptors or threads for a listener, the address can still be pasted.
+        // Without descriptors or threads for a listener, the redirect URL can still be pasted.
         Err(error) if error.kind() == ErrorKind::TryLater && io::stdin().is_terminal() => {
             let Ok(waiting) = PasteSignIn::begin(sign_in) else { return Err(error) };
             log::warn!("{error}");
@@ -269,7 +269,7 @@ fn location(signed_in: &SignedIn) -> String {
     format!("{}{note}", signed_in.location)
 }
 
-/// Asks whether a failed save is tried again: the token is in the memory of this process alone.
+/// Asks whether to try a failed save again. Only this process has the token.
 fn retry_save(error: &Error) -> bool {
     confirm_by_default(&Text::failure(Label::Warning, "the refresh token is not stored yet: ", error), "Try again?")
 }

@@ -1,4 +1,4 @@
-//! `--help`, `--version` and wrong arguments, in clap's words.
+//! `--help`, `--version` and wrong arguments, as clap renders them.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use super::text;
 /// The longest line, as with clap's feature `wrap_help`, which would make each command 5 KiB larger.
 const MAX_WIDTH: usize = 100;
 
-/// Prints help and version on stdout, and what is wrong with the arguments on stderr.
+/// Prints help and version on stdout, and an error in the arguments on stderr.
 pub(super) fn print(answer: &clap::Error) {
     // Also in a pipe, because a pager has the width of the same terminal.
     let width = textwrap::termwidth().min(MAX_WIDTH);

@@ -1,5 +1,5 @@
-//! Reads the Python original's `config.py` without running it: the strings that are assigned at its top level, and the
-//! profiles in the form that the original's own generator writes.
+//! Reads the Python tool's `config.py` without running it: the strings that are assigned at its top level, and the
+//! profiles in the form that the tool itself writes.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(crate) struct PythonConfig {
     pub(crate) profiles: Vec<(String, Vec<String>)>,
 }
 
-/// The placeholder for a client ID in early configurations of the original.
+/// The placeholder for a client ID in early configurations of the Python tool.
 const PLACEHOLDER: &str = "YOUR_CLIENT_ID_HERE";
 
 /// A token of Python: a string, a name, an operator or a line end.
@@ -187,7 +187,7 @@ fn quoted(text: &str, quote: char) -> (String, &str) {
 mod tests {
     use super::*;
 
-    /// As written by the original's first run.
+    /// As written by the first run of the Python tool.
     const GENERATED: &str = r#"# M365 OAuth2 Configuration
 # Azure AD app registration client ID
 ClientId = "9e5f94bc-e8a4-4e73-b8be-63364c29d753"
@@ -211,7 +211,7 @@ Profiles = {
 Scopes = Profiles['mail']['scopes']
 "#;
 
-    /// As the example that the original shipped, edited by a user.
+    /// The example configuration of the Python tool, edited by a user.
     const COPIED: &str = r#"
 ClientId = '9e5f94bc-e8a4-4e73-b8be-63364c29d753' # Thunderbird's
 ClientSecret = "it's"
@@ -227,7 +227,7 @@ Profiles = { "mail": {"scopes": ["https://outlook.office.com/IMAP.AccessAsUser.A
 "#;
 
     #[test]
-    fn the_file_of_the_originals_first_run_is_read() {
+    fn the_file_of_the_python_tools_first_run_is_read() {
         let config = PythonConfig::parse(GENERATED);
         assert_eq!(config.client_id, "9e5f94bc-e8a4-4e73-b8be-63364c29d753");
         assert_eq!((&*config.client_secret, &*config.authority, &*config.redirect_uri), ("", "", ""));

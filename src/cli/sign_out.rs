@@ -5,7 +5,7 @@ use crate::config::{Config, ProfileName};
 use crate::error::Result;
 use crate::session;
 
-/// Removes the token from every place, and fails if one of them could not be emptied.
+/// Removes the token from every store, and fails if a store could not be emptied.
 pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
     let removed = session::sign_out(name, &config.store_choice(name)?)?;
     if !removed.from.is_empty() {

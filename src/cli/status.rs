@@ -145,9 +145,9 @@ impl State {
 }
 
 impl Status<'_> {
-    fn set_token(&mut self, Stored { place, record, .. }: Stored) {
+    fn set_token(&mut self, Stored { description, record, .. }: Stored) {
         self.state = State::Ok;
-        self.store = Some(place);
+        self.store = Some(description);
         if let Some(record) = record {
             let days = now().saturating_sub(record.last_used) / DAY;
             self.issued = Some(record.issued);

@@ -1,4 +1,4 @@
-//! stdout carries the token and one newline, or nothing. `--status` and `--generate` print their answer there.
+//! stdout carries the token and one newline, or nothing. `--status` and `--generate` print their output there.
 
 use std::io::{self, Write};
 
@@ -34,7 +34,7 @@ impl Stdout {
         Ok(Self::default())
     }
 
-    /// Prints a token, or an answer for a program, and a newline. A broken pipe is not an error.
+    /// Prints a token, or other output for a program, and a newline. A broken pipe is not an error.
     pub(super) fn print(self, text: &str) -> Result<()> {
         let text = format!("{text}\n");
         match self {
@@ -44,7 +44,7 @@ impl Stdout {
         }
     }
 
-    /// Prints an answer for a person.
+    /// Prints output for a person.
     pub(super) fn print_text(self, text: &Text) -> Result<()> {
         match self {
             Self::Inherited(stdout) => write_text(stdout, text),

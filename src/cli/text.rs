@@ -91,7 +91,7 @@ impl Text {
 
     /// Returns the text as this stream shows it, each line with its line end, and whether the stream shows colors.
     pub(super) fn rendered_for<Stream: RawStream>(&self, stream: &Stream) -> (String, ColorChoice) {
-        // Honors NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM, except that a terminal of no type has colors.
+        // The choice honors NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM, but allows colors if TERM is not set.
         let choice = match AutoStream::choice(stream) {
             _ if stream.is_terminal() && !has_control_sequences() => ColorChoice::Never,
             choice => choice,
@@ -110,7 +110,7 @@ impl Line {
         let label = self.label.map_or("", Label::text);
         let separator = if label.is_empty() { "" } else { " " };
         let plain = format!("{label}{separator}{}", self.text);
-        // Not in a mail program's log, where a line is easier to search.
+        // Only for a terminal: in a mail program's log, a whole line is easier to search.
         let mut line = match width {
             Some(width) => {
                 let indent = self.indent.len() + if label.is_empty() { 0 } else { 2 };
@@ -126,7 +126,7 @@ impl Line {
     }
 }
 
-/// Wraps a line at words and indents what follows its first line. URLs and commands between backticks stay whole: half of
+/// Wraps a line at words and indents all lines except the first. URLs and commands between backticks stay whole: half of
 /// a command may be another command.
 pub(crate) fn wrap(line: &str, width: usize, indent: usize) -> String {
     const KEPT: &str = "\u{a0}";
@@ -192,6 +192,6 @@ mod tests {
     fn a_value_cannot_color_the_terminal() {
         let text = Text::with_label(Label::Error, "a \u{1b}[32mgreen\u{7} value");
         assert_eq!(text.rendered(None, false), "error: a  [32mgreen  value\n");
-        assert_eq!(wrap("one ` is no command, and wraps", 20, 0), "one ` is no command,\nand wraps");
+        assert_eq!(wrap("one ` does not start a command", 20, 0), "one ` does not start\na command");
     }
 }

@@ -48,7 +48,7 @@ pub(super) static KEYS: [Key<Table>; 17] = [
     }),
     Key::new(
         "store",
-        r#""auto", "keychain" or "file", or a table with the commands load and save"#,
+        r#""auto", "keychain" or "file", or a table with the programs load and save"#,
         r#""auto""#,
         |table, entry| StoreChoice::read(entry).map(|store| table.store = Some(store)),
     ),

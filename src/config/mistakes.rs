@@ -169,7 +169,7 @@ fn an_unknown_profile_gets_the_one_that_was_meant_or_the_list() {
 }
 
 #[test]
-fn text_that_is_not_toml_is_explained_in_plain_words() {
+fn text_that_is_not_toml_is_explained_in_plain_english() {
     for (lines, message, hint) in [
         ("username = ada@example.com", "2: username = ada@example.com is not valid", "write username = \"ada@"),
         ("username = “ada@example.com”", "2: username = “ada@", "config.toml, write username = \"ada@example.com\""),
@@ -198,7 +198,7 @@ fn text_that_is_not_toml_is_explained_in_plain_words() {
 }
 
 #[test]
-fn no_word_of_the_parser_is_shown() {
+fn terms_of_the_parser_are_not_shown() {
     for lines in ["tenant", "tenant = [", "tenant = {", "= 1", "a = 0x", "a = '\u{1}'", "[a", "a.b = 1\na = 2", "é = 1"]
     {
         let error = error_in(lines);

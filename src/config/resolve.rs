@@ -13,7 +13,7 @@ use super::table::Table;
 use super::values::{Authority, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, client_id, redirect_uri};
 use super::{ALWAYS_REQUESTED, Profile, built_in_scopes};
 
-/// The default of `redirect_uri`: the URI that the Python original registered.
+/// The default of `redirect_uri`: the URI that the Python tool registered.
 const REDIRECT_URI: &str = "https://localhost:7598/";
 /// The default of `network_timeout`, in seconds.
 const NETWORK_TIMEOUT: u64 = 30;

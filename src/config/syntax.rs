@@ -1,4 +1,4 @@
-//! Explains text that is not TOML, in plain words instead of the parser's.
+//! Explains text that is not TOML, in plain English instead of the parser's terms.
 
 use std::ops::Range;
 

@@ -29,8 +29,9 @@ impl FromStr for ProfileName {
         let allowed = |c: char| c.is_alphanumeric() || "-_.@+ ".contains(c);
         if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
             let message = format!("\"{}\" is not a valid profile name", for_terminal(name));
-            return Err(Error::new(ErrorKind::Configuration, message)
-                .hint("use letters, digits, spaces and - _ . @ + in a profile name, and no dot at its start"));
+            return Err(Error::new(ErrorKind::Configuration, message).hint(
+                "use only letters, digits, spaces and - _ . @ + in a profile name, and do not start it with a dot",
+            ));
         }
         if name.len() > MAX_NAME_LENGTH {
             let message = format!("a profile name of {} bytes is too long: the limit is {MAX_NAME_LENGTH}", name.len());
@@ -156,7 +157,7 @@ impl Cloud {
         Server { host: host.to_owned(), port: SUBMISSION }
     }
 
-    /// Returns the cloud that has the authority's login host. A host that no cloud has counts as the global cloud.
+    /// Returns the cloud that has the authority's login host. An unknown host counts as the global cloud.
     pub(super) fn of(authority: &Authority) -> Self {
         Self::ALL.into_iter().find(|cloud| cloud.login_host() == authority.host()).unwrap_or_default()
     }

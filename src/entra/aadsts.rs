@@ -1,4 +1,4 @@
-//! The AADSTS codes that users of mail and calendar programs meet: the cause and the next step of each, in the order of
+//! The AADSTS codes that users of mail and calendar programs encounter: the cause and the next step of each, in the order of
 //! the next steps.
 //!
 //! Microsoft may change the codes and asks programs not to depend on them ("Microsoft Entra authentication and

@@ -48,7 +48,7 @@ impl DeviceCode {
 
 impl Entra<'_> {
     /// Requests a device code for the scopes of this profile only. The token request of the device flow has no `scope`
-    /// (RFC 8628, 3.4), so that Microsoft refuses it for a code with scopes of several services (AADSTS28000;
+    /// (RFC 8628, 3.4), so Microsoft refuses it for a code with scopes of several services (AADSTS28000;
     /// MicrosoftDocs/azure-docs#42565).
     pub(crate) fn device_code(&self) -> Result<DeviceCode> {
         let mut request = self.client.exchange_device_code().add_scopes(self.profile.scopes.iter().cloned());

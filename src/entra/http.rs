@@ -22,7 +22,7 @@ use crate::sanitize::for_terminal;
 use crate::unix_time::now;
 use crate::{runtime, signals};
 
-/// In bytes. A token response has about 6 KB, so that a larger one did not come from Microsoft.
+/// In bytes. A token response has about 6 KB, so a larger one did not come from Microsoft.
 const MAX_RESPONSE_SIZE: usize = 1024 * 1024;
 
 /// The status of most error responses.
@@ -71,7 +71,7 @@ impl<'a> HttpClient<'a> {
                 }
             }
         })?;
-        // The error of the last attempt says more than that the time is up.
+        // The error of the last attempt is more specific than a timeout.
         result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&destination))))
     }
 

@@ -1,5 +1,5 @@
-//! The account that signed in, from the id_token. It comes from the token endpoint over TLS, so that its signature need not
-//! be verified (OpenID Connect Core 1.0, 3.1.3.7, item 6). Nonce, audience, issuer, tenant and expiry are verified.
+//! The account that signed in, from the id_token. It comes from the token endpoint over TLS, so its signature need not be
+//! verified (OpenID Connect Core 1.0, 3.1.3.7, item 6). Nonce, audience, issuer, tenant and expiry are verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_id_token_names_no_account() {
+    fn a_malformed_id_token_does_not_name_an_account() {
         let without_oid = format!("e30.{}.", URL_SAFE_NO_PAD.encode(with("oid", "").to_string()));
         for text in ["", ".", "a.b.c", "a.e30.c", "a.\u{fffd}.c", &without_oid] {
             let id_token = parse(text, &profile(""), None, NOW);

@@ -72,7 +72,7 @@ async fn proxy_failure(host: &str, proxy: &Proxy, error: &reqwest::Error) -> Opt
     if has("failed to create underlying connection") {
         let cause = root_cause(error);
         let cause = if cause.starts_with("SOCKS") { String::new() } else { format!(": {cause}") };
-        let hint = format!("check that {variable} is right and that the proxy is running, then try again");
+        let hint = format!("check that {variable} is correct and that the proxy is running, then try again");
         return Some(temporary(format!("the proxy {server} cannot be reached{cause}"), hint));
     }
     let wants_authentication = has("proxy authorization required");
@@ -85,8 +85,8 @@ async fn proxy_failure(host: &str, proxy: &Proxy, error: &reqwest::Error) -> Opt
         });
     }
     let cause = root_cause(error);
-    let hint = format!("check that {variable} is right, then try again");
-    Some(temporary(format!("the proxy {server} does not connect to {host}: {cause}"), hint))
+    let hint = format!("check that {variable} is correct, then try again");
+    Some(temporary(format!("the proxy {server} did not connect to {host}: {cause}"), hint))
 }
 
 /// The proxy requires a user name and a password, or an authentication scheme that is not supported.

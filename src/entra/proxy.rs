@@ -1,4 +1,4 @@
-//! The proxy that the environment names. reqwest ignores a variable that it cannot parse, and whatever follows the host
+//! The proxy that the environment names. reqwest ignores a variable that it cannot parse, and anything after the host
 //! in it, such as the rest of a password after `#`. So the variables are parsed and checked here.
 
 pub(super) mod connect;

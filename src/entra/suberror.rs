@@ -1,5 +1,5 @@
-//! What `suberror` and `error` say where the AADSTS code says too little: cause and next step, with the placeholders of
-//! [`super::aadsts`]. `docs/troubleshooting.md` repeats the table; a test compares the two.
+//! Cause and next step by `suberror` or `error`, for a response whose AADSTS code is missing or too general, with the
+//! placeholders of [`super::aadsts`]. `docs/troubleshooting.md` repeats the table; a test compares the two.
 //!
 //! The values of `suberror` are those of MSAL ("Handle errors and exceptions in MSAL.NET", and the sources of MSAL for
 //! Python and Android).

@@ -21,7 +21,7 @@ use crate::private_fs;
 pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let unusable = |error: rustls::Error| {
-        Error::new(ErrorKind::Configuration, format!("TLS cannot start: {error}")).hint(
+        Error::new(ErrorKind::Configuration, format!("cannot set up TLS: {error}")).hint(
             "check that the system's certificate authorities are installed, and that SSL_CERT_FILE and SSL_CERT_DIR \
                  exist if they are set",
         )
@@ -74,14 +74,17 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
         };
         let opened = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
         private_fs::ensure_trusted(&opened, file).map_err(|why| {
-            Error::new(ErrorKind::Configuration, format!("{} is not used: {why}", file.display()))
-                .hint(format!("check its content, then run `chmod go-w '{}'` (and `chown`)", file.display()))
+            Error::new(
+                ErrorKind::Configuration,
+                format!("the certificate authorities in {} are rejected: {why}", file.display()),
+            )
+            .hint(format!("check its content, then run `chmod go-w '{}'` (and `chown`)", file.display()))
         })?;
         for certificate in CertificateDer::pem_reader_iter(opened) {
             roots.push(certificate.map_err(|error| unreadable(&error))?);
         }
         if roots.is_empty() {
-            return Err(unreadable(&"it contains no certificate"));
+            return Err(unreadable(&"it does not contain a certificate"));
         }
     }
     Ok(roots)

@@ -12,8 +12,8 @@ pub(super) fn mismatch(stored: &Stored, profile: &Profile, stores: &Stores) -> O
     ensure_confirmed_username(profile, stores).and_then(|()| ensure_same_origin(stored, profile)).err()
 }
 
-/// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. Two configuration files
-/// with the same profile meet here too.
+/// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. This also detects
+/// two configuration files with the same profile.
 pub(super) fn ensure_confirmed_username(profile: &Profile, stores: &Stores) -> Result<()> {
     let username = profile.username.as_deref();
     let Some(owner) = stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
@@ -48,7 +48,7 @@ impl Session {
     pub(super) fn account_of_refresh(&self, stored: &Stored, tokens: &Tokens) -> Result<Account> {
         let name = &self.profile.name;
         let hint =
-            format!("run `get-token --profile {name:#}` and choose the account that this profile shall belong to");
+            format!("run `get-token --profile {name:#}` and choose the account that this profile should belong to");
         let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
         let named = tokens.named_account().or(recorded);
         if let Some((account, owner)) =
@@ -60,7 +60,7 @@ impl Session {
             );
             return Err(Error::new(ErrorKind::SignIn, message).hint(hint));
         }
-        // An id_token with a fault proves nothing, so that the record must name the account.
+        // An id_token with a fault proves nothing, so the record must name the account.
         tokens.access.account.as_ref().or(recorded).cloned().ok_or_else(|| {
             let message =
                 format!("Microsoft did not say which account the stored token of the profile \"{name}\" belongs to");

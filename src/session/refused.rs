@@ -1,4 +1,4 @@
-//! A refusal of the stored token holds for the processes that wait for the lock, too: mail programs often start dozens of
+//! A refusal of the stored token also applies to the processes that wait for the lock: mail programs often start dozens of
 //! them at once. A process that begins to wait later asks Microsoft again.
 
 use oauth2::RefreshToken;

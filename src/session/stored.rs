@@ -18,6 +18,7 @@ use crate::unix_time::now;
 const WARN_AFTER: Duration = Duration::from_secs(75 * DAY);
 /// How long a sign-out waits for a running refresh.
 const SIGN_OUT: Duration = Duration::from_secs(60);
+
 /// Removes a profile's token from every store.
 pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Removed> {
     let paths = Paths::from_environment()?;

@@ -1,8 +1,8 @@
 //! The sign-in with a browser on any machine: the user pastes the redirect URL, which no listener receives.
 //!
 //! Over SSH, this is the default flow. In the sign-in with a browser, stdin is read while the listener runs. A redirect URL
-//! can be longer than the lines of a terminal in canonical mode (1,024 bytes on macOS, 4,096 on Linux), so that mode is
-//! turned off.
+//! can be longer than the lines of a terminal in canonical mode (1,024 bytes on macOS, 4,096 on Linux), so canonical
+//! mode is turned off.
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_surrounds_a_url_is_ignored() {
+    fn text_around_a_url_is_ignored() {
         const URL: &str = "https://localhost:7598/?code=abc&state=xyz";
         for text in [
             format!("'{URL}'"),

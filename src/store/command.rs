@@ -18,7 +18,7 @@ use crate::patience::Patience;
 use crate::signals;
 use crate::timeout;
 
-/// How long a program may run that does not save on a terminal: long enough to touch a security key.
+/// How long a program may run, unless it saves on a terminal: long enough to touch a security key.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long filling a pipe may take.
 const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ impl CommandStore {
             }
             Task::Save(token) => {
                 prepared.stdin(
-                    filled_pipe(token).map_err(|error| failed(format!("could not be given the token: {error}")))?,
+                    filled_pipe(token).map_err(|error| failed(format!("could not receive the token: {error}")))?,
                 );
                 // Without a terminal, a signal to the caller's group must not end a program while it saves the only valid
                 // token. On a terminal the program may ask for a passphrase, and Ctrl-C is meant for it.

@@ -1,4 +1,4 @@
-//! The system's keychain. Entries have the names that the Python tool uses, so that both tools read and replace the same
+//! The system's keychain. Entries have the names that the Python tool uses, so both tools read and replace the same
 //! entry. Each system has its own `imp` with the same interface.
 
 #[cfg(any(windows, test))]
@@ -249,23 +249,23 @@ impl KeychainError {
 mod tests {
     use super::decode;
 
-    /// Under wine and on a runner too. It writes into the keychain of the user who runs it, and removes that again.
+    /// Also runs under Wine and on CI runners. Writes to the keychain of the user who runs it, and removes the entry.
     #[test]
     #[cfg(any(windows, target_os = "macos"))]
-    #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-    #[ignore = "the keychain of this person: cargo test --lib keychain -- --ignored"]
-    fn the_systems_keychain_keeps_overwrites_and_forgets_a_token_of_any_length() {
+    #[allow(clippy::unwrap_used, reason = "a panic fails the test")]
+    #[ignore = "uses your keychain: cargo test --lib keychain -- --ignored"]
+    fn the_systems_keychain_stores_overwrites_and_deletes_a_token_of_any_length() {
         use super::{Keychain, Patience, RefreshToken, TokenStore as _};
         let keychain = Keychain::new(&format!("test-{}", std::process::id()).parse().unwrap(), Patience::Full);
-        let kept = || keychain.load().unwrap().map(|token| token.secret().clone());
-        assert_eq!(kept(), None);
+        let stored = || keychain.load().unwrap().map(|token| token.secret().clone());
+        assert_eq!(stored(), None);
         for length in [1000, 1, 2560, 2561, 6000, 10_000, 1500] {
             let token = "0".repeat(length);
             keychain.save(&RefreshToken::new(token.clone())).unwrap();
-            assert_eq!(kept(), Some(token));
+            assert_eq!(stored(), Some(token));
         }
         keychain.delete().unwrap();
-        assert_eq!(kept(), None);
+        assert_eq!(stored(), None);
         keychain.delete().unwrap();
     }
 

@@ -55,8 +55,8 @@ impl Record {
     }
 
     /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now. Another
-    /// tenant at the same login host does not count: from `common` to the own tenant is a usual change, and the account in
-    /// the answer shows whether the token is still the profile's.
+    /// tenant at the same login host does not count: users often replace `common` by their own tenant, and the account in
+    /// the response shows whether the token still belongs to the profile.
     pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
         let authority: Option<Authority> = self.authority.parse().ok();
         if authority.is_none_or(|authority| !authority.has_same_host_as(&profile.authority)) {

@@ -1,5 +1,5 @@
-//! How the stores are searched for a token, and what is said of the stores that failed. A store that did not answer may
-//! contain the token: it is never treated as empty.
+//! How the stores are searched for a token, and how failed stores are reported. A store that did not respond may contain
+//! the token, so it is never treated as empty.
 
 use super::{Location, Stored, Stores};
 use crate::config::StoreChoice;
@@ -16,7 +16,7 @@ pub(crate) struct Removed {
 /// The result of [`Stores::find`].
 pub(crate) struct Search<T> {
     pub(crate) found: Option<T>,
-    /// Names each store that failed, with its reason. None if every store answered.
+    /// Names each store that failed, with its reason. None if every store responded.
     pub(crate) failure: Option<Error>,
 }
 
@@ -88,11 +88,11 @@ impl Stores {
         log::info!("refresh token in {}: {}", store.describe(), if token.is_some() { "found" } else { "not found" });
         Ok(token.map(|token| {
             let record = self.records.of(location, &token);
-            Stored { token, location, place: store.describe(), record, newest }
+            Stored { token, location, description: store.describe(), record, newest }
         }))
     }
 
-    /// Where no token is known to be, the reason may be that nobody has signed in yet.
+    /// If no token is recorded for the location, the reason may be that nobody has signed in yet.
     fn with_first_step(&self, location: Location, error: Error) -> Error {
         if error.kind() != ErrorKind::Unavailable || self.records.has(location) {
             return error;
@@ -110,7 +110,7 @@ impl Stores {
         recorded.zip(owner).is_some_and(|(account, owner)| !account.is_same_as(&owner.account))
     }
 
-    /// A copy that cannot be removed stays recorded for its account, so that it is never used.
+    /// A copy that cannot be removed stays recorded for its account, so it is never used.
     fn remove_other_account(&self, stored: &Stored) {
         let store = self.store(stored.location);
         match store.delete() {
@@ -122,8 +122,8 @@ impl Stores {
         }
     }
 
-    /// Returns the error of a search that found nothing in any store. Uses the Python tool's wording, so that a search for
-    /// it finds the answer.
+    /// Returns the error of a search that found nothing in any store. Uses the Python tool's wording, so that a web
+    /// search for it finds help.
     pub(crate) fn not_found(&self) -> Error {
         let searched: Vec<String> = self.locations().iter().map(|location| self.describe(*location)).collect();
         let named = ["XDG_CACHE_HOME", "XDG_CONFIG_HOME"].into_iter().filter(|name| std::env::var_os(name).is_some());

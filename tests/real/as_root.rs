@@ -35,7 +35,7 @@ fn a_file_system_without_modes_is_reported_once() {
     let trust = "export M365AUTH_TRUST_CONFIG=\"$HOME/.config/m365auth/config.toml\"";
     let run = without_modes(&home, &format!("{trust}; refresh-token >/dev/null; refresh-token"));
     run.token();
-    assert_eq!(run.stderr.matches("does not keep file modes").count(), 1, "{run:?}");
+    assert_eq!(run.stderr.matches("does not support file modes").count(), 1, "{run:?}");
     assert!(!run.stderr.contains("its mode is now"), "chmod has no effect there: {run:?}");
 }
 

@@ -112,7 +112,7 @@ fn no_token_is_sent_to_a_server_with_an_unknown_certificate_authority() {
 
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
-fn a_locked_keychain_a_writable_configuration_and_a_dead_network_are_reported() {
+fn a_locked_keychain_a_writable_configuration_and_an_unreachable_network_are_reported() {
     let setup = CheckSetup::new();
     fs::set_permissions(setup.home.config_file(), fs::Permissions::from_mode(0o664)).unwrap();
     setup.check_fails(74, "hint: run `chmod go-w ");

@@ -40,9 +40,7 @@ fn every_fault_in_the_table_has_the_documented_outcome() {
 
 /// Mounts, and files of other users. `as_root` runs these.
 pub fn needs_root(fault: &str) -> bool {
-    fault.contains("belongs to another user")
-        || fault.contains("cache folder's disk")
-        || fault.contains("can only be read")
+    fault.contains("belongs to another user") || fault.contains("cache folder's disk") || fault.contains("is read-only")
 }
 
 pub fn assert_outcomes(wanted: impl Fn(&str) -> bool) {
@@ -90,32 +88,32 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
         return verbose(home);
     }
     match fault {
-        "a name that no server knows" => with_authority(home, "login.invalid", None),
-        "a port where nobody listens" => with_authority(home, "localhost", Some(free_port())),
+        "a host name that does not exist" => with_authority(home, "login.invalid", None),
+        "a port on which no server listens" => with_authority(home, "localhost", Some(free_port())),
         "a certificate of an unknown authority" => configured(home, |text| {
             text.lines().filter(|line| !line.starts_with("ca_file")).collect::<Vec<_>>().join("\n")
         }),
-        "a certificate for another name" => {
+        "a certificate for another host name" => {
             let port = relay(home.standin.port());
             with_authority(home, "127.0.0.2", Some(port))
         }
         "a certificate that has expired" => at_time(home, "+60d"),
         "the clock is two days behind" => at_time(home, "-2d"),
-        "a proxy that refuses" => {
+        "a proxy that refuses the connection" => {
             let proxy = proxy_that_refuses();
             finish(command(home).env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy}")))
         }
         "the cache folder's disk is full" => on_a_small_disk(home, "cat /dev/zero >\"$CACHE/filler\" 2>/dev/null"),
-        "the cache folder can only be read" => on_a_small_disk(home, "mount -o remount,ro \"$CACHE\""),
+        "the cache folder is read-only" => on_a_small_disk(home, "mount -o remount,ro \"$CACHE\""),
         "the cache folder belongs to another user" => owned_by_another(home, &home.cache()),
         "the token's file belongs to another user" => owned_by_another(home, &home.token_file("mail")),
         "the configuration belongs to another user" => owned_by_another(home, &home.config_file()),
-        // No file may grow beyond 0 bytes. The signal SIGXFSZ is ignored, so that the write fails instead.
+        // No file may grow beyond 0 bytes. The signal SIGXFSZ is ignored, so the write fails instead.
         "the token's file cannot be written (EIO)" => in_shell(home, "trap '' XFSZ; ulimit -f 0; exec"),
         "the token's file cannot be synced" => injected(home, "fsync:error=EIO"),
         "the token's file cannot be renamed" => injected(home, "rename,renameat,renameat2:error=EIO"),
         "the file system does not support locks" => injected(home, "flock:error=ENOLCK"),
-        "another process holds the lock for ever" => {
+        "another process holds the lock forever" => {
             let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
             lock.lock().unwrap();
             verbose(home)
@@ -127,8 +125,8 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
         }
         "no file descriptor is left" => in_shell(home, "ulimit -n 7; exec"),
         "the keychain is locked" => with_keychain(home, login, |login| login.lock()),
-        "the keychain does not answer" => with_keychain(home, login, |login| login.stop_answering()),
-        "the keychain has gone away" => with_keychain(home, login, Login::end_keyring),
+        "the keychain does not respond" => with_keychain(home, login, |login| login.stop_responding()),
+        "the keychain has stopped" => with_keychain(home, login, Login::end_keyring),
         "stdout is closed (nobody wants the token)" => in_shell(home, "exec >&-; exec"),
         "stdout is full" => in_shell(home, "exec >/dev/full; exec"),
         "stdout is a pipe that nobody reads" => {
@@ -163,31 +161,31 @@ fn standin_faults(fault: &str) -> Option<Vec<Fault>> {
     let five = |fault: Fault| vec![fault; 5];
     Some(match fault {
         "the server resets the connection once" => vec![Fault::Reset],
-        "the answer is lost once, after Microsoft granted the request" => vec![Fault::ResponseLost],
-        "the answer ends in the middle once" => vec![Fault::Truncated],
-        "the answer comes byte by byte" => vec![Fault::ByteByByte],
+        "the response is lost once, after Microsoft granted the request" => vec![Fault::ResponseLost],
+        "the response is cut off once" => vec![Fault::Truncated],
+        "the response arrives byte by byte" => vec![Fault::ByteByByte],
         "503 once, with Retry-After" => vec![status(503, Some("0"))],
         "AADSTS50196 (throttled) once" => vec![Fault::aadsts(50_196)],
-        "the answer has no refresh token" => vec![Fault::NoRefreshToken],
-        "the answer has no id_token, or a broken one" => vec![Fault::BrokenIdToken],
-        "the answer has no lifetime" => vec![Fault::NoExpiresIn],
-        "the answer has its lifetime as a text" => vec![Fault::ExpiresInString],
-        "the server never answers" => vec![Fault::Hang],
+        "the response has no refresh token" => vec![Fault::NoRefreshToken],
+        "the response has no id_token, or one that is not valid" => vec![Fault::BrokenIdToken],
+        "the response has no lifetime" => vec![Fault::NoExpiresIn],
+        "the lifetime in the response is a string" => vec![Fault::ExpiresInString],
+        "the server never responds" => vec![Fault::Hang],
         "the server resets every connection" => five(Fault::Reset),
-        "500, 502, 503, 504, 408 or 429, again and again" => {
+        "500, 502, 503, 504, 408 or 429, repeatedly" => {
             [500, 502, 503, 504, 408, 429].map(|code| status(code, None)).to_vec()
         }
-        "503 with a Retry-After longer than the time that is left" => vec![status(503, Some("3600"))],
-        "a temporarily_unavailable that stays" => five(unavailable()),
+        "503 with a Retry-After longer than the remaining time" => vec![status(503, Some("3600"))],
+        "temporarily_unavailable, repeatedly" => five(unavailable()),
         "a captive portal's page" => vec![Fault::Html],
-        "a redirect to somewhere else" => vec![Fault::Redirect],
-        "an empty answer" => vec![Fault::Empty],
-        "an answer that is no JSON" => vec![Fault::NotJson],
-        "an answer of 8 MiB" => vec![Fault::Huge],
-        "an answer without an access token" => vec![Fault::NoAccessToken],
+        "a redirect to another site" => vec![Fault::Redirect],
+        "an empty response" => vec![Fault::Empty],
+        "a response that is not JSON" => vec![Fault::NotJson],
+        "a response of 8 MiB" => vec![Fault::Huge],
+        "a response without an access token" => vec![Fault::NoAccessToken],
         "an access token of two lines" => vec![Fault::AccessToken("two\nlines".to_owned())],
-        "Conditional Access forbids it" => vec![Fault::aadsts(53_003)],
-        "a refusal full of control characters" => vec![Fault::HostileText],
+        "Conditional Access blocks the request" => vec![Fault::aadsts(53_003)],
+        "an error response full of control characters" => vec![Fault::HostileText],
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! The real gnome-keyring in its six states, and the entry that is shared with the Python original.
+//! The real gnome-keyring in its six states, and the entry that is shared with the Python tool.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn promptly(home: &Home, command: &str) -> Run {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn a_token_of_the_python_original_is_used_and_its_entry_is_updated() {
+fn a_token_of_the_python_tool_is_used_and_its_entry_is_updated() {
     let (home, login) = home(Keyring::Unlocked);
     let pythons = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     login.python_writes(&home, &pythons);
@@ -42,7 +42,7 @@ fn a_token_of_the_python_original_is_used_and_its_entry_is_updated() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn the_python_original_and_the_commands_overwrite_one_entry() {
+fn the_python_tool_and_the_commands_overwrite_one_entry() {
     let (home, login) = home(Keyring::Unlocked);
     let run = home.sign_in();
     run.token();
@@ -118,7 +118,7 @@ fn a_locked_keychain_is_69_and_no_token_is_lost() {
     run.token();
     assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
     assert!(run.stderr.contains("warning: the keychain is locked: the refresh token is stored unencrypted"), "{run:?}");
-    assert!(run.stderr.contains("moves to the keychain at the first refresh that finds it unlocked"), "{run:?}");
+    assert!(run.stderr.contains("the next refresh that finds the keychain unlocked moves it there"), "{run:?}");
     let newer = home.token_in_file("mail").unwrap();
     assert_eq!(promptly(&home, "get-refresh-token").token(), newer);
     promptly(&home, "refresh-token").token();
@@ -126,10 +126,10 @@ fn a_locked_keychain_is_69_and_no_token_is_lost() {
 
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn a_keychain_that_does_not_answer_is_69_and_a_token_in_a_file_still_works() {
+fn a_keychain_that_does_not_respond_is_69_and_a_token_in_a_file_still_works() {
     let (home, login) = home(Keyring::Unlocked);
     home.sign_in().token();
-    login.stop_answering();
+    login.stop_responding();
     for command in ["refresh-token", "get-refresh-token"] {
         let run = promptly(&home, command);
         assert!(run.fails_with(69).contains("does not respond"), "{run:?}");
@@ -165,8 +165,8 @@ fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
     assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain is available"));
     // As in cron, without a bus.
     home.environment.retain(|(name, _)| name != "DBUS_SESSION_BUS_ADDRESS");
-    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus is known"));
-    // As in a tmux that was started in an earlier session, whose bus has gone.
+    assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("no D-Bus session bus was found"));
+    // As in a tmux that was started in an earlier session, whose bus has ended.
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));
     assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("unix:path=/nonexistent"));
 }
@@ -193,7 +193,7 @@ fn if_the_keychain_disappears_between_load_and_save_the_token_goes_to_the_file()
 
 #[test]
 #[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn the_originals_older_entry_is_read_last_and_signing_out_removes_both() {
+fn the_python_tools_older_entry_is_read_last_and_signing_out_removes_both() {
     let (home, login) = home(Keyring::Unlocked);
     let oldest = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let write = format!("keyring.set_password('m365-imap-mail', 'refresh_token', '{oldest}')");
@@ -228,7 +228,7 @@ fn a_damaged_file_beside_a_good_entry_is_a_warning() {
 /// A tmux that was started in an earlier session has that session's address. A list of addresses is tried in order.
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
-fn a_dead_bus_address_does_not_hide_the_living_keychain() {
+fn a_stale_bus_address_does_not_hide_the_running_keychain() {
     let (mut home, login) = home(Keyring::Unlocked);
     home.sign_in().token();
     let address = login.address().to_owned();

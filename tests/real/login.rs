@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{Home, Run, eventually, finish};
 
-/// The bus does not start services on demand, so that each test decides whether there is a keyring. Root may use it
+/// The bus does not start services on demand, so each test decides whether there is a keyring. Root may use it
 /// too.
 const BUS_CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -112,8 +112,8 @@ impl Login {
         assert_eq!(locked.code, Some(0), "{locked:?}");
     }
 
-    /// Stops the keyring's process, so that it hangs as under a debugger or on a broken disk.
-    pub fn stop_answering(&self) {
+    /// Stops the keyring's process, so it hangs as under a debugger or on a broken disk.
+    pub fn stop_responding(&self) {
         self.signal("STOP");
     }
 
@@ -138,7 +138,7 @@ impl Login {
         finish(&mut command)
     }
 
-    /// Runs code with Python's `keyring`, which the Python original uses.
+    /// Runs code with Python's `keyring`, which the Python tool uses.
     pub fn python(&self, home: &Home, code: &str) -> Run {
         let mut command = Command::new("/usr/bin/python3");
         home.prepare(&mut command);

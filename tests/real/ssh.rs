@@ -1,5 +1,5 @@
 //! Signing in on a remote host over a real sshd, with the callback's port forwarded or with a pasted URL. As root, the
-//! remote host is a network namespace with its own `localhost`. ssh starts sshd and talks to it through a pipe, so that
+//! remote host is a network namespace with its own `localhost`. ssh starts sshd and connects to it through a pipe, so
 //! no port is needed and sshd ends with ssh.
 
 use std::fs;

@@ -216,7 +216,7 @@ fn a_locked_keychain_prompts_and_fails_if_no_prompt_can_be_shown() {
 fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     let home = Home::new();
     home.sign_in().token();
-    // The token request takes two seconds, so that Enter is pressed during the request.
+    // The token request takes two seconds, so Enter is pressed during the request.
     home.standin.inject(Fault::Delay { milliseconds: 2000 });
     let requests = home.standin.token_requests();
     let terminal = Terminal::run(&home, OVER_SSH);

@@ -281,7 +281,7 @@ fn a_broken_link_is_reported_and_kept() {
     std::os::unix::fs::symlink(home.path().join("not-mounted"), home.config_file()).unwrap();
     for command in ["get-token", "refresh-token"] {
         let run = home.run(command, [""; 0]);
-        assert!(run.fails_with(78).contains("is a link to a file that does not exist"), "{run:?}");
+        assert!(run.fails_with(78).contains("is a symbolic link to a file that does not exist"), "{run:?}");
     }
     let run = home.run("refresh-token", ["--config", home.config_file().to_str().unwrap()]);
     assert!(run.fails_with(78).contains("hint: check the target of the link"), "{run:?}");

@@ -187,7 +187,7 @@ fn a_save_is_not_cut_off_when_the_answer_came_in_time() {
     let due = due_token(&home);
     configure_programs(&home, "", "sleep 2");
     home.standin.set_single_use_refresh_tokens(true);
-    home.standin.inject(Fault::LateAnswer { milliseconds: 2_000 });
+    home.standin.inject(Fault::LateResponse { milliseconds: 2_000 });
     let renewed = home.refresh().token().to_owned();
     assert_ne!(renewed, due);
     let kept = std::fs::read_to_string(home.path().join("kept")).unwrap();

@@ -1,4 +1,4 @@
-//! Odd files and folders in the places of ours.
+//! Unusual files and folders at the paths that the commands use.
 #![cfg(unix)]
 
 use std::fs;
@@ -31,7 +31,7 @@ fn home_with_linked_token() -> (Home, std::path::PathBuf) {
 }
 
 #[test]
-fn a_linked_token_is_replaced_where_the_link_leads() {
+fn the_target_of_a_linked_token_file_is_replaced() {
     let (home, target) = home_with_linked_token();
     let before = fs::read_to_string(&target).unwrap();
     home.refresh().token();
@@ -75,9 +75,9 @@ fn traps_in_the_cache_folder_neither_hang_nor_are_followed() {
     let begun = Instant::now();
     let run = home.refresh();
     run.token();
-    assert!(begun.elapsed() < Duration::from_secs(10), "a pipe is not waited for");
+    assert!(begun.elapsed() < Duration::from_secs(10), "it does not wait for the pipe");
     assert!(run.stderr.contains("records_mail.toml: it is not a regular file"), "{run:?}");
-    assert!(!victim.exists(), "the link of the lock is not followed");
+    assert!(!victim.exists(), "the link in place of the lock file is not followed");
     assert_eq!(home.cache().metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }
 
@@ -94,7 +94,7 @@ fn signing_out_removes_unfinished_files_of_this_profile_only() {
     let others = unfinished(".m365auth-refresh_token_mail-x~Xy12Zq");
     assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
     assert!(!ours.exists() && others.exists());
-    // Once it is certain that its process was killed, everybody removes it.
+    // After a minute its process must have been killed, so every command removes it.
     assert!(Command::new("touch").args(["-d", "2 minutes ago"]).arg(&others).status().unwrap().success());
     home.run("get-token", ["--sign-out"]);
     assert!(!others.exists());
@@ -102,7 +102,7 @@ fn signing_out_removes_unfinished_files_of_this_profile_only() {
 
 /// `ulimit -f`: without a handler, SIGXFSZ would kill the command in the middle of the save.
 #[test]
-fn a_file_size_limit_is_an_error_and_not_the_end() {
+fn a_file_size_limit_is_an_error_and_does_not_kill_the_command() {
     let home = Home::new();
     home.store_token("mail");
     let mut shell = Command::new("sh");
@@ -112,9 +112,9 @@ fn a_file_size_limit_is_an_error_and_not_the_end() {
     assert!(run.stderr.contains("File too large"), "{run:?}");
 }
 
-/// A read-only ConfigMap with mode 777, or a file system that keeps no modes.
+/// As with a read-only ConfigMap with mode 777, or a file system without file modes.
 #[test]
-fn a_configuration_that_the_user_vouches_for_is_used_by_exactly_that_path() {
+fn a_trusted_configuration_is_accepted_at_exactly_that_path() {
     let home = Home::new();
     home.store_token("mail");
     for path in [home.config_file(), home.config_file().parent().unwrap().to_owned()] {

@@ -16,7 +16,7 @@ fn claims(claims: Value) -> Fault {
     Fault::Claims(claims)
 }
 
-/// Claims that no id_token of this sign-in has, with what the error says.
+/// Faults of an id_token, each with a part of the error message.
 fn faults(home: &Home) -> Vec<(Fault, String)> {
     let origin = home.standin.origin();
     vec![
@@ -119,8 +119,8 @@ fn a_refresh_works_despite_an_id_token_that_is_not_valid_if_the_account_is_recor
     let home = Home::new();
     home.sign_in().token();
     home.standin.set_single_use_refresh_tokens(true);
-    let nonces = [Fault::ExpiresInString];
-    for fault in faults(&home).into_iter().map(|(fault, _)| fault).chain(nonces) {
+    let others = [Fault::ExpiresInString];
+    for fault in faults(&home).into_iter().map(|(fault, _)| fault).chain(others) {
         home.standin.inject(fault.clone());
         let run = home.refresh();
         assert!(home.standin.is_valid_access_token(run.token()), "{fault:?}");
@@ -147,7 +147,7 @@ fn without_a_recorded_account_an_id_token_that_is_not_valid_is_77() {
 }
 
 #[test]
-fn another_account_in_the_answer_is_77_whatever_else_is_wrong_with_its_id_token() {
+fn another_account_in_the_response_is_77_whatever_else_is_wrong_with_its_id_token() {
     let home = Home::new();
     home.sign_in().token();
     let token = home.token_in_file("mail");

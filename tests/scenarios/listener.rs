@@ -133,7 +133,7 @@ fn the_browser_and_a_program_that_stores_tokens_have_the_limit_of_open_files_tha
 fn without_descriptors_for_the_listener_get_token_exits_with_75() {
     let home = Home::new();
     let mut limit = 5;
-    // Either it says so, or it waits and has enough descriptors for the whole sign-in.
+    // Either it fails with this error, or it waits and has enough descriptors for the whole sign-in.
     while let Some(run) = run_unless_it_waits(&home, limit) {
         let stderr = run.fails_with(75);
         assert!(stderr.contains("cannot listen") && stderr.contains("ulimit -n"), "{limit}: {stderr}");

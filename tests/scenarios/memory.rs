@@ -58,12 +58,12 @@ fn a_cached_token_is_printed_without_network_store_or_lock() {
 }
 
 #[test]
-fn a_token_file_that_was_replaced_or_removed_ends_the_cached_token() {
+fn a_token_file_that_was_replaced_or_removed_invalidates_the_cached_token() {
     let home = home_with_memory();
     home.sign_in().token();
     let cached = home.refresh().token().to_owned();
     assert_eq!(home.refresh().token(), cached);
-    // A backup, rsync or the Python original can replace the file.
+    // A backup, rsync or the Python tool can replace the file.
     home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
     let other = home.refresh().token().to_owned();
     assert_ne!(other, cached);
@@ -74,7 +74,7 @@ fn a_token_file_that_was_replaced_or_removed_ends_the_cached_token() {
 }
 
 #[test]
-fn a_cached_token_ends_when_the_store_is_read_and_contains_another_refresh_token() {
+fn a_cached_token_is_invalidated_when_the_store_is_read_and_contains_another_refresh_token() {
     let home = home_with_memory();
     let file = home.path().join("token");
     let programs = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat >{0}'] }}", file.display());
@@ -196,7 +196,7 @@ fn twenty_concurrent_misses_make_one_request() {
     assert_eq!(home.standin.token_requests(), 1);
 }
 
-/// A home whose refresh token is in the file `kept`, so that no change of the token file ends a cached token.
+/// A home whose refresh token is in the file `kept`, so changes of the token file do not invalidate a cached token.
 fn home_with_programs(save: &str) -> HomeWithMemory {
     let home = home_with_memory();
     let programs = format!("{{ load = ['sh', '-c', 'cat $HOME/kept'], save = ['sh', '-c', '{save}'] }}");
@@ -217,7 +217,7 @@ fn a_sign_in_removes_a_cached_token_even_if_the_new_one_is_not_cached() {
     assert_ne!(home.refresh().token(), adas, "Grace signed in last");
 }
 
-/// Otherwise the next call would print a token, and the user would hear of the lost sign-in an hour later.
+/// Otherwise the next call would print a token, so the user would notice the lost sign-in only an hour later.
 #[test]
 fn an_access_token_is_cached_only_after_its_refresh_token_is_stored() {
     let home = home_with_programs("kill -9 $PPID");

@@ -4,7 +4,7 @@ use standin::Fault;
 
 use crate::support::Home;
 
-/// Orders a fault for a refresh and its retries, and asserts the exit code and the texts. The stored token is kept.
+/// Injects a fault into a refresh and its retries, and asserts the exit code and the texts. The stored token is kept.
 #[track_caller]
 fn fault(fault: Fault, code: i32, texts: &[&str]) {
     let home = Home::new();
@@ -102,8 +102,8 @@ fn a_wrong_app_registration_exits_with_78_and_shows_the_values() {
     fault(Fault::aadsts(50_011), 78, &["the redirect URI https://localhost:", client_id, "config.toml"]);
 }
 
-/// The codes, or values of `suberror` and `error`, with the causes and hints of the troubleshooting page, with the values of this home. A unit test compares the page with
-/// the table of the program.
+/// Returns the codes, or values of `suberror` and `error`, with the causes and hints of the troubleshooting page, filled in
+/// with the values of this home. A unit test compares the page with the table of the program.
 fn table(home: &Home) -> Vec<(String, String, String)> {
     let redirect_uri = format!("https://localhost:{}/", home.callback_port);
     let authority = home.standin.authority();
@@ -210,7 +210,7 @@ fn scopes_that_are_refused_are_named_with_what_personal_accounts_require() {
 }
 
 #[test]
-fn what_a_policy_blocks_is_not_tried_again() {
+fn a_request_that_a_policy_blocks_is_not_retried() {
     for code in [50_005, 53_003, 53_009, 530_003, 530_034, 530_084, 135_010, 135_011] {
         fault(Fault::aadsts(code), 77, &["IT department", "signing in again does not help"]);
     }

@@ -37,9 +37,9 @@ fn retry_after_is_honoured() {
 
     // Longer than the time limit: the hint says so, and the command does not wait.
     home.standin.inject(Fault::Status { status: 503, retry_after: Some("31".to_owned()) });
-    let asked = home.standin.token_requests();
+    let requests = home.standin.token_requests();
     assert!(home.refresh().fails_with(75).contains("try again in 31 seconds"));
-    assert_eq!(home.standin.token_requests(), asked + 1);
+    assert_eq!(home.standin.token_requests(), requests + 1);
 }
 
 /// A server that answered may have used the code, but a server that is busy usually has not.
@@ -77,7 +77,7 @@ fn if_the_first_attempt_used_the_authorization_code_its_error_is_reported() {
         let stderr = run.fails_with(75);
         assert!(stderr.contains(text) && !stderr.contains("54005"), "{stderr}");
     }
-    // Without an earlier failure, Microsoft's answer is reported.
+    // Without an earlier failure, Microsoft's response is reported.
     let home = Home::new();
     home.standin.inject(Fault::aadsts(54_005));
     assert!(home.sign_in().fails_with(77).contains("54005"));

@@ -1,10 +1,10 @@
-//! One account a profile: a token of another account than the one that signed in last is never used in silence.
+//! One account for each profile: only a token of the account that signed in last is used.
 
 use standin::{ADA, GRACE, PUBLIC_CLIENT_ID};
 
 use crate::support::Home;
 
-/// Replaces the stored token by one of this account, as a restore or the Python tool does.
+/// Replaces the stored token with one of this account, as a restore or the Python tool does.
 fn plant_token(home: &Home, account: &str) -> String {
     let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, account);
     home.put_token("mail", &token);
@@ -23,7 +23,7 @@ fn a_planted_token_of_another_account_is_77_and_nothing_is_stored() {
         assert!(stderr.contains(ADA) && stderr.contains(GRACE), "{stderr}");
         assert!(stderr.contains("`get-token --profile mail`"), "{stderr}");
     }
-    assert_eq!(home.token_in_file("mail"), Some(planted), "nothing is deleted whose account was not known");
+    assert_eq!(home.token_in_file("mail"), Some(planted), "a token without a record is not deleted");
     assert_eq!(std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap(), records);
 }
 
@@ -60,7 +60,7 @@ fn a_token_whose_account_is_unknown_is_not_printed() {
 fn a_copy_that_is_recorded_for_another_account_is_never_sent_and_is_removed() {
     let home = Home::new();
     home.sign_in().token();
-    // As a sign-in as Grace leaves it that could not reach the place of Ada's token.
+    // The state after a sign-in as Grace that could not reach the store with Ada's token.
     let file = home.cache().join("records_mail.toml");
     let records: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
     let mut owner = records["owner"].clone();
@@ -70,7 +70,7 @@ fn a_copy_that_is_recorded_for_another_account_is_never_sent_and_is_removed() {
     std::fs::write(&file, records.to_string()).unwrap();
     let requests = home.standin.token_requests();
     home.run("get-refresh-token", [""; 0]).fails_with(77);
-    assert!(home.token_in_file("mail").is_some(), "a command that only looks removes nothing");
+    assert!(home.token_in_file("mail").is_some(), "a command that only reads does not remove the copy");
     let run = home.refresh();
     assert!(run.fails_with(77).contains("No refresh token found"), "{run:?}");
     assert!(run.stderr.contains("removed the refresh token of another account"), "{run:?}");
@@ -79,7 +79,7 @@ fn a_copy_that_is_recorded_for_another_account_is_never_sent_and_is_removed() {
 }
 
 #[test]
-fn a_first_sign_in_as_somebody_else_than_username_is_77_without_a_terminal() {
+fn a_first_sign_in_with_another_name_than_username_is_77_without_a_terminal() {
     let home = Home::new();
     home.configure_with("username = 'grace@example.com'");
     let sign_in = home.begin_sign_in(&[]);
@@ -123,9 +123,9 @@ fn two_configuration_files_with_the_same_profile_do_not_share_an_account() {
     home.refresh().token();
 }
 
-/// The records of version 0.1 name no owner and no username: nobody has to sign in again.
+/// The records of version 0.1 contain neither an owner nor a username. Users need not sign in again.
 #[test]
-fn the_state_of_version_0_1_goes_on_with_any_username() {
+fn records_of_version_0_1_work_with_any_username() {
     let home = Home::new();
     home.sign_in().token();
     let file = home.cache().join("records_mail.toml");

@@ -7,7 +7,7 @@ use standin::ADA;
 use crate::support::Home;
 
 #[test]
-fn a_wrong_call_is_64_with_nothing_on_stdout() {
+fn wrong_arguments_are_64_with_nothing_on_stdout() {
     let home = Home::new();
     for command in ["get-token", "refresh-token", "get-refresh-token"] {
         let run = home.run(command, ["--nonsense"]);
@@ -42,7 +42,7 @@ fn a_value_is_quoted_for_the_shell_that_a_hint_is_pasted_into() {
 }
 
 #[test]
-fn help_and_version_are_answers() {
+fn help_and_version_go_to_stdout_and_exit_with_0() {
     let home = Home::new();
     for command in ["get-token", "refresh-token", "get-refresh-token"] {
         let help = home.run(command, ["--help"]);
@@ -53,7 +53,7 @@ fn help_and_version_are_answers() {
 }
 
 #[test]
-fn verbose_says_what_was_done_and_no_secret() {
+fn verbose_shows_what_was_done_but_no_secret() {
     let home = Home::new();
     home.store_token("mail");
     home.run("refresh-token", ["-v", "-vvv"]).token();
@@ -81,8 +81,8 @@ fn a_full_stdout_is_an_error_and_a_closed_pipe_is_not() {
 
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut gone = home.command("refresh-token").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-    assert_eq!(gone.wait().unwrap().code(), Some(0));
+    let mut closed = home.command("refresh-token").stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    assert_eq!(closed.wait().unwrap().code(), Some(0));
     home.refresh().token();
 }
 
@@ -111,9 +111,9 @@ fn json_contains_the_expiry_the_scopes_and_the_account() {
     let home = Home::new();
     home.configure(&home.configuration_with_memory());
     home.sign_in().token();
-    let kept = home.run("refresh-token", ["--format", "json"]);
+    let cached = home.run("refresh-token", ["--format", "json"]);
     let fresh = home.run("refresh-token", ["--format", "json", "--fresh"]);
-    for run in [&kept, &fresh] {
+    for run in [&cached, &fresh] {
         assert_eq!((run.code, run.stdout.matches('\n').count()), (Some(0), 1), "{run:?}");
         let json: Json = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!(json.profile, "mail");

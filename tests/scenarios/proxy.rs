@@ -1,4 +1,4 @@
-//! Proxies: which one is used, and what is wrong with one that does not work.
+//! Proxies: which one is used, and how a proxy that does not work is reported.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::support::{Home, Run, finish, free_port};
 
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// A proxy on loopback that answers each CONNECT alike, and connects if the answer is 200.
+/// A proxy on loopback that sends the same response to each CONNECT, and connects if the status is 200.
 struct Proxy {
     port: u16,
     requests: Arc<AtomicUsize>,
@@ -81,7 +81,7 @@ fn a_variable_names_the_proxy() {
         refresh(&home, variable, &format!("http://localhost:{}", proxy.port)).token();
     }
     assert_eq!(proxy.requests(), 4);
-    // HTTPS_PROXY comes first, and NO_PROXY before all.
+    // HTTPS_PROXY takes precedence over ALL_PROXY, and NO_PROXY over both.
     let mut command = home.command("refresh-token");
     let unused = format!("http://localhost:{}", free_port());
     command.env("ALL_PROXY", &unused).env("HTTPS_PROXY", format!("http://localhost:{}", proxy.port));
@@ -105,7 +105,7 @@ fn white_space_letter_case_and_a_missing_scheme_do_not_matter() {
 }
 
 #[test]
-fn what_is_not_the_url_of_a_proxy_is_78_and_the_value_is_not_shown() {
+fn a_value_that_is_not_the_url_of_a_proxy_is_78_and_is_not_shown() {
     let (home, proxy) = (home(), Proxy::start("200 Connection established"));
     let server = format!("localhost:{}", proxy.port);
     for value in [
@@ -144,13 +144,13 @@ fn a_proxy_that_cannot_be_reached_is_named_with_its_port() {
         let run = refresh(&home, "HTTPS_PROXY", &value);
         let stderr = run.fails_with(75);
         assert!(stderr.contains(&format!("error: the proxy {server} cannot be reached")), "{stderr}");
-        assert!(stderr.contains("check that HTTPS_PROXY is right") && !stderr.contains("hunter2"), "{stderr}");
+        assert!(stderr.contains("check that HTTPS_PROXY is correct") && !stderr.contains("hunter2"), "{stderr}");
     }
     assert_eq!(home.standin.connections(), 0);
 }
 
 #[test]
-fn a_proxy_that_does_not_answer_is_named() {
+fn a_proxy_that_does_not_respond_is_named() {
     let home = home();
     home.configure_with("network_timeout = 1");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -160,7 +160,7 @@ fn a_proxy_that_does_not_answer_is_named() {
 }
 
 #[test]
-fn a_proxy_that_wants_another_password_gets_the_wrong_one_once() {
+fn a_wrong_password_is_sent_to_a_proxy_only_once() {
     let both =
         "407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: Basic realm=\"x\"";
     let windows = "407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM";

@@ -181,7 +181,7 @@ fn a_token_that_microsoft_does_not_replace_keeps_its_age() {
     assert!(run.stderr.contains("this refresh token is 76 days old"), "{run:?}");
 }
 
-/// From `common` to the own tenant is what hints advise.
+/// Some hints advise to replace `common` with the organisation's own tenant.
 #[test]
 fn a_changed_tenant_needs_no_new_sign_in() {
     let home = Home::new();
@@ -205,7 +205,7 @@ fn letter_case_of_client_id_tenant_and_login_host_does_not_matter() {
 }
 
 #[test]
-fn in_a_tenant_that_does_not_have_the_account_the_refusal_says_so_and_the_token_is_kept() {
+fn a_refusal_of_a_tenant_without_the_account_is_explained_and_the_token_is_kept() {
     let mut setup = standin::Setup::default();
     let other = "5f1e0d9c-8b7a-4655-9443-322110fedcba";
     setup.tenants.push(standin::Tenant { id: other.to_owned(), domain: "example.org".to_owned() });
@@ -219,8 +219,8 @@ fn in_a_tenant_that_does_not_have_the_account_the_refusal_says_so_and_the_token_
     home.refresh().token();
 }
 
-/// Runs so many refreshes at once: all wait for the lock before the first one sends a request. Calls `meanwhile` when the
-/// first one has sent it.
+/// Runs this many refreshes at once. All wait for the lock before the first one sends a request. Calls `meanwhile` when
+/// the first one has sent it.
 fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec<crate::support::Run> {
     let lock = std::fs::File::create(home.cache().join("lock_mail")).unwrap();
     lock.lock().unwrap();
@@ -235,7 +235,7 @@ fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec
     })
 }
 
-/// proc_locks(5) lists those who wait for a lock with an arrow.
+/// proc_locks(5) marks the processes that wait for a lock with an arrow.
 #[cfg(target_os = "linux")]
 fn wait_for_waiters(lock: &std::fs::File, count: usize) {
     let inode = std::os::unix::fs::MetadataExt::ino(&lock.metadata().unwrap());
@@ -259,7 +259,7 @@ fn thirty_callers_with_a_refused_token_send_one_request() {
     for run in &runs {
         let stderr = run.fails_with(77);
         assert!(stderr.contains("Microsoft's reference: AADSTS700082, trace "), "{stderr}");
-        assert_eq!(stderr, runs[0].stderr, "all say the same");
+        assert_eq!(stderr, runs[0].stderr, "all errors are identical");
     }
     assert_eq!(home.standin.token_requests(), 1);
     let lock = std::fs::read_to_string(home.cache().join("lock_mail")).unwrap();

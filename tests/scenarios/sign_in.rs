@@ -132,7 +132,7 @@ fn listens_on_ipv4_and_ipv6_loopback_only() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
         TcpStream::connect((Ipv6Addr::LOCALHOST, home.callback_port)).unwrap();
     }
-    // The whole of 127.0.0.0/8 reaches this machine, so that 127.0.0.2 represents its other addresses.
+    // The whole of 127.0.0.0/8 reaches this machine, so 127.0.0.2 represents its other addresses.
     assert!(TcpStream::connect(("127.0.0.2", home.callback_port)).is_err());
     sign_in.approve(ADA);
     sign_in.finish().token();

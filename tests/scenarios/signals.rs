@@ -14,7 +14,7 @@ use crate::support::{Home, eventually};
 fn refresh_and_signal(home: &Home, signal: Signal) -> Output {
     home.standin.set_single_use_refresh_tokens(true);
     let old = home.store_token("mail");
-    home.standin.inject(Fault::LateAnswer { milliseconds: 1000 });
+    home.standin.inject(Fault::LateResponse { milliseconds: 1000 });
     let mut command = home.command("refresh-token");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("the request is granted", || !home.standin.is_valid_refresh_token(&old));
@@ -95,7 +95,7 @@ fn a_signal_between_two_profiles_of_a_sign_in_loses_no_token() {
     let home = Home::new();
     home.standin.set_single_use_refresh_tokens(true);
     home.standin.inject(Fault::Delay { milliseconds: 0 }); // the code exchange
-    home.standin.inject(Fault::LateAnswer { milliseconds: 1000 }); // the token request for the calendar
+    home.standin.inject(Fault::LateResponse { milliseconds: 1000 }); // the token request for the calendar
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
     std::thread::scope(|scope| {
         scope.spawn(|| _ = Browser::approve(&sign_in.url, ADA, None));

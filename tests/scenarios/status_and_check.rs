@@ -17,7 +17,7 @@ fn the_status_shows_account_location_and_days_without_a_request() {
     let home = Home::new();
     assert!(status(&home, &[]).stdout.contains("mail: not signed in (run `get-token --profile mail`)"));
     home.sign_in().token();
-    let asked = home.standin.requests().len();
+    let requests = home.standin.requests().len();
     let shown = status(&home, &[]).stdout;
     for known in
         ["mail: signed in as ada@example.com", "refresh_token_mail", "within 90 days", "calendar: not signed in"]
@@ -25,7 +25,7 @@ fn the_status_shows_account_location_and_days_without_a_request() {
         assert!(shown.contains(known), "{known} in {shown}");
     }
     assert!(!status(&home, &["-p", "mail"]).stdout.contains("calendar"));
-    assert_eq!(home.standin.requests().len(), asked);
+    assert_eq!(home.standin.requests().len(), requests);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn the_status_is_available_as_json() {
     assert!(mail["issued"].as_u64().unwrap() > 1_700_000_000 && mail["error"].is_null());
 }
 
-/// `--check` with nobody at the mail servers' ports.
+/// Runs `--check` without mail servers: nothing listens on their ports.
 fn check(home: &Home) -> Run {
     let nobody = crate::support::free_port();
     home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = 'localhost:{nobody}'"));
@@ -139,11 +139,11 @@ fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
 #[cfg(unix)]
 fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     let home = Home::new();
-    let program = home.path().join("tell");
-    let notified = home.path().join("told");
+    let program = home.path().join("notify");
+    let notified = home.path().join("notified");
     std::fs::write(
         &program,
-        "#!/bin/sh\necho noise\necho \"$1|$M365AUTH_PROFILE|$M365AUTH_ACCOUNT|$M365AUTH_REASON\" >>\"$0.said\"\nmv \"$0.said\" \"${0%/*}/told\"\n",
+        "#!/bin/sh\necho noise\necho \"$1|$M365AUTH_PROFILE|$M365AUTH_ACCOUNT|$M365AUTH_REASON\" >>\"$0.new\"\nmv \"$0.new\" \"${0%/*}/notified\"\n",
     )
     .unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -152,14 +152,14 @@ fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     home.refresh().token();
     home.standin.inject_times(Fault::aadsts(50_196), 5);
     home.refresh().fails_with(75);
-    assert!(!notified.exists(), "nobody must act");
+    assert!(!notified.exists(), "no person must act");
     home.standin.clear_faults();
 
     home.standin.revoke_all(50_173);
     home.refresh().fails_with(77);
     eventually("the program has run", || notified.exists());
-    let said = std::fs::read_to_string(&notified).unwrap();
-    assert!(said.starts_with("an argument|mail|ada@example.com|the refresh token was revoked"), "{said}");
+    let output = std::fs::read_to_string(&notified).unwrap();
+    assert!(output.starts_with("an argument|mail|ada@example.com|the refresh token was revoked"), "{output}");
     std::fs::remove_file(&notified).unwrap();
     home.refresh().fails_with(77);
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(61 * 60);
@@ -167,7 +167,7 @@ fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     std::fs::File::options().write(true).open(home.cache().join("told_mail")).unwrap().set_modified(hour_ago).unwrap();
     home.refresh().fails_with(77);
     eventually("the program has run again", || notified.exists());
-    // After a recovery, the next refusal is news.
+    // After a new sign-in, the next refusal is reported at once.
     std::fs::remove_file(&notified).unwrap();
     home.sign_in().token();
     home.standin.revoke_all(50_173);
@@ -175,12 +175,12 @@ fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     eventually("the program has run within the hour", || notified.exists());
 }
 
-/// Without a record, the account is the configured one.
+/// Without a record, the account is the configured `username`.
 #[test]
 #[cfg(unix)]
 fn the_notified_account_falls_back_to_username() {
     let home = Home::new();
-    let notified = home.path().join("told");
+    let notified = home.path().join("notified");
     let script = format!("echo \"$M365AUTH_ACCOUNT\" >{0}.new && mv {0}.new {0}", notified.display());
     home.configure_with(&format!("username = 'ada@example.com'\non_sign_in_needed = ['sh', '-c', '{script}']"));
     home.refresh().fails_with(77);
@@ -200,19 +200,20 @@ fn a_notification_program_that_cannot_be_started_is_a_warning() {
 #[cfg(unix)]
 fn the_users_program_also_runs_when_a_stored_token_is_old() {
     let home = Home::new();
-    let program = home.path().join("tell");
-    std::fs::write(&program, "#!/bin/sh\necho \"$M365AUTH_REASON\" >\"$0.tmp\"\nmv \"$0.tmp\" \"$0.said\"\n").unwrap();
+    let program = home.path().join("notify");
+    std::fs::write(&program, "#!/bin/sh\necho \"$M365AUTH_REASON\" >\"$0.tmp\"\nmv \"$0.tmp\" \"$0.output\"\n")
+        .unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     home.configure_with(&format!("on_sign_in_needed = ['{}']", program.display()));
     home.sign_in().token();
-    let said = home.path().join("tell.said");
+    let output = home.path().join("notify.output");
     home.run("get-refresh-token", [""; 0]).token();
-    assert!(!said.exists(), "it is young");
+    assert!(!output.exists(), "the token is not old");
     let file = home.cache().join("records_mail.toml");
     let record = std::fs::read_to_string(&file).unwrap();
     let issued = record.lines().find(|line| line.starts_with("issued")).unwrap();
     std::fs::write(&file, record.replace(issued, "issued = 1700000000")).unwrap();
     home.run("get-refresh-token", [""; 0]).token();
-    eventually("the program has run", || said.exists());
-    assert!(std::fs::read_to_string(&said).unwrap().contains("days old"));
+    eventually("the program has run", || output.exists());
+    assert!(std::fs::read_to_string(&output).unwrap().contains("days old"));
 }

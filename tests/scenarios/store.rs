@@ -11,7 +11,7 @@ fn mode(path: &std::path::Path) -> u32 {
 
 #[test]
 #[cfg(unix)]
-fn all_files_are_private_and_none_is_left_over() {
+fn all_files_are_private_and_no_other_file_is_left() {
     let home = Home::new();
     home.sign_in().token();
     assert_eq!(mode(&home.token_file("mail")), 0o600);
@@ -37,7 +37,7 @@ fn the_sign_in_warns_that_the_token_is_in_an_unencrypted_file() {
 }
 
 #[test]
-fn newlines_around_a_stored_token_are_ignored_and_none_is_written() {
+fn newlines_around_a_stored_token_are_ignored_and_not_written() {
     let home = Home::new();
     let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     home.put_token("mail", &format!("\n{token}\n"));
@@ -94,7 +94,7 @@ fn modes_that_let_others_read_or_write_are_tightened_with_a_warning() {
             assert_eq!(home.run(command, [""; 0]).stderr, "", "once");
         }
     }
-    set_mode(&home.cache(), 0o755); // as the Python original leaves it: others can list it, but not write to it
+    set_mode(&home.cache(), 0o755); // as the Python tool leaves it: others can list it, but not write to it
     assert_eq!(home.refresh().stderr, "");
 }
 
@@ -262,13 +262,13 @@ fn the_arguments_of_programs_contain_the_profile() {
 
 #[test]
 #[cfg(unix)]
-fn profiles_with_identical_programs_are_warned_of() {
+fn identical_store_programs_of_two_profiles_cause_a_warning() {
     for (kept, warned) in [("kept", true), ("kept-{profile}", false), ("kept-$M365AUTH_PROFILE", false)] {
         let home = Home::new();
         let programs =
             format!("{{ load = ['sh', '-c', 'cat \"$HOME/{kept}\"'], save = ['sh', '-c', 'cat >\"$HOME/{kept}\"'] }}");
         home.configure(&home.configuration_with_store(&programs));
-        assert!(!home.sign_in().stderr.contains("share one token"), "one profile alone is in use");
+        assert!(!home.sign_in().stderr.contains("share one token"), "only one profile is in use");
         let sign_in = home.begin_sign_in(&["-p", "calendar"]);
         sign_in.approve(ADA);
         let run = sign_in.finish();
@@ -302,10 +302,10 @@ fn a_missing_token_is_reported_with_the_locations_that_were_searched() {
     assert!(stderr.contains("other") && stderr.contains("XDG_CACHE_HOME is set"), "{stderr}");
 }
 
-/// In cron no keychain is available, but the token of the Python original may be in it.
+/// In cron, the keychain is not available, but it may contain a token.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_unavailable_keychain_does_not_count_as_empty_and_runs_no_hook() {
+fn an_unavailable_keychain_is_not_treated_as_empty_and_does_not_run_the_hook() {
     let mut home = Home::new();
     let marker = home.path().join("marker");
     let hook = format!("on_sign_in_needed = ['touch', '{}']\n", marker.display());

@@ -1,11 +1,11 @@
-//! The state that version 0.1 left, read by this version: nobody has to sign in again, and no other account's token is used.
+//! The files of version 0.1, read by this version: users need not sign in again, and no other account's token is used.
 
 use sha2::{Digest, Sha256};
 use standin::{ADA, GRACE, PUBLIC_CLIENT_ID, Setup};
 
 use crate::support::Home;
 
-/// A section of version 0.1's records file, letter by letter.
+/// Returns a section of the records file exactly as version 0.1 wrote it.
 fn section(home: &Home, name: &str, token: &str, account: &str, issued: u64) -> String {
     let digest: String = Sha256::digest(token).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let standin::Account { tenant, object_id, .. } =
@@ -24,7 +24,7 @@ fn write_records(home: &Home, text: &str) {
 }
 
 #[test]
-fn a_stored_token_goes_on_and_its_account_is_known() {
+fn a_stored_token_still_works_and_its_account_is_known() {
     let home = Home::new();
     let token = home.store_token("mail");
     write_records(&home, &section(&home, "file", &token, ADA, 1_700_000_000));
@@ -47,9 +47,9 @@ fn an_interrupted_save_is_completed() {
     home.refresh().token();
 }
 
-/// Under version 0.1 Grace signed in while the keychain with Ada's token was out of reach. The newest token decides.
+/// Under version 0.1 Grace signed in while the keychain with Ada's token was not available. The newest token decides.
 #[test]
-fn the_account_of_the_newest_token_is_the_profiles() {
+fn the_account_of_the_newest_token_owns_the_profile() {
     let home = Home::new();
     let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     home.put_token("mail", &token);
@@ -61,7 +61,7 @@ fn the_account_of_the_newest_token_is_the_profiles() {
     assert_eq!(home.standin.token_requests(), requests, "Ada's token is not sent");
 }
 
-/// Version 0.1 ignores and drops what it does not know; the rest is as it writes it.
+/// Version 0.1 ignores unknown fields, and drops them when it writes the file. The other fields are the same.
 #[test]
 fn the_records_of_this_version_have_the_fields_of_version_0_1() {
     let home = Home::new();

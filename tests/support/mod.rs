@@ -119,7 +119,7 @@ impl Home {
         fs::read_to_string(self.token_file(profile)).ok()
     }
 
-    /// Stores a refresh token as the Python original does without a keychain: in a file, without a record.
+    /// Stores a refresh token as the Python tool does without a keychain: in a file, without a record.
     pub fn store_token(&self, profile: &str) -> String {
         let token = self.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
         self.put_token(profile, &token);

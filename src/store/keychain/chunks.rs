@@ -15,7 +15,7 @@ const MAX_BLOB_SIZE: usize = 5 * 512;
 /// Enough for five times the longest token that users reported.
 const MAX_CHUNKS: usize = 4;
 const SETS: [char; 2] = ['a', 'b'];
-/// A profile name cannot contain a slash, so that a chunk cannot be another profile's entry.
+/// A profile name cannot contain a slash, so a chunk cannot be another profile's entry.
 const CHUNK_SEPARATOR: char = '/';
 
 /// The entries of one user, by name.
@@ -118,7 +118,7 @@ fn digest(token: &[u8]) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#[allow(clippy::unwrap_used, reason = "a panic fails the test")]
 mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_foreign_chunk_is_detected() {
+    fn a_missing_or_wrong_chunk_is_detected() {
         let manager = Manager::holding(Some(&token('0', 6000)));
         let chunk = manager.names().pop().unwrap();
         let before = manager.blobs.borrow_mut().insert(chunk.clone(), b"another".to_vec());

@@ -23,7 +23,7 @@ pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_GET_ONE: &str =
     "start one in this login session, such as gnome-keyring (cron jobs and SSH logins often have none)";
 
-/// Returns the name of the process that serves the keychain. The bus daemon answers this, not the service, which may hang.
+/// Returns the name of the process that serves the keychain. Asks the bus daemon, because the service may hang.
 pub(super) fn program() -> Option<String> {
     let name = "org.freedesktop.secrets".try_into().ok()?;
     let process = runtime::new().ok()?.block_on(async {
@@ -33,7 +33,7 @@ pub(super) fn program() -> Option<String> {
     std::fs::read_to_string(format!("/proc/{process}/comm")).ok().map(|name| for_terminal(&name))
 }
 
-/// Returns what the user does about a locked keychain, by the name of the process that serves it.
+/// Returns how the user unlocks the keychain, given the name of the process that serves it.
 pub(super) fn how_to_unlock(program: Option<&str>) -> String {
     match program {
         // A process name has 15 characters at most (proc_pid_comm(5)).
@@ -85,7 +85,7 @@ impl Client {
         let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
         let service = SecretService::connect_with_existing(EncryptionType::Dh, bus).await.map_err(|error| {
             let text = error.to_string();
-            // The bus answers so for a name that has no owner and cannot be activated.
+            // The bus reports this for a name that has no owner and cannot be activated.
             match ["ServiceUnknown", "NameHasNoOwner", "Error.Spawn"].iter().any(|name| text.contains(name)) {
                 true => KeychainError::Absent(format!("no Secret Service is running: {}", first_line(&error))),
                 false => KeychainError::Other(first_line(&error)),
@@ -188,7 +188,7 @@ fn attributes<'a>(service: &'a str, user: &'a str) -> HashMap<&'a str, &'a str> 
 fn from_store_error(error: Error) -> KeychainError {
     match error {
         Error::Locked | Error::Prompt | Error::PromptDisconnected => KeychainError::Locked,
-        Error::Unavailable => KeychainError::Absent("the Secret Service has ended".to_owned()),
+        Error::Unavailable => KeychainError::Absent("the Secret Service has stopped".to_owned()),
         error => KeychainError::Other(first_line(&error)),
     }
 }

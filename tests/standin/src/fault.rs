@@ -47,9 +47,9 @@ pub enum Fault {
     /// The normal response, delayed.
     #[allow(missing_docs, reason = "the field's name is enough")]
     Delay { milliseconds: u64 },
-    /// The request is granted at once, and the answer is late.
-    #[allow(missing_docs, reason = "the name says all")]
-    LateAnswer { milliseconds: u64 },
+    /// The request is granted at once, but the response is delayed.
+    #[allow(missing_docs, reason = "the field's name is enough")]
+    LateResponse { milliseconds: u64 },
     /// 200 with a captive portal's page.
     Html,
     /// 200 without a body.
@@ -94,9 +94,9 @@ pub enum Fault {
     WrongIssuer,
     /// An ID token that expired an hour ago.
     ExpiredIdToken,
-    /// An id token with another user name.
+    /// An ID token with another user name.
     UserName(String),
-    /// An id token with these claims in place of its own; `null` removes a claim.
+    /// An ID token with these claims in place of its own; `null` removes a claim.
     Claims(serde_json::Map<String, Value>),
 }
 
@@ -187,7 +187,7 @@ impl Fault {
                 set_claim(&mut response, &claim, Some(value).filter(|value| !value.is_null()));
             }),
             Fault::ResponseLost => return Wire::Reset.into_response(),
-            Fault::LateAnswer { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+            Fault::LateResponse { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Fault::ByteByByte => return Wire::ByteByByte.with(response.json(caller)),
             _ => {}
         }

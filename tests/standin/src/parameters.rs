@@ -27,7 +27,7 @@ impl Parameters {
         Ok(Parameters(parameters))
     }
 
-    /// Parses a form. A body with another content type has no parameters, so that the first required one is missing.
+    /// Parses a form. A body with another content type has no parameters, so the first required one is missing.
     pub fn from_form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, Refusal> {
         if is_form(headers) { Parameters::parse(body) } else { Ok(Parameters::default()) }
     }

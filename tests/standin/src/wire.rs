@@ -35,7 +35,7 @@ impl Wire {
             Wire::Hang => std::future::pending().await,
             // RFC 9293 §3.6: a socket that does not linger closes with RST instead of FIN.
             Wire::Reset => SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)),
-            // Without TLS's close_notify (RFC 8446 §6.1), as where a machine in between ends the connection.
+            // Without TLS's close_notify (RFC 8446 §6.1), as if a machine in between ended the connection.
             Wire::Closed => Ok(()),
             Wire::Truncated => truncated(&mut stream).await,
             Wire::Huge => huge(&mut stream).await,

@@ -144,10 +144,10 @@ fn dropping_the_stand_in_closes_a_hanging_connection() {
 }
 
 #[test]
-fn a_late_answer_is_that_of_a_request_granted_at_once() {
+fn a_late_response_belongs_to_a_request_that_was_granted_at_once() {
     let standin = Standin::start();
     standin.set_single_use_refresh_tokens(true);
-    standin.inject(Fault::LateAnswer { milliseconds: 300 });
+    standin.inject(Fault::LateResponse { milliseconds: 300 });
     let token = standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let url = format!("{}oauth2/v2.0/token", standin.authority());
     std::thread::scope(|scope| {

@@ -1,22 +1,22 @@
-//! Errors say what they say of a sign-in, of a device code or of a refresh: nothing is stored before a sign-in, and
-//! `get-token` does not advise what the user has just done.
+//! Errors are worded for a sign-in, a device code or a refresh: the error of a sign-in does not mention a stored token, and
+//! `get-token` advises to run `get-token` only with the word "again".
 
 use standin::{ADA, Browser, Fault, Setup, Standin};
 
 use crate::sign_in_elsewhere::{short_interval, with_device_code};
 use crate::support::{Home, Run};
 
-/// Asserts that the last hint is not for a refresh.
+/// Asserts that the last error and its hint are those of a sign-in.
 #[track_caller]
-fn assert_of_sign_in(run: &Run, command: &str) {
+fn assert_for_sign_in(run: &Run, command: &str) {
     let message = run.stderr.split_once("error: ").expect("an error").1;
     assert!(!message.contains("stored token") && !message.contains("stored sign-in"), "{message}");
     let again = message.replace(&format!("run `{command}` again"), "");
-    assert!(!again.contains("`get-token"), "`{command}` is no news: {message}");
+    assert!(!again.contains("`get-token"), "`{command}` without \"again\": {message}");
 }
 
 #[test]
-fn a_failed_sign_in_does_not_speak_of_a_stored_token() {
+fn a_failed_sign_in_does_not_mention_a_stored_token() {
     let faults = [
         Fault::Reset,
         Fault::Truncated,
@@ -35,7 +35,7 @@ fn a_failed_sign_in_does_not_speak_of_a_stored_token() {
                 home.standin.inject_times(fault, 5);
                 let run = home.sign_in();
                 assert!([75, 76].contains(&run.code.unwrap()), "{run:?}");
-                assert_of_sign_in(&run, "get-token --profile mail");
+                assert_for_sign_in(&run, "get-token --profile mail");
             });
         }
     });
@@ -56,7 +56,7 @@ fn a_refused_sign_in_advises_to_sign_in_again() {
         let run = home.sign_in();
         let stderr = run.fails_with(77);
         assert!(texts.iter().all(|text| stderr.contains(text)), "{texts:?} in {stderr}");
-        assert_of_sign_in(&run, "get-token --profile mail");
+        assert_for_sign_in(&run, "get-token --profile mail");
     }
 }
 
@@ -90,7 +90,7 @@ fn a_refused_device_code_advises_to_request_another() {
     let home = Home::with(Standin::start_with(expiring));
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(77).contains("the device code has expired"), "{run:?}");
-    assert_of_sign_in(&run, "get-token --device --profile mail");
+    assert_for_sign_in(&run, "get-token --device --profile mail");
 
     let home = Home::with(Standin::start_with(short_interval()));
     for (fault, exit, text) in [
@@ -104,11 +104,11 @@ fn a_refused_device_code_advises_to_request_another() {
         });
         home.standin.clear_faults();
         assert!(run.fails_with(exit).contains(text), "{text} in {run:?}");
-        assert_of_sign_in(&run, "get-token --device --profile mail");
+        assert_for_sign_in(&run, "get-token --device --profile mail");
     }
 }
 
-/// The sign-in itself succeeded, so that the advice is a command of its own.
+/// The sign-in itself succeeded, so the hint is a separate command.
 #[test]
 fn an_additional_profile_advises_to_sign_in_for_it_alone() {
     for (fault, text) in [
