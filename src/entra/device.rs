@@ -92,7 +92,11 @@ impl Entra<'_> {
                 _ => Ok(response),
             }
         };
-        let result = self.client.exchange_device_access_token(&code.0).request(&send, pause, None);
+        let mut exchange = self.client.exchange_device_access_token(&code.0);
+        if let Some(claims) = &self.claims {
+            exchange = exchange.add_extra_param("claims", claims);
+        }
+        let result = exchange.request(&send, pause, None);
         match (result, last_error.into_inner()) {
             (Ok(response), _) => self.tokens(response, Flow::DeviceCode, None, answered_at.get()),
             (Err(_), Some(error)) => Err(error),

@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{Home, Run, eventually, finish};
 
-/// The bus does not start services on demand, so each test decides whether there is a keyring. Root may use it
-/// too.
+/// The bus starts no keyring on demand, so each test decides whether there is one. Root may use it too.
 const BUS_CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:path=PATH</listen><auth>EXTERNAL</auth>
+<busconfig><type>session</type><listen>unix:path=PATH/bus</listen>
+<servicedir>PATH/services</servicedir><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
 </policy></busconfig>"#;
 
@@ -26,7 +26,7 @@ pub enum Keyring {
 }
 
 pub struct Login {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     bus: Child,
     daemon: Option<Child>,
     environment: Vec<(String, String)>,
@@ -39,9 +39,9 @@ impl Login {
         let folder = tempfile::Builder::new().prefix("m365-bus-").tempdir_in("/tmp").unwrap();
         let runtime = folder.path().join("run");
         std::fs::DirBuilder::new().mode(0o700).create(&runtime).unwrap();
-        let socket = folder.path().join("bus");
+        std::fs::create_dir(folder.path().join("services")).unwrap();
         let configuration = folder.path().join("bus.conf");
-        std::fs::write(&configuration, BUS_CONFIGURATION.replace("PATH", socket.to_str().unwrap())).unwrap();
+        std::fs::write(&configuration, BUS_CONFIGURATION.replace("PATH", folder.path().to_str().unwrap())).unwrap();
         let mut bus = program("dbus-daemon", "dbus")
             .args(["--nofork", "--nopidfile", "--print-address", "--config-file"])
             .arg(&configuration)
@@ -59,7 +59,7 @@ impl Login {
         home.environment.extend(environment.clone());
         let configuration = std::fs::read_to_string(home.config_file()).unwrap();
         home.configure(&configuration.replace("store = 'file'", "store = 'auto'"));
-        let mut login = Self { _folder: folder, bus, daemon: None, environment };
+        let mut login = Self { folder, bus, daemon: None, environment };
         if keyring != Keyring::Absent {
             login.start_keyring(home.path(), keyring);
         }
@@ -91,6 +91,12 @@ impl Login {
         });
     }
 
+    /// Lets the bus start a service on demand: `program` with these arguments.
+    pub fn add_service(&self, name: &str, program: &str) {
+        let file = self.folder.path().join("services").join(format!("{name}.service"));
+        std::fs::write(file, format!("[D-BUS Service]\nName={name}\nExec={program}\n")).unwrap();
+    }
+
     /// Returns the address of the bus.
     pub fn address(&self) -> &str {
         &self.environment[0].1
@@ -98,7 +104,7 @@ impl Login {
 
     /// Links the bus to the path that systemd uses.
     pub fn link_bus_into_runtime_folder(&self) {
-        std::os::unix::fs::symlink(self._folder.path().join("bus"), self._folder.path().join("run/bus")).unwrap();
+        std::os::unix::fs::symlink(self.folder.path().join("bus"), self.folder.path().join("run/bus")).unwrap();
     }
 
     /// Locks the keyring, as a screen lock or a logout does.

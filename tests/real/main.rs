@@ -20,6 +20,7 @@ mod load;
 mod login;
 mod mail;
 mod memory;
+mod notification;
 mod passphrase;
 mod pictures;
 mod process;

@@ -1,6 +1,6 @@
 //! `get-token --status` and `--check`, as far as they need no mail server; and `on_sign_in_needed`.
 
-use standin::{ADA, Fault};
+use standin::{ADA, Fault, PUBLIC_CLIENT_ID, Setup, Standin};
 
 #[cfg(unix)]
 use crate::support::eventually;
@@ -216,4 +216,200 @@ fn the_users_program_also_runs_when_a_stored_token_is_old() {
     home.run("get-refresh-token", [""; 0]).token();
     eventually("the program has run", || output.exists());
     assert!(std::fs::read_to_string(&output).unwrap().contains("days old"));
+}
+
+/// Returns the profile "mail" in the status as JSON, with the exit code.
+fn status_of_mail(home: &Home) -> (Option<i32>, serde_json::Value) {
+    let run = home.run("get-token", ["--status", "--json"]);
+    let all: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    (run.code, all.as_array().unwrap().iter().find(|status| status["profile"] == "mail").unwrap().clone())
+}
+
+#[test]
+fn the_status_shows_the_last_refusal_until_a_refresh_succeeds() {
+    let home = Home::new();
+    home.sign_in().token();
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"], &mail["refusal"]), (Some(0), &"ok".into(), &serde_json::Value::Null));
+    let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+
+    home.standin.inject(Fault::aadsts(50_173));
+    home.refresh().fails_with(77);
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"]), (Some(77), &"sign_in_needed".into()));
+    let refusal = &mail["refusal"];
+    assert_eq!((&refusal["exit"], &refusal["aadsts"]), (&77.into(), &50_173.into()));
+    assert!((now() - 60..=now()).contains(&refusal["at"].as_u64().unwrap()), "{refusal}");
+    for (field, part) in [
+        ("message", "the refresh token was revoked"),
+        ("hint", "run `get-token --profile mail`"),
+        ("reference", "AADSTS50173, trace "),
+    ] {
+        assert!(refusal[field].as_str().unwrap().contains(part), "{refusal}");
+    }
+    let shown = home.run("get-token", ["--status", "-p", "mail"]);
+    assert_eq!(shown.code, Some(77));
+    for part in ["mail: sign-in needed since 20", " UTC (AADSTS50173)", "  hint: run `get-token --profile mail`"] {
+        assert!(shown.stdout.contains(part), "{part} in {}", shown.stdout);
+    }
+
+    home.standin.inject(Fault::aadsts(700_016));
+    home.refresh().fails_with(78);
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"], &mail["refusal"]["exit"]), (Some(78), &"configuration".into(), &78.into()));
+
+    home.refresh().token();
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"], &mail["refusal"]), (Some(0), &"ok".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn a_transient_failure_does_not_change_the_status() {
+    let home = Home::new();
+    home.configure_with("network_timeout = 1");
+    home.sign_in().token();
+    home.standin.inject_times(Fault::Status { status: 503, retry_after: None }, 5);
+    home.refresh().fails_with(75);
+    assert_eq!(status_of_mail(&home).0, Some(0));
+}
+
+#[test]
+fn a_refused_sign_in_counts_only_without_a_working_token() {
+    let home = Home::new();
+    let decline = || {
+        let sign_in = home.begin_sign_in(&[]);
+        sign_in.decline(ADA);
+        sign_in.finish().fails_with(77);
+    };
+    decline();
+    let (_, mail) = status_of_mail(&home);
+    assert_eq!((&mail["state"], &mail["refusal"]["exit"]), (&"not_signed_in".into(), &77.into()));
+    home.sign_in().token();
+    decline();
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"], &mail["refusal"]), (Some(0), &"ok".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn the_status_says_what_no_longer_fits_the_stored_token_without_a_request() {
+    let home = Home::new();
+    home.sign_in().token();
+    let requests = home.standin.requests().len();
+    home.configure(&home.configuration().replace(PUBLIC_CLIENT_ID, standin::SINGLE_TENANT_CLIENT_ID));
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"]), (Some(78), &"configuration".into()));
+    assert!(mail["error"].as_str().unwrap().contains("was issued for the client ID"), "{mail}");
+    home.configure_with("username = 'grace@example.com'");
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"]), (Some(77), &"sign_in_needed".into()));
+    assert_eq!(home.standin.requests().len(), requests);
+}
+
+#[test]
+fn not_being_signed_in_matters_only_for_a_named_profile() {
+    let home = Home::new();
+    assert_eq!(home.run("get-token", ["--status"]).code, Some(0));
+    assert_eq!(home.run("get-token", ["--status", "-p", "mail"]).code, Some(77));
+}
+
+#[test]
+fn a_store_that_fails_is_unknown_and_not_empty() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("{ load = ['false'], save = ['false'] }"));
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"]), (Some(69), &"unknown".into()));
+    assert!(mail["error"].as_str().unwrap().contains("`false`"), "{mail}");
+    let shown = home.run("get-token", ["--status", "-p", "mail"]).stdout;
+    assert!(!shown.contains("mail: not signed in"), "{shown}");
+}
+
+#[test]
+fn a_policy_refusal_gives_a_paragraph_for_the_it_department() {
+    let home = Home::new();
+    home.sign_in().token();
+    home.standin.inject(Fault::aadsts(53_003));
+    home.refresh().fails_with(77);
+    let shown = home.run("get-token", ["--status", "-p", "mail"]).stdout;
+    for part in [
+        "For your IT department:",
+        PUBLIC_CLIENT_ID,
+        "cannot get a token for ada@example.com",
+        " UTC: blocked by your organisation's Conditional Access policy (AADSTS53003)",
+        "Reference: AADSTS53003, trace ",
+        ", correlation ",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
+
+/// What Microsoft demands of the next token (Microsoft: "Claims challenges").
+const CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+
+#[test]
+fn claims_of_a_refusal_are_sent_until_a_sign_in_succeeds() {
+    let home = Home::new();
+    home.sign_in().token();
+    home.standin.demand_claims(Some(CLAIMS));
+    home.refresh().fails_with(77);
+    home.refresh().token();
+    home.sign_in().token();
+    let sent = |path: &str| {
+        let requests = home.standin.requests();
+        let mut sent = requests.into_iter().filter(|request| request.path.ends_with(path));
+        sent.next_back().and_then(|request| request.parameters.get("claims").cloned())
+    };
+    assert_eq!(sent("/authorize").as_deref(), Some(CLAIMS));
+    assert_eq!(sent("/token").as_deref(), Some(CLAIMS));
+    home.standin.demand_claims(None);
+    home.refresh().token();
+    assert_eq!(sent("/token"), None);
+}
+
+#[test]
+fn claims_are_sent_with_a_device_code_request() {
+    let setup = Setup { device_code_interval: std::time::Duration::from_secs(1), ..Setup::default() };
+    let home = Home::with(Standin::start_with(setup));
+    home.sign_in().token();
+    home.standin.demand_claims(Some(CLAIMS));
+    home.refresh().fails_with(77);
+    let run = crate::sign_in_elsewhere::with_device_code(&home, &[], |origin, code| {
+        standin::Browser::enter_device_code(origin, code, ADA, true).unwrap();
+    });
+    run.token();
+}
+
+#[test]
+fn claims_that_are_not_json_or_too_long_are_ignored() {
+    for claims in ["not json".to_owned(), format!("{{\"access_token\":\"{}\"}}", "x".repeat(4096))] {
+        let home = Home::new();
+        home.sign_in().token();
+        home.standin.demand_claims(Some(&claims));
+        home.refresh().fails_with(77);
+        let record = std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap();
+        assert!(!record.contains("claims"), "{record}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_users_program_runs_for_what_the_app_registration_needs_and_not_for_a_typing_error() {
+    let home = Home::new();
+    let notified = home.path().join("notified");
+    let output = notified.display();
+    let script = format!(
+        "echo \"$M365AUTH_EXIT|$M365AUTH_HINT|$M365AUTH_REFERENCE|$M365AUTH_REASON\" >{output}.new && mv {output}.new {output}"
+    );
+    let hook = format!("on_sign_in_needed = ['sh', '-c', '{script}']");
+    home.configure_with(&hook);
+    home.sign_in().token();
+    home.configure_with(&format!("{hook}\nscopes = []"));
+    home.refresh().fails_with(78);
+    assert!(!notified.exists(), "a mistake in the configuration");
+    home.configure_with(&hook);
+    home.standin.inject(Fault::aadsts(7_000_222));
+    home.refresh().fails_with(78);
+    eventually("the program has run", || notified.exists());
+    let output = std::fs::read_to_string(&notified).unwrap();
+    assert!(output.starts_with("78|create a client secret in the app registration"), "{output}");
+    assert!(output.contains("|AADSTS7000222, trace ") && output.contains("|the client secret of client "), "{output}");
 }
