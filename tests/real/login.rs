@@ -130,6 +130,12 @@ impl Login {
         daemon.wait().unwrap();
     }
 
+    /// Starts the keyring again, unlocked.
+    pub fn restart_keyring(&mut self, home: &Home) {
+        self.end_keyring();
+        self.start_keyring(home.path(), Keyring::Unlocked);
+    }
+
     fn signal(&self, name: &str) {
         if let Some(daemon) = &self.daemon {
             let id = daemon.id().to_string();

@@ -10,6 +10,7 @@ mod mbsync;
 mod msmtp;
 mod neomutt;
 mod offlineimap;
+mod outage;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

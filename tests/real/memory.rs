@@ -24,8 +24,7 @@ pub struct CachingHome {
 
 impl CachingHome {
     pub fn of(home: Home) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = take_turn();
         home.configure(&home.configuration_with_memory());
         Self { home, quota_before: used_quota(), _turn: turn }
     }
@@ -46,6 +45,12 @@ impl CachingHome {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// Waits until no other test caches tokens.
+pub(crate) fn take_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns how many bytes of the ordinary user's quota are in use; proc_keys(5) describes the file.

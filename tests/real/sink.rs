@@ -1,14 +1,16 @@
-//! The SMTP server behind the submission service. It receives one message.
+//! The SMTP server behind the submission service. It receives one message after another.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub struct Sink {
     pub port: u16,
     arrived: mpsc::Receiver<String>,
+    is_dropped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -17,14 +19,19 @@ impl Sink {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, arrived) = mpsc::channel();
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let is_over = is_dropped.clone();
         let thread = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            drop(listener);
-            if let Ok(message) = receive(stream) {
-                _ = sender.send(message);
+            while let Ok((stream, _)) = listener.accept()
+                && !is_over.load(Ordering::SeqCst)
+            {
+                // The submission service connects at each login, even if no mail follows.
+                if let Some(message) = receive(stream).ok().filter(|message| !message.is_empty()) {
+                    _ = sender.send(message);
+                }
             }
         });
-        Self { port, arrived, thread: Some(thread) }
+        Self { port, arrived, is_dropped, thread: Some(thread) }
     }
 
     /// Returns envelope and text of the received message.
@@ -33,15 +40,16 @@ impl Sink {
         self.arrived.recv_timeout(Duration::from_secs(5)).expect("a message arrives")
     }
 
-    /// Returns whether no mail was sent. The submission service connects at each login, even if no mail follows.
+    /// Returns whether no mail was sent.
     pub fn is_empty(&self) -> bool {
-        self.arrived.try_recv().map_or(true, |message| !message.contains("MAIL FROM"))
+        self.arrived.try_recv().is_err()
     }
 }
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        // Ends the thread if it still waits for a connection.
+        self.is_dropped.store(true, Ordering::SeqCst);
+        // Ends the thread's wait for a connection.
         _ = TcpStream::connect(("127.0.0.1", self.port));
         _ = self.thread.take().map(JoinHandle::join);
     }

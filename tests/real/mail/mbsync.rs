@@ -2,7 +2,7 @@ use super::{MailSetup, block, shows_our_error};
 use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 
-fn mbsync(setup: &MailSetup) -> Run {
+pub(super) fn mbsync(setup: &MailSetup) -> Run {
     let server = format!("Port {}\nCertificateFile {}", setup.server.imaps_port, setup.ca_file());
     let block = block("mbsync", "text", 0);
     setup.write(".mbsyncrc", &block.with("Host outlook.office365.com", "Host localhost").with_below("Host ", &server));

@@ -5,7 +5,7 @@ use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 
 /// Runs msmtp with the document's code block as configuration and the mail on stdin.
-fn msmtp(setup: &MailSetup) -> Run {
+pub(super) fn msmtp(setup: &MailSetup) -> Run {
     configure(setup);
     finish(setup.program("msmtp", "msmtp").arg(GRACE).stdin(setup.mail()))
 }
