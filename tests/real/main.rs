@@ -20,6 +20,7 @@ mod load;
 mod login;
 mod mail;
 mod memory;
+mod monitoring;
 mod notification;
 mod passphrase;
 mod pictures;
