@@ -62,6 +62,7 @@ class Setting:
     def _start_standin(self):
         command = [*self._standin, "--directory", self.folder]
         standin = self.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.standin = standin
         settings = {}
         for line in iter(standin.stdout.readline, "ready\n"):
             if not line:

@@ -223,7 +223,7 @@ fn stored_token(session: &Session) -> CheckResult {
 fn cache(session: &Session) -> CheckResult {
     match (session.cached(), session.not_cached()) {
         (Some(cached), None) => {
-            let minutes = |time: u64| time.saturating_sub(now()) / 60;
+            let minutes = |time: u64| time.saturating_sub(now()).div_ceil(60);
             let (due, floor) = (minutes(cached.lifetime.due), minutes(cached.lifetime.floor));
             CheckResult::Passed(format!(
                 "the access token is in kernel memory: renewed after {due} minutes, used for up to {floor} minutes if \

@@ -77,23 +77,20 @@ fn pack(token: &str) -> Vec<u8> {
 }
 
 fn unpack(packed: &[u8]) -> Option<String> {
-    let (count, mut rest) = packed.split_first()?;
+    let (count, rest) = packed.split_first()?;
     if *count == 0 {
         return String::from_utf8(rest.to_vec()).ok();
     }
-    let mut lengths = Vec::new();
-    for _ in 0..*count {
-        let (length, after) = rest.split_first_chunk()?;
-        lengths.push(usize::from(u16::from_be_bytes(*length)));
+    let (lengths, mut rest) = rest.split_at_checked(2 * usize::from(*count))?;
+    let mut token = String::with_capacity(rest.len() * 4 / 3 + 3 * usize::from(*count));
+    for length in lengths.as_chunks().0 {
+        let (part, after) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        URL_SAFE_NO_PAD.encode_string(part, &mut token);
+        token.push('.');
         rest = after;
     }
-    let mut parts = Vec::new();
-    for length in lengths {
-        let (part, after) = rest.split_at_checked(length)?;
-        parts.push(URL_SAFE_NO_PAD.encode(part));
-        rest = after;
-    }
-    rest.is_empty().then(|| parts.join("."))
+    token.pop(); // the dot after the last part
+    rest.is_empty().then_some(token)
 }
 
 #[cfg(test)]

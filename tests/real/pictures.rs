@@ -6,6 +6,7 @@ use std::path::Path;
 use standin::{ADA, Browser, Setup, Standin};
 
 use crate::check::CheckSetup;
+use crate::memory;
 use crate::support::Home;
 use crate::tmux::Terminal;
 
@@ -103,9 +104,13 @@ fn standin() -> Standin {
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring, isync, tmux"]
 fn the_picture_of_a_check_is_up_to_date() {
+    let _turn = memory::take_turn();
     let setup = CheckSetup::with(Home::with(standin()));
+    let configuration = std::fs::read_to_string(setup.home.config_file()).unwrap();
+    setup.home.configure(&configuration.replace("cache = 'none'\n", "")); // as most users have it
     let terminal = Terminal::run_in(&setup.home, WIDE, "get-token --check");
     terminal.ends_with(0);
+    setup.home.run("get-token", ["--sign-out"]);
     let mut output = shown(&terminal);
     for (actual, shown_as) in [
         (format!("localhost:{}", setup.server.imaps_port), "outlook.office365.com:993"),

@@ -19,6 +19,7 @@ and runs until standard input closes or it receives SIGTERM or SIGINT.
   --single-use                  refuse a refresh token after its rotation
   --without-pkce                do not require a code challenge
   --access-token-lifetime SECS  default: random, 3600 to 5400
+  --refresh-in SECS             default: not in the response
   --device-code-interval SECS   default: 5
   --device-code-lifetime SECS   default: 900
 ";
@@ -63,6 +64,7 @@ fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Option<Setup>> {
             "--single-use" => setup.single_use_refresh_tokens = true,
             "--without-pkce" => setup.require_pkce = false,
             "--access-token-lifetime" => setup.access_token_lifetime = Some(seconds(&value()?)?),
+            "--refresh-in" => setup.refresh_in = Some(seconds(&value()?)?.as_secs().into()),
             "--device-code-interval" => setup.device_code_interval = seconds(&value()?)?,
             "--device-code-lifetime" => setup.device_code_lifetime = seconds(&value()?)?,
             "--help" | "-h" => return Ok(None),
