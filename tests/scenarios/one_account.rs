@@ -24,7 +24,10 @@ fn a_planted_token_of_another_account_is_77_and_nothing_is_stored() {
         assert!(stderr.contains("`get-token --profile mail`"), "{stderr}");
     }
     assert_eq!(home.token_in_file("mail"), Some(planted), "a token without a record is not deleted");
-    assert_eq!(std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap(), records);
+    let now = std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap();
+    let (tokens, refusal) = now.split_once("\n[refusal]").expect("the refusal is recorded, for --status");
+    assert_eq!(tokens, records, "and no token");
+    assert!(refusal.contains("exit = 77"), "{refusal}");
 }
 
 #[test]
