@@ -3,6 +3,7 @@
 use standin::{ADA, Browser, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::login::{Keyring, Login, program};
+use crate::memory;
 use crate::support::{Home, finish};
 use crate::tmux::Terminal;
 
@@ -209,6 +210,27 @@ fn a_locked_keychain_prompts_and_fails_if_no_prompt_can_be_shown() {
     // No program on this bus can show the keychain's prompt, so it is dismissed.
     terminal.ends_with(69);
     terminal.shows("error: the keychain is locked");
+}
+
+/// A token that is due is printed without it.
+#[test]
+#[ignore = "tests/run: tmux, gnome-keyring"]
+fn an_early_renewal_does_not_prompt_for_a_locked_keychain() {
+    let _turn = memory::take_turn();
+    let setup = Setup { refresh_in: Some(serde_json::json!(1)), ..Setup::default() };
+    let mut home = Home::with(Standin::start_with(setup));
+    let login = Login::start(&mut home, Keyring::Unlocked);
+    let configuration = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&configuration.replace("cache = 'none'\n", ""));
+    let due = home.sign_in().token().to_owned();
+    login.lock();
+    std::thread::sleep(std::time::Duration::from_millis(1500)); // until it is due
+    let terminal = Terminal::run(&home, "refresh-token --verbose");
+    terminal.ends_with(0);
+    terminal.shows("the cached token was not renewed: the keychain is locked");
+    assert_eq!(terminal.token(), due);
+    assert!(!terminal.screen().contains("enter its password"), "{}", terminal.screen());
+    home.run("get-token", ["--sign-out"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use standin::{ADA, Fault, PUBLIC_CLIENT_ID, Standin};
+use standin::{ADA, Fault, Outage, PUBLIC_CLIENT_ID, Setup, Standin};
 use support::*;
 
 fn refresh(standin: &Standin) -> reqwest::Result<HttpResponse> {
@@ -51,6 +51,51 @@ fn refusals_come_in_order() {
     standin.inject(Fault::Reset);
     standin.clear_faults();
     assert_eq!(refresh(&standin).expect("a response").status, 200);
+}
+
+#[test]
+fn an_outage_lasts_until_it_ends() {
+    let standin = Standin::start();
+    assert_eq!(refresh(&standin).expect("a response").status, 200);
+    standin.set_outage(Some(Outage::Refused));
+    for _ in 0..2 {
+        let error = refresh(&standin).err().expect("a refused connection");
+        assert_eq!(io_error(&error), Some(ErrorKind::ConnectionRefused));
+    }
+    standin.set_outage(Some(Outage::Silent));
+    let connections = standin.connections();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", standin.port())).expect("the port is open");
+    stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    let error = std::io::Read::read(&mut stream, &mut [0]).expect_err("nothing is sent");
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    assert_eq!(standin.connections(), connections + 1);
+    standin.set_outage(None);
+    assert_eq!(refresh(&standin).expect("a response").status, 200);
+}
+
+#[test]
+fn demanded_claims_are_in_the_refusal_until_they_are_sent() {
+    let standin = Standin::start();
+    let claims = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
+    standin.demand_claims(Some(claims));
+    let response = refresh(&standin).expect("a response");
+    assert_refused(&response, 400, "invalid_grant", 50076);
+    assert_eq!(response.json()["claims"], claims);
+    let mut parameters = refresh_parameters(&standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+    parameters.push(("claims", claims.to_owned()));
+    let url = format!("{}oauth2/v2.0/token", standin.authority());
+    assert_eq!(post_to(&standin, &url, &parameters).expect("a response").status, 200);
+}
+
+#[test]
+fn lifetimes_are_random_and_refresh_in_is_sent_if_it_is_set() {
+    let standin = Standin::start();
+    let lifetime = || refresh(&standin).expect("a response").json()["expires_in"].as_u64().expect("a number");
+    let lifetimes: Vec<u64> = (0..5).map(|_| lifetime()).collect();
+    assert!(lifetimes.iter().all(|seconds| (3600..=5400).contains(seconds)), "{lifetimes:?}");
+    assert!(lifetimes.iter().any(|seconds| *seconds != lifetimes[0]), "{lifetimes:?}");
+    let setup = Setup { refresh_in: Some(1800.into()), ..Setup::default() };
+    assert_eq!(refresh(&Standin::start_with(setup)).expect("a response").json()["refresh_in"], 1800);
 }
 
 #[test]
