@@ -228,7 +228,7 @@ fn an_early_renewal_does_not_prompt_for_a_locked_keychain() {
     let terminal = Terminal::run(&home, "refresh-token --verbose");
     terminal.ends_with(0);
     terminal.shows("the cached token was not renewed: the keychain is locked");
-    assert_eq!(terminal.token(), due);
+    assert_eq!(terminal.token().trim_end(), due);
     assert!(!terminal.screen().contains("enter its password"), "{}", terminal.screen());
     home.run("get-token", ["--sign-out"]);
 }
