@@ -120,14 +120,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if arguments.status {
         return status::print(stdout, &config, &arguments.profiles, arguments.json);
     }
-    let done = |_: Vec<()>| ExitCode::SUCCESS;
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
-        return each::collect(profiles.iter().map(|profile| (profile, check::run(&config, profile)))).map(done);
+        return check::run(&stdout, &config, profiles);
     }
     if arguments.sign_out {
-        return each::collect(profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)))).map(done);
+        let results = profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)));
+        return each::collect(results).map(|_| ExitCode::SUCCESS);
     }
     let sessions = sessions(&config, profiles)?;
     // Checked before the sign-in, because a token that cannot be stored would be lost.

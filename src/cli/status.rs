@@ -74,7 +74,7 @@ pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], j
             &serde_json::to_string_pretty(&all)
                 .map_err(|error| Error::new(ErrorKind::Defect, format!("cannot write JSON: {error}")))?,
         )?,
-        false => stdout.print_text(&all.iter().fold(Text::default(), |text, status| text.append(status.text())))?,
+        false => stdout.show(&all.iter().fold(Text::default(), |text, status| text.append(status.text())))?,
     }
     Ok(exit_code(&all, !profiles.is_empty()))
 }

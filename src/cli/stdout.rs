@@ -1,4 +1,4 @@
-//! stdout carries the token and one newline, or nothing. `--status` and `--generate` print their output there.
+//! stdout carries the token and one newline, or nothing. `--status`, `--check` and `--generate` print their output there.
 
 use std::io::{self, Write};
 
@@ -45,11 +45,11 @@ impl Stdout {
     }
 
     /// Prints output for a person.
-    pub(super) fn print_text(self, text: &Text) -> Result<()> {
+    pub(super) fn show(&self, text: &Text) -> Result<()> {
         match self {
-            Self::Inherited(stdout) => write_text(stdout, text),
+            Self::Inherited(_) => write_text(io::stdout(), text),
             #[cfg(unix)]
-            Self::Reserved(file) => write_text(file, text),
+            Self::Reserved(file) => write_text(file.try_clone().map_err(|error| cannot_write(&error))?, text),
         }
     }
 }

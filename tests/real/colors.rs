@@ -70,7 +70,7 @@ fn warnings_and_the_marks_of_the_check_are_colored() {
     let port = crate::support::free_port();
     home.configure_with(&format!("imap_host = 'localhost:{port}'\nsmtp_host = 'localhost:{port}'"));
     home.store_token("mail");
-    let terminal = Terminal::run_in(&home, 200, "get-token --check");
+    let terminal = Terminal::run_in(&home, 200, "sh -c 'get-token --check >/dev/tty'");
     terminal.ends_with(75);
     let text = terminal.colored();
     for mark in [&format!("{GREEN}✓\u{1b}"), &format!("{RED}✗\u{1b}"), "\u{1b}[2m–\u{1b}", &format!("  {CYAN}hint:")]

@@ -108,7 +108,7 @@ fn the_picture_of_a_check_is_up_to_date() {
     let setup = CheckSetup::with(Home::with(standin()));
     let configuration = std::fs::read_to_string(setup.home.config_file()).unwrap();
     setup.home.configure(&configuration.replace("cache = 'none'\n", "")); // as most users have it
-    let terminal = Terminal::run_in(&setup.home, WIDE, "get-token --check");
+    let terminal = Terminal::run_in(&setup.home, WIDE, "sh -c 'get-token --check >/dev/tty'");
     terminal.ends_with(0);
     setup.home.run("get-token", ["--sign-out"]);
     let mut output = shown(&terminal);

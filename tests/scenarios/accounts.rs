@@ -65,12 +65,15 @@ fn a_failure_for_the_first_profile_is_reported_and_the_second_is_stored() {
 #[test]
 fn each_unknown_profile_is_reported() {
     let home = Home::new();
-    for arguments in [vec![], vec!["--check"], vec!["--sign-out"]] {
+    for arguments in [vec![], vec!["--sign-out"]] {
         let run = home.run("get-token", [&["-p", "work", "-p", "mail", "-p", "club"], arguments.as_slice()].concat());
         let stderr = run.fails_with(78);
         assert!(stderr.contains("\"work\"") && stderr.contains("\"club\""), "{stderr}");
         assert!(stderr.matches("error: ").count() >= 2, "{stderr}");
     }
+    let run = home.run("get-token", ["-p", "work", "-p", "mail", "-p", "club", "--check"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(78), ""));
+    assert!(run.stdout.contains("\"work\"") && run.stdout.contains("\"club\""), "{}", run.stdout);
 }
 
 #[test]

@@ -126,8 +126,8 @@ fn a_trusted_configuration_is_accepted_at_exactly_that_path() {
         trusting(&home.config_file()).token();
         trusting(&home.path().join("other.toml")).fails_with(78);
         let check = finish(home.command("get-token").arg("--check").env("M365AUTH_TRUST_CONFIG", home.config_file()));
-        assert!(check.stderr.contains("; M365AUTH_TRUST_CONFIG is set"), "{check:?}");
-        assert!(check.stderr.contains("✓ folders: "), "{check:?}");
+        assert!(check.stdout.contains("; M365AUTH_TRUST_CONFIG is set"), "{check:?}");
+        assert!(check.stdout.contains("✓ folders: "), "{check:?}");
         set_mode(&path, 0o700);
     }
 }

@@ -176,6 +176,6 @@ fn the_reply_of_a_mail_server_cannot_control_the_terminal() {
     let nobody = crate::support::free_port();
     home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = '127.0.0.1:{port}'"));
     let run = home.run("get-token", ["--check"]);
-    let line = run.stderr.lines().find(|line| line.contains("SMTP: ")).unwrap();
+    let line = run.stdout.lines().find(|line| line.contains("SMTP: ")).unwrap();
     assert!(line.contains("454 no [2J 31m room"), "{line:?}");
 }

@@ -215,7 +215,7 @@ fn the_check_names_the_proxy_only_if_it_is_used() {
     let network = |no_proxy: &str| {
         let mut command = home.command("get-token");
         command.arg("--check").env("HTTPS_PROXY", format!("http://127.0.0.1:{}", proxy.port)).env("NO_PROXY", no_proxy);
-        let check = finish(&mut command).stderr;
+        let check = finish(&mut command).stdout;
         check.lines().find(|line| line.contains("network: ")).expect("a line for the network").to_owned()
     };
     assert!(network("").contains(&format!("responds through the proxy 127.0.0.1:{}", proxy.port)));

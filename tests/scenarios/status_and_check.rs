@@ -44,12 +44,12 @@ fn check(home: &Home) -> Run {
     let nobody = crate::support::free_port();
     home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = 'localhost:{nobody}'"));
     let run = home.run("get-token", ["--check"]);
-    assert_eq!(run.stdout, "");
+    assert_eq!(run.stderr, "");
     run
 }
 
 #[test]
-fn the_check_reports_each_result_on_a_line_and_exits_with_the_first_failure() {
+fn the_check_reports_each_result_on_a_line_and_ends_with_the_verdict() {
     let home = Home::new();
     home.store_token("mail");
     let run = check(&home);
@@ -62,17 +62,18 @@ fn the_check_reports_each_result_on_a_line_and_exits_with_the_first_failure() {
         "stored token: ",
         "refresh: ",
     ] {
-        assert!(run.stderr.contains(&format!("✓ {good}")), "{good} in {}", run.stderr);
+        assert!(run.stdout.contains(&format!("✓ {good}")), "{good} in {}", run.stdout);
     }
     for good in ["scopes: https://outlook.office.com/IMAP.AccessAsUser.All", "account: ada@example.com", "length: "] {
-        assert!(run.stderr.contains(&format!("✓ {good}")), "{good} in {}", run.stderr);
+        assert!(run.stdout.contains(&format!("✓ {good}")), "{good} in {}", run.stdout);
     }
-    assert!(run.stderr.contains("✗ IMAP: localhost:") && run.stderr.contains("✗ SMTP: "), "{}", run.stderr);
-    assert!(run.stderr.contains("– Graph: the profile has no Graph scope"), "{}", run.stderr);
-    assert!(run.stderr.contains("– keychain: not used; the token is stored unencrypted in "), "{}", run.stderr);
-    assert_eq!(run.code, Some(75), "the mail servers are the first ✗");
+    assert!(run.stdout.contains("✗ IMAP: localhost:") && run.stdout.contains("✗ SMTP: "), "{}", run.stdout);
+    assert!(run.stdout.contains("– Graph: the profile has no Graph scope"), "{}", run.stdout);
+    assert!(run.stdout.contains("– keychain: not used; the token is stored unencrypted in "), "{}", run.stdout);
+    assert_eq!(run.code, Some(75), "the mail servers cannot be reached");
+    assert!(run.stdout.ends_with("\n2 of 13 checks failed: IMAP, SMTP.\n"), "{}", run.stdout);
     for secret in home.standin.issued_secrets() {
-        assert!(!run.stderr.contains(&secret));
+        assert!(!run.stdout.contains(&secret));
     }
 }
 
@@ -83,8 +84,8 @@ fn the_check_of_a_calendar_sends_a_request_to_graph() {
     let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
     home.configure(&(graph + &home.configuration()));
     let run = home.run("get-token", ["--check", "-p", "calendar"]);
-    assert!(run.stderr.contains("✓ Graph: localhost:"), "{}", run.stderr);
-    assert!(run.stderr.contains("– IMAP: the profile has no IMAP scope"), "{}", run.stderr);
+    assert!(run.stdout.contains("✓ Graph: localhost:"), "{}", run.stdout);
+    assert!(run.stdout.contains("– IMAP: the profile has no IMAP scope"), "{}", run.stdout);
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn the_check_names_programs_that_cannot_send_a_token_of_that_length() {
         home.store_token("mail");
         let run = check(&home);
         assert!(
-            run.stderr.contains(&format!("✗ length: the access token has {length} characters, {words}")),
+            run.stdout.contains(&format!("✗ length: the access token has {length} characters, {words}")),
             "{run:?}"
         );
         assert_eq!(run.code, Some(78));
@@ -108,31 +109,47 @@ fn the_check_of_a_calendar_reports_that_graph_cannot_be_reached() {
     home.store_token("calendar");
     home.configure_with(&format!("graph_host = 'localhost:{}'", crate::support::free_port()));
     let run = home.run("get-token", ["--check", "-p", "calendar"]);
-    assert!(run.stderr.contains("✗ Graph: localhost:"), "{}", run.stderr);
-    run.fails_with(75);
+    assert!(run.stdout.contains("✗ Graph: localhost:"), "{}", run.stdout);
+    assert_eq!(run.code, Some(75));
 }
 
 #[test]
 fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
     let home = Home::new();
     let run = check(&home);
-    assert!(run.stderr.contains("✗ stored token: No refresh token found"), "{}", run.stderr);
-    assert!(run.stderr.contains("– mail and calendar: no access token to test with"), "{}", run.stderr);
+    assert!(run.stdout.contains("✗ stored token: No refresh token found"), "{}", run.stdout);
+    assert!(run.stdout.contains("– mail and calendar: no access token to test with"), "{}", run.stdout);
 
     let home = Home::new();
     home.store_token("mail");
     home.standin.inject(Fault::aadsts(53_003));
     let run = check(&home);
     assert!(
-        run.stderr.contains("✗ refresh: blocked by your organisation's Conditional Access policy"),
+        run.stdout.contains("✗ refresh: blocked by your organisation's Conditional Access policy"),
         "{}",
-        run.stderr
+        run.stdout
     );
-    assert!(run.stderr.contains("AADSTS53003"), "{}", run.stderr);
+    assert!(run.stdout.contains("AADSTS53003"), "{}", run.stdout);
 
     let home = Home::new();
     let _taken = std::net::TcpListener::bind(("127.0.0.1", home.callback_port)).unwrap();
-    assert!(check(&home).stderr.contains("✗ callback: cannot listen"));
+    assert!(check(&home).stdout.contains("✗ callback: cannot listen"));
+}
+
+#[test]
+fn the_check_counts_all_named_profiles_and_the_failure_that_matters_most_decides_the_exit_code() {
+    let home = Home::new();
+    let dead = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{dead}'\nsmtp_host = 'localhost:{dead}'"));
+    home.store_token("mail");
+    let run = home.run("get-token", ["--check", "-p", "mail", "-p", "calendar"]);
+    assert_eq!(run.code, Some(77), "that nobody signed in matters more than a server that cannot be reached: {run:?}");
+    let verdict = run.stdout.lines().next_back().unwrap();
+    assert!(
+        verdict.ends_with(" checks failed: IMAP of \"mail\", SMTP of \"mail\", stored token of \"calendar\"."),
+        "{verdict}"
+    );
+    assert!(verdict.starts_with("3 of "), "{verdict}");
 }
 
 #[test]
