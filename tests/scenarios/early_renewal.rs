@@ -7,7 +7,7 @@ use serde_json::json;
 use standin::{ADA, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, GRACE, Outage, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::memory::{HomeWithMemory, with_memory};
-use crate::support::{Home, Run, eventually};
+use crate::support::{Home, eventually, finish};
 
 /// In seconds. Long enough that no test ever reaches the floor, or the end of the pause after a failure.
 const LIFETIME: u64 = 3600;
@@ -147,16 +147,50 @@ fn after_the_pause_another_attempt_is_made() {
     eventually("the token is renewed", || home.refresh().token() != due);
 }
 
+/// Runs fifty `refresh-token` at once. Returns their tokens.
+fn fifty_callers(home: &Home) -> Vec<String> {
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..50).map(|_| scope.spawn(|| home.refresh().token().to_owned())).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn fifty_callers_in_an_outage_make_one_attempt_and_nobody_waits_for_another() {
     let (home, due) = home_with_due_token();
     home.standin.set_outage(Some(Outage::Silent));
     let before = home.standin.connections();
-    let runs: Vec<Run> = std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..50).map(|_| scope.spawn(|| home.refresh())).collect();
-        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
-    });
-    assert!(runs.iter().all(|run| run.token() == due));
+    assert!(fifty_callers(&home).iter().all(|token| *token == due));
+    assert_eq!(home.standin.connections(), before + 1);
+}
+
+#[test]
+fn fifty_callers_make_one_attempt_if_it_fails_at_once() {
+    let (home, due) = home_with_due_token();
+    home.standin.inject_times(Fault::aadsts(50_196), 50);
+    assert!(fifty_callers(&home).iter().all(|token| *token == due));
+    assert_eq!(home.standin.token_requests(), 2);
+}
+
+#[test]
+fn fifty_callers_renew_a_token_once() {
+    let (home, due) = home_with_due_token();
+    let tokens = fifty_callers(&home);
+    let new = home.refresh().token().to_owned();
+    assert!(new != due && tokens.iter().all(|token| *token == due || *token == new));
+    assert_eq!(home.standin.token_requests(), 2);
+}
+
+#[test]
+fn no_attempt_is_repeated_in_the_pause_if_one_was_killed() {
+    let (home, due) = home_with_due_token();
+    home.standin.set_outage(Some(Outage::Silent));
+    let before = home.standin.connections();
+    let mut killed = home.command("refresh-token").stdout(std::process::Stdio::null()).spawn().unwrap();
+    eventually("the attempt has begun", || home.standin.connections() == before + 1);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_hands_out(&home, &due);
     assert_eq!(home.standin.connections(), before + 1);
 }
 
@@ -171,6 +205,17 @@ fn a_due_token_is_handed_out_while_another_process_holds_the_lock() {
 
 #[test]
 fn no_early_attempt_is_made_where_it_cannot_be_recorded() {
+    let (home, due) = home_with_due_token();
+    // As on a full disk: the records can be read, and no file can be written.
+    let mut shell = std::process::Command::new("sh");
+    home.prepare(&mut shell);
+    let run = finish(shell.args(["-c", "ulimit -f 0; refresh-token"]));
+    assert_eq!((run.token(), run.stderr.as_str()), (due.as_str(), ""));
+    assert_eq!(home.standin.token_requests(), 1);
+}
+
+#[test]
+fn no_early_attempt_is_made_without_readable_records() {
     let (home, due) = home_with_due_token();
     let records = home.cache().join("records_mail.toml");
     std::fs::remove_file(&records).unwrap();
