@@ -1,7 +1,7 @@
-//! The three sign-in flows, and what they have in common.
+//! The sign-in flows, and what they have in common.
 //!
 //! The flows are [`browser`] (a browser on this machine is redirected to a listener on loopback), [`paste`] (the
-//! user pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device).
+//! user pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device). [`with_token`] stores a refresh token from stdin.
 //! This module stores the tokens that a flow returns.
 
 pub(crate) mod browser;
@@ -15,6 +15,7 @@ pub(crate) mod redirect;
 #[cfg_attr(unix, path = "sign_in/terminal.rs")]
 #[cfg_attr(not(unix), path = "sign_in/line_terminal.rs")]
 mod terminal;
+pub(crate) mod with_token;
 
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ impl SignIn<'_> {
         };
         let redeem = |session: &Session| {
             let _deferred = signals::defer();
-            let mut tokens = session.entra().refresh(&refresh_token, Flow::AdditionalProfile)?;
+            let mut tokens = session.entra().refresh(&refresh_token, Flow::UnstoredToken)?;
             tokens.refresh_token.get_or_insert_with(|| refresh_token.clone());
             if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
                 return Err(Error::new(ErrorKind::Protocol, "Microsoft returned the token of another account")

@@ -18,7 +18,7 @@ use crate::session::{Session, SignedIn};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
-use crate::sign_in::{SignIn, SignInOutcome};
+use crate::sign_in::{SignIn, SignInOutcome, with_token};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +56,12 @@ pub(super) struct Arguments {
     /// Prints a URL to open in a browser and a code to enter there.
     #[arg(long)]
     device: bool,
+    /// Store a refresh token from stdin
+    ///
+    /// Redeems the token once to see that it works and whose it is. For a token of another program or another machine that
+    /// was issued to the same client ID.
+    #[arg(long, conflicts_with_all = ["device", "server", "check", "status", "sign_out"])]
+    with_token: bool,
     /// Whether to open a browser
     ///
     /// auto opens one, except over SSH without a forwarded display. Over SSH without --server, no browser is opened.
@@ -133,7 +139,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     // Checked before the sign-in, because a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
-    let sign_in = SignIn { sessions: &sessions, confirm: &confirm, retry_save: &retry_save };
+    // stdin is a pipe with --with-token, so nobody can be asked.
+    let confirm: &dyn Fn(&str, &str) -> bool = if arguments.with_token { &|_, _| false } else { &confirm };
+    let sign_in = SignIn { sessions: &sessions, confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in).inspect_err(|error| sessions[0].remember_refused_sign_in(error))?;
     print_summary(&sessions[0], &outcome);
     let is_one_of_several = !outcome.others.is_empty();
@@ -184,6 +192,9 @@ fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
 /// Signs in with a device code, with a browser that can reach this machine, or with one that cannot.
 fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let timeout = Duration::from_secs(arguments.timeout);
+    if arguments.with_token {
+        return with_token::run(sign_in);
+    }
     if arguments.device {
         return by_device_code(sign_in);
     }

@@ -11,8 +11,8 @@ pub(crate) enum Flow {
     AuthorizationCode,
     /// A sign-in with a device code.
     DeviceCode,
-    /// A sign-in for several profiles: its refresh token is redeemed for each other profile.
-    AdditionalProfile,
+    /// A refresh token that is not stored yet: that of a sign-in, for a further profile, or one from stdin.
+    UnstoredToken,
     /// A refresh of the stored token.
     Refresh,
 }
@@ -28,7 +28,7 @@ impl Flow {
         match self {
             Self::AuthorizationCode => "authorization code",
             Self::DeviceCode => "device code",
-            Self::AdditionalProfile | Self::Refresh => "refresh token",
+            Self::UnstoredToken | Self::Refresh => "refresh token",
         }
     }
 
@@ -38,7 +38,7 @@ impl Flow {
         match self {
             Self::AuthorizationCode => format!("`get-token --profile {name:#}` again"),
             Self::DeviceCode => format!("`get-token --device --profile {name:#}` again"),
-            Self::AdditionalProfile | Self::Refresh => format!("`get-token --profile {name:#}`"),
+            Self::UnstoredToken | Self::Refresh => format!("`get-token --profile {name:#}`"),
         }
     }
 

@@ -212,6 +212,16 @@ fn a_locked_keychain_prompts_and_fails_if_no_prompt_can_be_shown() {
     terminal.shows("error: the keychain is locked");
 }
 
+/// A terminal would show it.
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_refresh_token_is_not_read_from_a_terminal() {
+    let home = Home::new();
+    let terminal = Terminal::run(&home, "get-token --with-token");
+    terminal.ends_with(64);
+    terminal.shows("hint: run `get-token --with-token <FILE`");
+}
+
 /// A token that is due is printed without it.
 #[test]
 #[ignore = "tests/run: tmux, gnome-keyring"]

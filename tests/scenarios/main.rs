@@ -30,3 +30,4 @@ mod signals;
 mod status_and_check;
 mod store;
 mod version_0_1;
+mod with_token;

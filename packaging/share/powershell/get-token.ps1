@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'get-token' -ScriptBlock {
             [CompletionResult]::new('--generate', '--generate', [CompletionResultType]::ParameterName, 'Print a man page or shell completions')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'Wait for the browser even over SSH')
             [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Sign in with a code on any device')
+            [CompletionResult]::new('--with-token', '--with-token', [CompletionResultType]::ParameterName, 'Store a refresh token from stdin')
             [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Test the whole setup instead of signing in')
             [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'Show what is stored and when it expires')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print --status as JSON')

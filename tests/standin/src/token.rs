@@ -143,8 +143,10 @@ fn refresh_token(
 ) -> Result<Grant, Refusal> {
     let presented = parameters.required("refresh_token")?;
     let single_use = vault.single_use_refresh_tokens;
-    let token = vault.refresh_tokens.get_mut(presented).filter(|token| token.client_id == app.id);
-    let token = token.ok_or_else(|| unknown_grant(presented))?;
+    let token = vault.refresh_tokens.get_mut(presented).ok_or_else(|| unknown_grant(presented))?;
+    if token.client_id != app.id {
+        return Err(Refusal { suberror: Some("client_mismatch".into()), ..Refusal::new(70000) });
+    }
     if let Some(aadsts) = token.refused_with {
         return Err(Refusal::new(aadsts));
     }
@@ -220,8 +222,8 @@ fn parse(scope: &str) -> Result<Scopes, Refusal> {
     if scope.trim().is_empty() { Err(Refusal::new(28003)) } else { Scopes::parse(scope) }
 }
 
-/// Returns the refusal for a token or code that this client does not have. Text that does not look like one is
-/// malformed; otherwise it is unknown or another client's.
+/// Returns the refusal for an unknown token, or for a code that this client does not have. Text that does not look like
+/// one is malformed.
 fn unknown_grant(presented: &str) -> Refusal {
     let looks_genuine = presented.starts_with("1.") && presented.len() > 100;
     if looks_genuine { Refusal::new(70000) } else { Refusal::new(9002313).with_error("invalid_grant") }

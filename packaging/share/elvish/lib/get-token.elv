@@ -26,6 +26,7 @@ set edit:completion:arg-completer[get-token] = {|@words|
             cand --generate 'Print a man page or shell completions'
             cand --server 'Wait for the browser even over SSH'
             cand --device 'Sign in with a code on any device'
+            cand --with-token 'Store a refresh token from stdin'
             cand --check 'Test the whole setup instead of signing in'
             cand --status 'Show what is stored and when it expires'
             cand --json 'Print --status as JSON'

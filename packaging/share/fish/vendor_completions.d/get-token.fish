@@ -13,6 +13,7 @@ complete-powershell\t''
 complete-zsh\t''"
 complete -c get-token -l server -d 'Wait for the browser even over SSH'
 complete -c get-token -l device -d 'Sign in with a code on any device'
+complete -c get-token -l with-token -d 'Store a refresh token from stdin'
 complete -c get-token -l check -d 'Test the whole setup instead of signing in'
 complete -c get-token -l status -d 'Show what is stored and when it expires'
 complete -c get-token -l json -d 'Print --status as JSON'
