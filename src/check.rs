@@ -6,11 +6,12 @@ mod mail_server;
 use std::path::Path;
 use std::time::Duration;
 
+use oauth2::Scope;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::config::{Config, ProfileName, StoreChoice};
-use crate::entra::{self, Access};
+use crate::config::{Config, Profile, ProfileName, StoreChoice};
+use crate::entra::{self, Access, permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::sanitize::{for_shell, for_terminal};
@@ -79,8 +80,9 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     let validity = access.expires.map_or_else(String::new, minutes);
     report("refresh", CheckResult::Passed(format!("Microsoft issued an access token{validity}")));
     report("cache", cache(session));
-    let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
-    report("scopes", CheckResult::Passed(for_terminal(&scopes.join(" "))));
+    let profile = session.profile();
+    let missing = permission::missing(&profile.scopes, &access.scopes);
+    report("scopes", scopes(profile, access, &missing));
     let account = access.account.as_ref().map(|account| account.name.clone());
     report(
         "account",
@@ -92,15 +94,36 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     report("length", length(access));
     report("mbsync's plugin", sasl_plugin());
 
-    let profile = session.profile();
     let user = profile.username.clone().or(account).unwrap_or_default();
     let login = Login { profile, user: &user, token: &access.token };
-    let may = |permission: &str| scopes.iter().any(|scope| scope.contains(permission));
-    let skipped = |service: &str| CheckResult::Skipped(format!("the profile has no {service} scope"));
-    report("IMAP", if may("/IMAP.") { mail_server::imap(&login).into() } else { skipped("IMAP") });
-    report("SMTP", if may("/SMTP.") { mail_server::smtp(&login).into() } else { skipped("SMTP") });
-    let graph = scopes.iter().any(|scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph."));
-    report("Graph", if graph { session.entra().graph_me(&access.token).into() } else { skipped("Graph") });
+    let asks = |protocol: &str| {
+        profile.scopes.iter().map(permission::name).find(|permission| permission::is_for(permission, protocol))
+    };
+    let test = |service: &str, asked: Option<&str>, test: &dyn Fn() -> Result<String>| match asked {
+        Some(permission) if missing.contains(&permission) => {
+            CheckResult::Skipped(format!("{permission} was not granted"))
+        }
+        Some(_) => test().into(),
+        None => CheckResult::Skipped(format!("the profile has no {service} scope")),
+    };
+    report("IMAP", test("IMAP", asks("IMAP"), &|| mail_server::imap(&login)));
+    report("SMTP", test("SMTP", asks("SMTP"), &|| mail_server::smtp(&login)));
+    let is_graph = |scope: &&Scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph.");
+    let graph = profile.scopes.iter().find(is_graph).map(permission::name);
+    report("Graph", test("Graph", graph, &|| session.entra().graph_me(&access.token)));
+}
+
+/// Compares the scopes that the profile asks for with those that Microsoft granted.
+fn scopes(profile: &Profile, access: &Access, missing: &[&str]) -> CheckResult {
+    let granted: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
+    if missing.is_empty() {
+        return CheckResult::Passed(for_terminal(&granted.join(" ")));
+    }
+    let message = format!("Microsoft did not grant {}", for_terminal(&missing.join(" ")));
+    let name = &profile.name;
+    CheckResult::Failed(Error::new(ErrorKind::SignIn, message).hint(format!(
+        "run `get-token --profile {name:#}` and consent to it, ask an administrator, or remove it from the profile's scopes"
+    )))
 }
 
 impl From<Result<String>> for CheckResult {

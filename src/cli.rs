@@ -16,6 +16,7 @@ mod sign_out;
 mod status;
 mod stderr;
 mod stdout;
+mod summary;
 pub(crate) mod text;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod id_token;
 mod lifetime;
 mod network_error;
+pub(crate) mod permission;
 mod proxy;
 pub(crate) mod refusal;
 pub(crate) mod retry;

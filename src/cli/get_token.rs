@@ -9,12 +9,13 @@ use clap::{Parser, ValueEnum};
 use super::generate::generated;
 use super::stderr::{confirm, confirm_by_default, print, print_text, progress};
 use super::stdout::Stdout;
+use super::summary::print_summary;
 use super::text::{Label, Text};
-use super::{Common, account_name, check, each, first_run, sign_out, status};
+use super::{Common, check, each, first_run, sign_out, status};
 use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
-use crate::session::{Session, SignedIn};
+use crate::session::Session;
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
@@ -143,10 +144,25 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let confirm: &dyn Fn(&str, &str) -> bool = if arguments.with_token { &|_, _| false } else { &confirm };
     let sign_in = SignIn { sessions: &sessions, confirm, retry_save: &retry_save };
     let outcome = run_flow(&arguments, &sign_in).inspect_err(|error| sessions[0].remember_refused_sign_in(error))?;
-    print_summary(&sessions[0], &outcome);
+    // The token first, so that the summary is the last thing on the screen.
+    let printed = match &outcome.first {
+        Ok(first) => print_token(stdout, first.access.token.secret()),
+        Err(_) => Ok(()),
+    };
+    print_summary(&sessions, &outcome);
     let is_one_of_several = !outcome.others.is_empty();
     let name = |error| if is_one_of_several { each::name(&sessions[0].profile().name, error) } else { error };
-    stdout.print(outcome.first.map_err(name)?.access.token.secret()).map(|()| ExitCode::SUCCESS)
+    outcome.first.map_err(name)?;
+    printed.map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints the access token. On a terminal, says what it is.
+fn print_token(stdout: Stdout, token: &str) -> Result<()> {
+    if stdout.is_terminal() {
+        let note = "this is an access token, valid for about an hour; scripts get one from `refresh-token`";
+        print_text(&Text::with_label(Label::Note, note));
+    }
+    stdout.print(token)
 }
 
 /// Warns of another profile in use that stores its token with the same programs in the same place.
@@ -256,28 +272,6 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
         true => "If the page does not load, paste its URL here and press Enter.\n",
         false => "If the page does not load, press Ctrl-C and run `get-token --device`.\n",
     });
-}
-
-fn print_summary(leading: &Session, outcome: &SignInOutcome) {
-    if let Ok(first) = &outcome.first {
-        let account = account_name(first.access.account.as_ref());
-        print(&format!("Signed in as {account} (profile \"{}\").", leading.profile().name));
-        print(&format!("Refresh token saved in {}.", location(first)));
-    }
-    for (name, served) in &outcome.others {
-        match served {
-            Ok(signed_in) => print(&format!("Refresh token for \"{name}\" saved in {}.", location(signed_in))),
-            Err(error) => {
-                let subject = format!("no token for the profile \"{name}\": ");
-                print_text(&Text::failure(Label::Warning, &subject, error));
-            }
-        }
-    }
-}
-
-fn location(signed_in: &SignedIn) -> String {
-    let note = if signed_in.in_file { " (not encrypted; only you can read the file)" } else { "" };
-    format!("{}{note}", signed_in.location)
 }
 
 /// Asks whether to try a failed save again. Only this process has the token.

@@ -24,6 +24,11 @@ pub(super) fn print_text(text: &Text) {
     _ = AutoStream::new(stderr, colors).write_all(text.as_bytes());
 }
 
+/// Returns whether a person sees what is printed.
+pub(super) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Prints a line that the next call replaces; an empty text removes it. Only a terminal shows progress.
 pub(super) fn progress(text: &str) {
     if io::stderr().is_terminal() && has_control_sequences() {

@@ -1,6 +1,6 @@
 //! stdout carries the token and one newline, or nothing. `--status`, `--check` and `--generate` print their output there.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use anstream::AutoStream;
 use anstream::stream::{AsLockedWrite, RawStream};
@@ -32,6 +32,14 @@ impl Stdout {
     #[cfg(not(unix))]
     pub(super) fn reserve() -> Result<Self> {
         Ok(Self::default())
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        match self {
+            Self::Inherited(stdout) => stdout.is_terminal(),
+            #[cfg(unix)]
+            Self::Reserved(file) => file.is_terminal(),
+        }
     }
 
     /// Prints a token, or other output for a program, and a newline. A broken pipe is not an error.

@@ -16,6 +16,8 @@ pub(super) enum Label {
     Passed,
     Failed,
     Skipped,
+    /// The whole line is dimmed.
+    Note,
 }
 
 impl Label {
@@ -27,6 +29,7 @@ impl Label {
             Self::Passed => "✓",
             Self::Failed => "✗",
             Self::Skipped => "–",
+            Self::Note => "note:",
         }
     }
 
@@ -37,7 +40,7 @@ impl Label {
             Self::Warning => bold(AnsiColor::Yellow),
             Self::Hint => bold(AnsiColor::Cyan),
             Self::Passed => bold(AnsiColor::Green),
-            Self::Skipped => Style::new().dimmed(),
+            Self::Skipped | Self::Note => Style::new().dimmed(),
         }
     }
 }
@@ -118,7 +121,9 @@ impl Line {
             }
             None => format!("{}{plain}", self.indent),
         };
-        if let Some(style) = self.label.filter(|_| has_colors).map(Label::style) {
+        if let Some(style) = self.label.filter(|label| has_colors && *label == Label::Note).map(Label::style) {
+            line = format!("{style}{line}{style:#}");
+        } else if let Some(style) = self.label.filter(|_| has_colors).map(Label::style) {
             line = line.replacen(label, &format!("{style}{label}{style:#}"), 1);
         }
         line.push('\n');

@@ -73,6 +73,28 @@ fn the_callback_can_finish_while_the_terminal_waits_for_a_paste() {
     terminal.shows("Signed in as ada@example.com");
 }
 
+/// With the token before them, so that they are the last thing on the screen.
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_sign_in_ends_with_the_next_steps() {
+    let home = Home::new();
+    let terminal = Terminal::run(&home, "sh -c 'get-token --browser never >/dev/tty'");
+    Browser::approve(&terminal.url(), ADA, None).unwrap();
+    terminal.ends_with(0);
+    let text = terminal.text();
+    let parts = [
+        "note: this is an access token",
+        "eyJ",
+        "Signed in as ada@example.com",
+        "Granted: IMAP, SMTP.",
+        "Next:\n  mbsync    PassCmd \"refresh-token --profile mail\"",
+        "\n  msmtp     passwordeval \"refresh-token --profile mail\"",
+        "\n  test it   get-token --check --profile mail",
+    ];
+    let positions: Vec<_> = parts.iter().map(|part| text.find(part)).collect();
+    assert!(positions.iter().all(Option::is_some) && positions.is_sorted(), "{positions:?} in {text}");
+}
+
 #[test]
 #[ignore = "tests/run: tmux"]
 fn a_device_code_shows_its_progress() {

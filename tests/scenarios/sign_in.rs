@@ -20,6 +20,23 @@ fn stores_the_refresh_token_shows_the_account_and_prints_the_access_token() {
 }
 
 #[test]
+fn the_summary_names_what_is_granted_and_warns_of_what_is_not() {
+    let home = Home::new();
+    let run = home.sign_in();
+    assert!(run.stderr.contains("\nGranted: IMAP, SMTP.\n") && !run.stderr.contains("warning:"), "{}", run.stderr);
+    assert!(!run.stderr.contains("Next:"), "only a person on a terminal needs the next steps: {}", run.stderr);
+    home.standin.inject(Fault::Scope("https://outlook.office.com/imap.accessasuser.all".to_owned()));
+    let run = home.sign_in();
+    run.token();
+    assert!(run.stderr.contains("\nGranted: IMAP.\n"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("warning: Microsoft did not grant SMTP.Send to the profile \"mail\""),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn the_request_has_state_nonce_pkce_and_select_account() {
     let home = Home::new();
     home.sign_in().token();

@@ -137,6 +137,18 @@ fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
 }
 
 #[test]
+fn what_was_asked_and_not_granted_fails_and_its_service_is_not_tried() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.inject(Fault::Scope("IMAP.AccessAsUser.All".to_owned()));
+    let run = check(&home);
+    assert!(run.stdout.contains("✗ scopes: Microsoft did not grant SMTP.Send"), "{}", run.stdout);
+    assert!(run.stdout.contains("– SMTP: SMTP.Send was not granted"), "{}", run.stdout);
+    assert!(run.stdout.contains("✗ IMAP: localhost:"), "a scope without its resource counts: {}", run.stdout);
+    assert_eq!(run.code, Some(77));
+}
+
+#[test]
 fn the_check_counts_all_named_profiles_and_the_failure_that_matters_most_decides_the_exit_code() {
     let home = Home::new();
     let dead = crate::support::free_port();

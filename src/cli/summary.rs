@@ -1,0 +1,76 @@
+//! What a sign-in prints at its end: whose token is stored where, what it may do, and what to do next.
+
+use super::account_name;
+use super::stderr::{is_terminal, print, print_text};
+use super::text::{Label, Text};
+use crate::config::Profile;
+use crate::entra::permission;
+use crate::session::{Session, SignedIn};
+use crate::sign_in::SignInOutcome;
+
+/// Prints the summary of a sign-in, for the leading profile and those that it served too.
+pub(super) fn print_summary(sessions: &[Session], outcome: &SignInOutcome) {
+    if let Ok(first) = &outcome.first {
+        let profile = sessions[0].profile();
+        print(&format!("Signed in as {} (profile \"{}\").", account_name(first.access.account.as_ref()), profile.name));
+        print(&format!("Refresh token saved in {}.", location(first)));
+        print_granted(profile, first);
+    }
+    for (name, served) in &outcome.others {
+        match served {
+            Ok(signed_in) => {
+                print(&format!("Refresh token for \"{name}\" saved in {}.", location(signed_in)));
+                let session = sessions.iter().find(|session| session.profile().name == *name);
+                session.into_iter().for_each(|session| print_granted(session.profile(), signed_in));
+            }
+            Err(error) => {
+                print_text(&Text::failure(Label::Warning, &format!("no token for the profile \"{name}\": "), error));
+            }
+        }
+    }
+    if outcome.first.is_ok() && is_terminal() {
+        print_next_steps(sessions[0].profile());
+    }
+}
+
+fn location(signed_in: &SignedIn) -> String {
+    let note = if signed_in.in_file { " (not encrypted; only you can read the file)" } else { "" };
+    format!("{}{note}", signed_in.location)
+}
+
+/// Prints the granted permissions, and a warning of those that are missing.
+fn print_granted(profile: &Profile, signed_in: &SignedIn) {
+    let granted = &signed_in.access.scopes;
+    let names: Vec<&str> = granted.iter().map(permission::name).filter(|name| name.contains('.')).map(short).collect();
+    if !names.is_empty() {
+        print(&format!("Granted: {}.", names.join(", ")));
+    }
+    let missing = permission::missing(&profile.scopes, granted);
+    if !missing.is_empty() {
+        let text = format!(
+            "Microsoft did not grant {} to the profile \"{}\": consent to it in the browser, or ask an administrator",
+            missing.join(", "),
+            profile.name
+        );
+        print_text(&Text::with_label(Label::Warning, &text));
+    }
+}
+
+/// Shortens the permissions of mail programs to their protocol.
+fn short(name: &str) -> &str {
+    let protocols = ["IMAP", "POP", "SMTP", "EWS"];
+    protocols.into_iter().find(|protocol| permission::is_for(name, protocol)).unwrap_or(name)
+}
+
+fn print_next_steps(profile: &Profile) {
+    let name = &profile.name;
+    let asks = |protocol| profile.scopes.iter().any(|scope| permission::is_for(permission::name(scope), protocol));
+    let programs = [
+        (asks("IMAP"), "mbsync", format!("PassCmd \"refresh-token --profile {name:#}\"")),
+        (asks("SMTP"), "msmtp", format!("passwordeval \"refresh-token --profile {name:#}\"")),
+        (!asks("IMAP") && !asks("SMTP"), "a script", format!("refresh-token --profile {name:#}")),
+    ];
+    let lines = programs.iter().filter(|(is_for_it, ..)| *is_for_it);
+    let lines: String = lines.map(|(_, program, line)| format!("\n  {program:9} {line}")).collect();
+    print(&format!("\nNext:{lines}\n  test it   get-token --check --profile {name:#}"));
+}
