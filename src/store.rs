@@ -4,6 +4,7 @@ mod command;
 mod file;
 pub(crate) mod keychain;
 pub(crate) mod record;
+mod remembered;
 mod renewal;
 mod search;
 

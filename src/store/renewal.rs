@@ -1,11 +1,7 @@
-//! What the records file of a profile remembers of renewals that failed: when the next early one may be tried, the last
-//! refusal that needs a person, and the claims that Microsoft demands.
-
-use std::io;
+//! A renewal that failed, as the records file of a profile remembers it.
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Records;
 use crate::error::Error;
 use crate::unix_time::now;
 
@@ -56,53 +52,7 @@ pub(crate) struct Pause {
 
 impl Pause {
     /// Returns whether no early renewal may be tried with this configuration now.
-    fn holds_for(&self, configuration: &str) -> bool {
+    pub(super) fn holds_for(&self, configuration: &str) -> bool {
         self.configuration == configuration && now() < self.not_before
-    }
-}
-
-impl Records {
-    /// Returns whether an early renewal may be tried with this configuration now. It may not if the file exists and cannot
-    /// be read.
-    pub(super) fn allow_early_renewal(&self, configuration: &str) -> bool {
-        self.try_read().is_ok_and(|sections| !sections.pause.is_some_and(|pause| pause.holds_for(configuration)))
-    }
-
-    /// Records that no early renewal may be tried for some time.
-    pub(super) fn pause_early_renewals(&self, pause: Pause) -> io::Result<()> {
-        let mut sections = self.try_read()?;
-        sections.pause = Some(pause);
-        self.write(&sections)
-    }
-
-    /// Records a refusal, and the claims that Microsoft demands in the next requests. Of a refusal that comes again, the
-    /// first time is kept.
-    pub(super) fn remember(&self, refusal: RecordedRefusal, claims: Option<String>) {
-        let mut sections = self.read();
-        let is_same = |old: &RecordedRefusal| (old.exit, old.aadsts) == (refusal.exit, refusal.aadsts);
-        let at = sections.refusal.filter(is_same).map_or(refusal.at, |old| old.at);
-        sections.refusal = Some(RecordedRefusal { at, ..refusal });
-        sections.claims = claims.or(sections.claims);
-        if let Err(error) = self.write(&sections) {
-            log::info!("the refusal cannot be recorded: {error}");
-        }
-    }
-
-    /// Returns the refusal that is not resolved yet.
-    pub(super) fn refusal(&self) -> Option<RecordedRefusal> {
-        self.read().refusal
-    }
-
-    /// Returns the claims that Microsoft demands, as JSON.
-    pub(super) fn claims(&self) -> Option<String> {
-        self.read().claims
-    }
-
-    /// Forgets the claims: a sign-in has satisfied them.
-    pub(super) fn forget_claims(&self) {
-        let mut sections = self.read();
-        if sections.claims.take().is_some() {
-            _ = self.write(&sections);
-        }
     }
 }
