@@ -2,6 +2,7 @@
 //! token is fetched and used. Sends no mail. The only change is a new refresh token, as with every refresh.
 
 mod mail_server;
+pub(crate) mod preflight;
 
 use std::path::Path;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use super::stdout::Stdout;
 use super::summary::print_summary;
 use super::text::{Label, Text};
 use super::{Common, check, each, first_run, sign_out, status};
+use crate::check::preflight;
 use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
@@ -140,6 +141,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     // Checked before the sign-in, because a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
+    if !arguments.with_token {
+        preflight::run(&sessions[0])?; // with a token, its request finds the same
+    }
     // stdin is a pipe with --with-token, so nobody can be asked.
     let confirm: &dyn Fn(&str, &str) -> bool = if arguments.with_token { &|_, _| false } else { &confirm };
     let sign_in = SignIn { sessions: &sessions, confirm, retry_save: &retry_save };

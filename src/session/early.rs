@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// Returns this session with less patience.
-    fn impatient(&self, end: Instant) -> Self {
+    pub(crate) fn impatient(&self, end: Instant) -> Self {
         let patience = Patience::Until(end);
         Self {
             paths: self.paths.clone(),

@@ -26,7 +26,8 @@ fn a_relative_ca_file_is_in_the_folder_of_the_configuration() {
 
 #[test]
 fn an_authority_selects_its_cloud() {
-    let home = Home::new();
+    let mut home = Home::new();
+    let _proxy = home.use_silent_proxy(); // this host cannot be reached in a test
     let authority = "https://login.microsoftonline.us/example.com/";
     home.configure(&home.configuration().replace(&home.standin.authority(), authority));
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);

@@ -21,6 +21,7 @@ mod microsoft;
 mod network;
 mod one_account;
 mod output;
+mod preflight;
 mod proxy;
 mod refresh;
 mod result_page;

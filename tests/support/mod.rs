@@ -161,6 +161,14 @@ impl Home {
         finish(self.command(name).args(arguments))
     }
 
+    /// Uses a proxy that accepts connections and never responds, until the returned listener is dropped.
+    pub fn use_silent_proxy(&mut self) -> TcpListener {
+        let proxy = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = proxy.local_addr().unwrap();
+        self.environment.push(("HTTPS_PROXY".to_owned(), format!("http://{address}")));
+        proxy
+    }
+
     /// Runs `refresh-token` without arguments.
     pub fn refresh(&self) -> Run {
         self.run("refresh-token", [""; 0])

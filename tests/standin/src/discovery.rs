@@ -1,9 +1,11 @@
 //! Discovery documents, which name the endpoints.
 
+use std::sync::atomic::Ordering;
+
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::http::header::HOST;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -16,6 +18,9 @@ pub(crate) async fn openid_configuration(
     headers: HeaderMap,
     caller: Caller,
 ) -> Response {
+    if platform.hides_description.load(Ordering::Relaxed) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let tenant = match platform.tenant(&name) {
         Ok(tenant) => tenant,
         Err(refusal) => return refusal.json(&caller),
@@ -38,7 +43,7 @@ pub(crate) async fn openid_configuration(
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "ver", "email"],
         "tenant_region_scope": null,
     });
-    Json(document).into_response()
+    (caller.headers(), Json(document)).into_response()
 }
 
 /// GET `/common/discovery/instance`, which MSAL requests if it does not know the host.

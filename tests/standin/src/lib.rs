@@ -184,6 +184,11 @@ impl Standin {
         self.platform.set_outage(outage);
     }
 
+    /// Answers requests for the OpenID description with 404 from now on.
+    pub fn hide_description(&self) {
+        self.platform.hides_description.store(true, Ordering::Relaxed);
+    }
+
     /// Demands these `claims` (JSON) in each token request from now on: one without them is refused, and the refusal
     /// contains them. `None` ends the demand.
     pub fn demand_claims(&self, claims: Option<&str>) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ pub(crate) struct Platform {
     pub setup: Setup,
     pub origin: String,
     pub connections: AtomicUsize,
+    pub hides_description: AtomicBool,
     vault: Mutex<Vault>,
     faults: Mutex<VecDeque<Fault>>,
     log: Mutex<Vec<Logged>>,
@@ -64,6 +65,7 @@ impl Platform {
             setup,
             origin,
             connections: AtomicUsize::new(0),
+            hides_description: AtomicBool::new(false),
             vault: Mutex::new(vault),
             faults: Mutex::default(),
             log: Mutex::default(),

@@ -1,0 +1,41 @@
+//! What can be found before the person signs in: a tenant that does not exist, a network that is down, a clock that is off.
+
+use std::time::{Duration, Instant};
+
+use super::{CheckResult, clock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::Session;
+
+/// A login host that answers late delays the sign-in by no more than this.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Fetches the tenant's description from the login host.
+///
+/// # Errors
+///
+/// Microsoft refuses the tenant, or the login host cannot be reached. A description that is absent or late, and a clock that
+/// is off, are warnings.
+pub(crate) fn run(session: &Session) -> Result<()> {
+    let end = Instant::now() + TIMEOUT;
+    match session.impatient(end).entra().discover() {
+        Ok(date) => {
+            let url = session.profile().authority.endpoint("");
+            if let CheckResult::Failed(error) = clock(url.host_str().unwrap_or_default(), date.as_deref()) {
+                warn(&error);
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::Protocol || Instant::now() >= end => {
+            warn(&error);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn warn(error: &Error) {
+    match error.next_step() {
+        Some(hint) => log::warn!("{error} ({hint})"),
+        None => log::warn!("{error}"),
+    }
+}
