@@ -3,6 +3,7 @@
 
 mod aadsts;
 mod device;
+mod dns;
 mod flow;
 pub(crate) mod http;
 pub(crate) mod id_token;

@@ -4,10 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::{CheckResult, clock};
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime;
 use crate::session::Session;
 
 /// A login host that answers late delays the sign-in by no more than this.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For a connection, a lookup of its host name and the files of the certificate authorities.
+const SPARE_DESCRIPTORS: usize = 16;
 
 /// Fetches the tenant's description from the login host.
 ///
@@ -16,6 +20,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Microsoft refuses the tenant, or the login host cannot be reached. A description that is absent or late, and a clock that
 /// is off, are warnings.
 pub(crate) fn run(session: &Session) -> Result<()> {
+    // The sign-in itself may do with less.
+    if runtime::with_spare_descriptors(SPARE_DESCRIPTORS).is_err() {
+        return Ok(());
+    }
     let end = Instant::now() + TIMEOUT;
     match session.impatient(end).entra().discover() {
         Ok(date) => {

@@ -2,7 +2,7 @@
 //! the identity platform, become an [`Error`] here.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use oauth2::{AccessToken, HttpRequest, HttpResponse};
@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use url::Url;
 
+use super::dns::SystemLookup;
 use super::retry::{self, Attempts, FailedAttempt};
 use super::tls::tls_configuration;
 use super::{Flow, network_error, proxy, proxy_for, refusal};
@@ -142,6 +143,7 @@ impl<'a> HttpClient<'a> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(tls_configuration(self.profile)?)
             .redirect(redirect::Policy::none()) // only a captive portal redirects the token endpoint
+            .dns_resolver(Arc::new(SystemLookup))
             .user_agent(USER_AGENT);
         // Without a variable, the client reads the system's settings on macOS and Windows.
         if proxy::is_set() {

@@ -26,20 +26,34 @@ fn assert_try_later(run: &Run) {
 #[test]
 #[ignore = "tests/run: tmux and strace"]
 fn without_a_listener_the_redirect_url_can_be_pasted_into_the_terminal() {
-    for (fault, reason) in [
-        ("socket:error=EMFILE:when=1", "Too many open files"),
-        ("clone,clone3:error=EAGAIN:when=1", "Resource temporarily unavailable"),
-    ] {
+    // Which thread is the listener's depends on what the command did before.
+    let threads = (1..=9).map(|number| format!("clone,clone3:error=EAGAIN:when={number}"));
+    let faults = [
+        (vec!["listen:error=EMFILE:when=1".to_owned()], "Too many open files"),
+        (threads.collect(), "Resource temporarily unavailable"),
+    ];
+    for (faults, reason) in faults {
         let home = Home::new();
-        let line = format!("strace -f -o /dev/null -e inject={fault} get-token --browser never");
-        let terminal = Terminal::run(&home, &line);
-        let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
-        let text = terminal.text().split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains("warning: cannot listen for the redirect URI") && text.contains(reason), "{text}");
-        terminal.pastes(&redirect, true);
-        terminal.types(&["Enter"]);
-        terminal.ends_with(0);
-        assert!(home.standin.is_valid_access_token(terminal.token().trim()), "{}", terminal.text());
+        let mut has_fallen_back = false;
+        for fault in faults {
+            let line = format!("strace -f -o /dev/null -e inject={fault} get-token --browser never");
+            let terminal = Terminal::run(&home, &line);
+            if terminal.ends_before("state=") {
+                terminal.ends_with(75);
+                continue;
+            }
+            let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
+            let text = terminal.text().split_whitespace().collect::<Vec<_>>().join(" ");
+            has_fallen_back |= text.contains("warning: cannot listen for the redirect URI") && text.contains(reason);
+            terminal.pastes(&redirect, true);
+            terminal.types(&["Enter"]);
+            terminal.ends_with(0);
+            assert!(home.standin.is_valid_access_token(terminal.token().trim()), "{}", terminal.text());
+            if has_fallen_back {
+                break;
+            }
+        }
+        assert!(has_fallen_back, "{reason}");
     }
 }
 
@@ -73,7 +87,7 @@ fn without_any_thread_every_command_exits_with_75() {
 #[ignore = "tests/run: strace"]
 fn if_threads_run_out_during_a_sign_in_it_exits_with_75() {
     let home = Home::new();
-    for first in 1..=6 {
+    for first in 1..=9 {
         let fault = format!("{NO_THREAD}:when={first}+");
         for stdin in [Stdio::null(), Stdio::from(std::io::pipe().unwrap().0)] {
             let mut get_token = injected(&home, &fault, "get-token", &["--browser", "always", "--timeout", "1"]);

@@ -79,6 +79,16 @@ impl<'a> Terminal<'a> {
         }
     }
 
+    /// Waits for a text or the end of the command. Returns whether the end came first.
+    pub fn ends_before(&self, expected: &str) -> bool {
+        let mut text = String::new();
+        eventually("the text or the end", || {
+            text = self.text();
+            text.contains(expected) || text.contains("exit code")
+        });
+        !text.contains(expected)
+    }
+
     pub fn types(&self, keys: &[&str]) {
         assert_eq!(finish(self.tmux().args(["send-keys"]).args(keys)).code, Some(0));
     }
