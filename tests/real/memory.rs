@@ -6,10 +6,10 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use standin::{Setup, Standin};
+use standin::{Fault, Outage, Setup, Standin};
 
 use crate::login::program;
-use crate::support::{Home, Run, binary, finish};
+use crate::support::{Home, Run, binary, eventually, finish};
 
 /// A user ID other than root's, because root's quota of keys is a thousand times larger.
 const PLAIN_USER: u32 = 54_321;
@@ -203,6 +203,52 @@ fn a_cached_token_is_not_used_if_the_clock_was_set_back() {
     let mut faketime = program("faketime", "faketime");
     faketime.args(["-f", "-2h"]);
     assert_ne!(refresh_by(&home, faketime).token(), cached);
+}
+
+/// The kernel removes a key by its own clock.
+#[test]
+#[ignore = "tests/run: faketime"]
+fn a_cached_token_that_has_expired_by_the_clock_of_the_process_is_not_printed() {
+    let home = home_with_memory();
+    home.refresh().token();
+    home.standin.set_outage(Some(Outage::Refused));
+    home.configure(&format!("network_timeout = 1\n{}", home.configuration_with_memory()));
+    let mut faketime = program("faketime", "faketime");
+    faketime.args(["-f", "+2h"]);
+    refresh_by(&home, faketime).fails_with(75);
+}
+
+/// Runs `refresh-token` while another one has found the token due and has not locked it yet. Returns the tokens of both, of
+/// the one that was quicker first.
+fn refresh_twice(home: &Home) -> [String; 2] {
+    let lock = home.cache().join("lock_mail");
+    std::fs::remove_file(&lock).unwrap();
+    let mut strace = program("strace", "strace");
+    strace.args(["-f", "-o", "/dev/null", "-e", "inject=flock:delay_enter=3000000"]);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| refresh_by(home, strace).token().to_owned());
+        eventually("the slow one opens the lock", || lock.exists());
+        let quick = home.refresh().token().to_owned();
+        [quick, slow.join().unwrap()]
+    })
+}
+
+#[test]
+#[ignore = "tests/run: strace"]
+fn of_two_callers_that_find_a_token_due_one_makes_an_attempt() {
+    let setup = Setup { refresh_in: Some(serde_json::json!(1)), ..Setup::default() };
+    let home = CachingHome::of(Home::with(Standin::start_with(setup)));
+    home.store_token("mail");
+    let due = home.refresh().token().to_owned();
+    std::thread::sleep(Duration::from_secs(2));
+    home.standin.inject(Fault::aadsts(50_196));
+    assert_eq!(refresh_twice(&home), [due.clone(), due.clone()]);
+    assert_eq!(home.standin.token_requests(), 2, "the failed attempt is not repeated");
+
+    std::fs::remove_file(home.cache().join("records_mail.toml")).unwrap(); // ends the pause
+    let [quick, slow] = refresh_twice(&home);
+    assert!(quick == slow && quick != due);
+    assert_eq!(home.standin.token_requests(), 3, "the renewed token is used");
 }
 
 /// The quota of a user is 20,000 bytes and 200 keys for all programs together.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use standin::ADA;
+use standin::{ADA, PUBLIC_CLIENT_ID};
 
 use crate::login::{Keyring, Login, program};
 use crate::support::{Home, binary, finish};
@@ -50,6 +50,25 @@ fn no_secret_reaches_arguments_environment_or_files_except_the_store() {
         let expected: &[&str] = if keychain { &[] } else { &["refresh_token_mail"] };
         assert_eq!(holders, expected);
     }
+}
+
+/// A program that starts before its input is written could read an empty input and store that.
+#[test]
+#[ignore = "tests/run: strace"]
+fn a_program_that_saves_gets_the_whole_token_even_if_it_is_written_slowly() {
+    let home = Home::new();
+    let (kept, old) = (home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+    std::fs::write(&kept, &old).unwrap();
+    let save = "kill -9 $PPID; cat >$HOME/new; mv $HOME/new $HOME/kept";
+    let programs = format!("{{ load = ['sh', '-c', 'cat $HOME/kept'], save = ['sh', '-c', '{save}'] }}");
+    home.configure(&home.configuration_with_store(&programs));
+    let mut strace = program("strace", "strace");
+    home.prepare(&mut strace);
+    strace.args(["-f", "-o", "/dev/null", "-e", "inject=write:delay_enter=300000"]);
+    let run = finish(strace.arg(binary("refresh-token")));
+    assert_eq!((run.code, &*run.stdout), (None, ""), "{run:?}");
+    let stored = std::fs::read_to_string(&kept).unwrap();
+    assert!(stored.trim() != old && home.standin.is_valid_refresh_token(stored.trim()), "{stored:?}");
 }
 
 /// Returns whether the call reads the store, writes the temporary file that becomes the store, or prints the token.

@@ -17,8 +17,8 @@ fn home_with_lifetime(seconds: u64) -> HomeWithMemory {
     let lifetime = Some(Duration::from_secs(seconds));
     let setup = Setup { access_token_lifetime: lifetime, refresh_in: Some(json!(1)), ..Setup::default() };
     let home = with_memory(Home::with(Standin::start_with(setup)));
-    // An attempt that waits for the full limit fails the test by its time.
-    home.configure(&format!("network_timeout = 600\n{}", home.configuration_with_memory()));
+    // A call that waits for the full limit fails in `assert_hands_out`.
+    home.configure(&format!("network_timeout = 60\n{}", home.configuration_with_memory()));
     home
 }
 
@@ -41,9 +41,12 @@ fn home_with_due_token() -> (HomeWithMemory, String) {
 
 #[track_caller]
 fn assert_hands_out(home: &Home, token: &str) {
+    let begun = Instant::now();
     let run = home.refresh();
     assert_eq!(run.token(), token);
     assert_eq!(run.stderr, "");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(30), "an attempt may take 3 s, and the usual limit is 60 s: {took:?}");
 }
 
 /// Uses programs that keep the token in the file `kept`, after these lines of a shell script.
@@ -82,11 +85,9 @@ fn in_an_outage_a_due_token_is_handed_out_and_one_attempt_is_made() {
         let (home, due) = home_with_due_token();
         home.standin.set_outage(Some(outage));
         let before = home.standin.connections();
-        let begun = Instant::now();
         for _ in 0..5 {
             assert_hands_out(&home, &due);
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "the limit is 3 s, and the usual one 600 s");
         if outage == Outage::Silent {
             assert_eq!(home.standin.connections(), before + 1);
         }
@@ -112,6 +113,16 @@ fn whatever_the_failure_a_due_token_is_handed_out() {
         assert_hands_out(&home, &due);
         assert_eq!(home.standin.token_requests(), 2, "no retry, and a pause: {fault:?}");
     }
+}
+
+#[test]
+fn an_early_renewal_that_fails_does_not_warn_of_another_store() {
+    let home = home_with_lifetime(LIFETIME);
+    home.configure(&home.configuration_with_store("'auto'").replace("cache = 'none'\n", ""));
+    home.store_token("mail");
+    let due = due_token(&home);
+    home.standin.inject(Fault::aadsts(50_173)); // then the keychain is tried, and there is none
+    assert_hands_out(&home, &due);
 }
 
 #[test]
@@ -204,6 +215,17 @@ fn a_due_token_is_handed_out_while_another_process_holds_the_lock() {
 }
 
 #[test]
+fn a_call_in_the_pause_does_not_open_the_lock() {
+    let (home, due) = home_with_due_token();
+    home.standin.inject(Fault::aadsts(50_196));
+    assert_hands_out(&home, &due);
+    let lock = home.cache().join("lock_mail");
+    std::fs::remove_file(&lock).unwrap();
+    assert_hands_out(&home, &due);
+    assert!(!lock.exists());
+}
+
+#[test]
 fn no_early_attempt_is_made_where_it_cannot_be_recorded() {
     let (home, due) = home_with_due_token();
     // As on a full disk: the records can be read, and no file can be written.
@@ -246,7 +268,7 @@ fn a_program_is_asked_once_for_each_token_and_ended_with_its_children() {
     configure_programs(&home, "", "");
     let due = due_token(&home);
     // A child that would outlive its parent, as a window for a passphrase would.
-    configure_programs(&home, "echo noise >&2\nsleep 600 & echo $! >>$HOME/children\nwait", "");
+    configure_programs(&home, "echo noise >&2\nsleep 60 & echo $! >>$HOME/children\nwait", "");
     assert_hands_out(&home, &due);
     assert_hands_out(&home, &due);
     let children = std::fs::read_to_string(home.path().join("children")).unwrap();
@@ -304,8 +326,8 @@ fn a_sign_in_ends_the_pause_after_a_refusal() {
     home.standin.revoke_all(50_173);
     assert_hands_out(&home, &due);
     let new = home.sign_in().token().to_owned();
-    assert_ne!(home.refresh().token(), due);
     assert_ne!(new, due);
+    eventually("the new token is renewed once it is due", || home.refresh().token() != new);
     assert_eq!(home.run("get-token", ["--status", "--profile", "mail"]).code, Some(0));
 }
 

@@ -23,11 +23,31 @@ fn the_origin_of_a_token_is_known_even_if_its_save_was_interrupted() {
     assert!(home.standin.is_valid_refresh_token(stored.trim()));
     let requests = home.standin.requests().len();
     configure(&home, SAVE);
+    assert_not_sent_to_another_authority(&home);
+    assert_eq!(home.standin.requests().len(), requests);
+}
+
+/// Fails unless the origin of the stored token is known.
+#[track_caller]
+fn assert_not_sent_to_another_authority(home: &Home) {
     let configuration = std::fs::read_to_string(home.config_file()).unwrap();
     home.configure(&configuration.replace(&home.standin.authority(), "https://login.invalid/common/"));
     let run = home.refresh();
     assert!(run.fails_with(78).contains("was issued for the authority"), "{run:?}");
-    assert_eq!(home.standin.requests().len(), requests, "the token is not sent to another authority");
+}
+
+#[test]
+fn the_origin_stays_known_if_the_save_after_an_interrupted_one_fails() {
+    let home = Home::new();
+    configure(&home, &format!("{SAVE}; kill -9 $PPID"));
+    let sign_in = home.begin_sign_in(&[]);
+    _ = Browser::approve(&sign_in.url, ADA, None);
+    assert_eq!(sign_in.finish().code, None, "get-token is killed before it completes the record");
+    configure(&home, "exit 1");
+    let run = home.refresh();
+    run.token();
+    assert!(run.stderr.contains("could not store the new refresh token"), "{run:?}");
+    assert_not_sent_to_another_authority(&home);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn text_from_outside_cannot_control_the_terminal() {
     assert!(run.stderr.contains("[2J"), "{run:?}");
     assert!(run.stderr.lines().all(|line| line.chars().all(is_harmless)), "{:?}", run.stderr);
     // A path is not sanitized before it is printed.
-    let run = home.run("refresh-token", ["--config", "/nonexistent/\u{1b}[2J"]);
+    let run = home.run("refresh-token", ["--config", "/nonexistent/\u{1b}[2J\r\u{9b}2J"]);
     assert!(run.fails_with(78).lines().all(|line| line.chars().all(is_harmless)), "{:?}", run.stderr);
 }
 

@@ -160,7 +160,7 @@ fn a_port_in_use_on_either_address_exits_with_69() {
     for address in ["127.0.0.1", "::1"] {
         let home = Home::new();
         let Ok(_listener) = TcpListener::bind((address, home.callback_port)) else { continue };
-        let run = home.run("get-token", ["--browser", "never"]);
+        let run = home.run("get-token", ["--browser", "never", "--timeout", "5"]);
         let stderr = run.fails_with(69);
         let redirect_uri = format!("https://localhost:{}/", home.callback_port);
         assert!(stderr.contains(&redirect_uri) && stderr.contains("change the port of redirect_uri"), "{stderr}");

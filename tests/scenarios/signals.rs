@@ -2,20 +2,19 @@
 #![cfg(unix)]
 
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use standin::{ADA, Browser, Fault, PUBLIC_CLIENT_ID};
 
 use crate::support::{Home, eventually};
 
-/// Runs `refresh-token` and sends it a signal after Microsoft has revoked the old token and before it has answered. The
-/// response arrives within the two seconds that a request may still take after a signal.
-fn refresh_and_signal(home: &Home, signal: Signal) -> Output {
+/// Runs `refresh-token` with this command and sends it a signal after Microsoft has revoked the old token and before it has
+/// answered. The response arrives within the two seconds that a request may still take after a signal.
+fn refresh_and_signal(home: &Home, command: &mut Command, signal: Signal) -> Output {
     home.standin.set_single_use_refresh_tokens(true);
     let old = home.store_token("mail");
     home.standin.inject(Fault::LateResponse { milliseconds: 1000 });
-    let mut command = home.command("refresh-token");
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually("the request is granted", || !home.standin.is_valid_refresh_token(&old));
     kill_process(Pid::from_child(&child), signal).unwrap();
@@ -28,7 +27,7 @@ fn a_signal_after_the_request_was_granted_is_deferred_until_the_new_token_is_sto
         for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
             scope.spawn(move || {
                 let home = Home::new();
-                let output = refresh_and_signal(&home, signal);
+                let output = refresh_and_signal(&home, &mut home.command("refresh-token"), signal);
                 let stored = home.token_in_file("mail").unwrap();
                 assert!(home.standin.is_valid_refresh_token(&stored), "{signal:?}: the new token is lost");
                 assert_eq!(output.status.signal(), Some(signal.as_raw()), "the signal takes effect afterwards");
@@ -43,7 +42,18 @@ fn a_signal_after_the_request_was_granted_is_deferred_until_the_new_token_is_sto
 #[test]
 fn a_stray_sigpipe_has_no_effect() {
     let home = Home::new();
-    let output = refresh_and_signal(&home, Signal::PIPE);
+    let output = refresh_and_signal(&home, &mut home.command("refresh-token"), Signal::PIPE);
+    assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+}
+
+/// `nohup` and a shell's background jobs ignore signals.
+#[test]
+fn a_signal_that_the_caller_ignores_does_not_end_a_refresh() {
+    let home = Home::new();
+    let mut nohup = Command::new("sh");
+    home.prepare(&mut nohup);
+    nohup.args(["-c", "trap '' HUP; exec refresh-token"]);
+    let output = refresh_and_signal(&home, &mut nohup, Signal::HUP);
     assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
 }
 

@@ -96,6 +96,12 @@ fn modes_that_let_others_read_or_write_are_tightened_with_a_warning() {
     }
     set_mode(&home.cache(), 0o755); // as the Python tool leaves it: others can list it, but not write to it
     assert_eq!(home.refresh().stderr, "");
+
+    let home = Home::new();
+    home.store_token("mail");
+    set_mode(&home.cache(), 0o777);
+    let run = home.run("get-refresh-token", [""; 0]); // reads nothing else in the folder
+    assert!(run.stderr.contains("its mode is now 700"), "{run:?}");
 }
 
 #[test]
