@@ -226,7 +226,7 @@ impl Status<'_> {
 
 impl State {
     fn needed(self) -> &'static str {
-        if self == Self::Configuration { "a change is needed" } else { "sign-in needed" }
+        if self == Self::Configuration { "configuration change needed" } else { "sign-in needed" }
     }
 }
 
