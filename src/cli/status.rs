@@ -173,7 +173,8 @@ impl Status<'_> {
                 Text::plain(&format!("{name}: not signed in (run `get-token --profile {}`)", for_shell(name)))
             }
             (state, Some(refusal), Some(error)) if refusal.message == *error => {
-                Text::plain(&format!("{name}: {}{}", state.needed(), refusal.since()))
+                let what = if refusal.policy { "blocked by a policy" } else { state.needed() };
+                Text::plain(&format!("{name}: {what}{}", refusal.since()))
                     .append(self.with_hint(Text::default().line("  ", None, error)))
             }
             (_, _, error) => self.with_hint(Text::plain(&format!("{name}: {}", error.as_deref().unwrap_or_default()))),

@@ -307,7 +307,9 @@ fn a_refusal_alarms_at_once_and_stops_attempts_until_the_configuration_changes()
     assert!(said.starts_with("78|AADSTS7000215, trace ") && said.contains("create a client secret"), "{said}");
     let status = home.run("get-token", ["--status", "--profile", "mail"]);
     assert_eq!(status.code, Some(78), "{status:?}");
-    assert!(status.stdout.contains("mail: configuration change needed since ") && status.stdout.contains("(AADSTS7000215)"));
+    assert!(
+        status.stdout.contains("mail: configuration change needed since ") && status.stdout.contains("(AADSTS7000215)")
+    );
 
     let requests = home.standin.token_requests();
     let after_the_usual_pause = Instant::now() + Duration::from_secs(4);

@@ -360,6 +360,7 @@ fn a_policy_refusal_gives_a_paragraph_for_the_it_department() {
     home.refresh().fails_with(77);
     let shown = home.run("get-token", ["--status", "-p", "mail"]).stdout;
     for part in [
+        "mail: blocked by a policy since 20",
         "For your IT department:",
         PUBLIC_CLIENT_ID,
         "cannot get a token for ada@example.com",
