@@ -31,6 +31,7 @@ use crate::paths::{Paths, ensure_expanded};
 use crate::private_fs;
 use crate::sanitize::for_shell;
 use crate::signals;
+use python_config::PythonConfig;
 use stdout::Stdout;
 
 /// The flags of all three commands.
@@ -116,7 +117,11 @@ impl Common {
     }
 
     fn load_config(&self) -> Result<Config> {
-        let config = Config::load(&self.configuration_file()?).map_err(|error| match &self.config {
+        let file = self.configuration_file()?;
+        let config = Config::load(&file).map_err(|error| match &self.config {
+            _ if !private_fs::exists(&file) && PythonConfig::beside(&file).is_some() => {
+                error.hint("found the Python tool's config.py: run `get-token` once to import it; your sign-in is kept")
+            }
             Some(file) if !private_fs::exists(file) => {
                 error.hint(format!("run `get-token --config {}` to create it", for_shell(&file.to_string_lossy())))
             }

@@ -63,6 +63,16 @@ fn the_hint_for_a_missing_file_names_that_file() {
 }
 
 #[test]
+fn without_a_configuration_the_python_tools_is_named() {
+    let home = Home::new();
+    std::fs::remove_file(home.config_file()).unwrap();
+    assert!(home.refresh().fails_with(78).contains("hint: run `get-token`"));
+    std::fs::write(home.config_file().with_file_name("config.py"), "ClientID = 'x'\n").unwrap();
+    let run = home.refresh();
+    assert!(run.fails_with(78).contains("found the Python tool's config.py: run `get-token` once"), "{run:?}");
+}
+
+#[test]
 fn a_value_of_the_wrong_type_is_shown_with_what_it_must_be() {
     let seconds = "it must be a number of seconds from 1 to 600, such as 30";
     mistake("network_timeout = 'soon'", 2, &["network_timeout = \"soon\" is not valid", seconds]);
