@@ -59,6 +59,7 @@ fn faults() -> Vec<Fault> {
         Fault::Html,
         Fault::Empty,
         Fault::NotJson,
+        Fault::InString,
         Fault::Truncated,
         Fault::Huge,
         Fault::Redirect,

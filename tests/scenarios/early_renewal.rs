@@ -268,7 +268,7 @@ fn a_program_is_asked_once_for_each_token_and_ended_with_its_children() {
     configure_programs(&home, "", "");
     let due = due_token(&home);
     // A child that would outlive its parent, as a window for a passphrase would.
-    configure_programs(&home, "echo noise >&2\nsleep 60 & echo $! >>$HOME/children\nwait", "");
+    configure_programs(&home, "echo noise >&2\nsleep 40 & echo $! >>$HOME/children\nwait", "");
     assert_hands_out(&home, &due);
     assert_hands_out(&home, &due);
     let children = std::fs::read_to_string(home.path().join("children")).unwrap();

@@ -44,6 +44,11 @@ fn an_interrupted_save_is_completed() {
         + &section(&home, "coming", &token, ADA, 1_700_000_100);
     write_records(&home, &records);
     home.run("get-refresh-token", [""; 0]).token();
+    let records = std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap();
+    assert!(!records.contains("coming"), "{records}");
+    home.configure(&home.configuration().replace(&home.standin.authority(), "https://login.invalid/common/"));
+    assert!(home.refresh().fails_with(78).contains("was issued for the authority"));
+    home.configure(&home.configuration());
     home.refresh().token();
 }
 

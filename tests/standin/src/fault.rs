@@ -54,8 +54,10 @@ pub enum Fault {
     Html,
     /// 200 without a body.
     Empty,
-    /// 200 with a form-encoded body instead of JSON.
+    /// The normal response, form-encoded instead of JSON.
     NotJson,
+    /// The normal response as a JSON string.
+    InString,
     /// 200 with a body shorter than its `Content-Length`; then the connection closes.
     Truncated,
     /// 200 with a body of 8 MiB.
@@ -140,7 +142,6 @@ impl Fault {
                 ([(CONTENT_TYPE, page::HTML)], page).into_response()
             }
             Fault::Empty => ().into_response(),
-            Fault::NotJson => "token_type=Bearer&expires_in=3600&access_token=none".into_response(),
             Fault::Truncated => Wire::Truncated.into_response(),
             Fault::Huge => Wire::Huge.into_response(),
             Fault::Redirect => {
@@ -186,6 +187,11 @@ impl Fault {
             Fault::Claims(claims) => claims.into_iter().for_each(|(claim, value)| {
                 set_claim(&mut response, &claim, Some(value).filter(|value| !value.is_null()));
             }),
+            Fault::NotJson => {
+                let [access, refresh] = [response.access_token, response.refresh_token].map(Option::unwrap_or_default);
+                return format!("token_type=Bearer&access_token={access}&refresh_token={refresh}").into_response();
+            }
+            Fault::InString => return (caller.headers(), Json(json!(response).to_string())).into_response(),
             Fault::ResponseLost => return Wire::Reset.into_response(),
             Fault::LateResponse { milliseconds } => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
             Fault::ByteByByte => return Wire::ByteByByte.with(response.json(caller)),
