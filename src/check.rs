@@ -255,7 +255,7 @@ fn cache(session: &Session) -> CheckResult {
             ))
         }
         (_, why) => CheckResult::Skipped(format!(
-            "the access token is not kept ({}); each command requests one, so that an outage stops mail at once",
+            "the access token is not cached ({}); each command requests a new one, so an outage stops mail at once",
             why.unwrap_or("the kernel keyring is not available")
         )),
     }

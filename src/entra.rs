@@ -282,7 +282,7 @@ impl<'a> Entra<'a> {
     fn invalid_id_token(&self, fault: &str, flow: Flow) -> Error {
         let again = flow.get_token(self.profile);
         Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}"))
-            .hint(format!("nothing was stored; run {again}, and complete the sign-in that it begins"))
+            .hint(format!("nothing was stored; run {again} and sign in at the URL that it shows"))
     }
 }
 

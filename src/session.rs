@@ -87,8 +87,8 @@ impl Session {
         &self.paths
     }
 
-    /// Returns an access token that is valid for at least five minutes, or for a quarter of its lifetime if that is less than
-    /// twenty minutes: the cached one, or a new one.
+    /// Returns an access token that is valid for at least five minutes (if its lifetime is under 20 minutes, for at
+    /// least a quarter of it): the cached one, or a new one.
     ///
     /// A cached token is renewed after half of its lifetime, or when Microsoft asks for it (`refresh_in`). If that fails, the
     /// cached one is returned as long as it is valid for that time.

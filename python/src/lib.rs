@@ -41,7 +41,7 @@ mod _native {
 }
 
 /// Returns an access token for a profile, as `refresh-token` prints it. It is valid for at least
-/// five minutes, or for a quarter of its lifetime if that is less than twenty minutes.
+/// five minutes (if its lifetime is under 20 minutes, for at least a quarter of it).
 ///
 /// Without a cached token, it requests one from Microsoft and stores the new refresh token before it returns. Threads
 /// and processes may call it at the same time. Raises m365auth.Error, a ValueError, if no token is available.

@@ -209,7 +209,7 @@ fn refusal(login: &Login<'_>, server: &Server, answer: &str) -> Error {
             "ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for this mailbox"
         }
         _ if answer.contains("5.7.3") => {
-            "compare username with your mail address, and the profile's scopes with SMTP.Send: the token is for another \
+            "check that username is your mail address and that the profile's scopes include SMTP.Send: the token is for another \
              mailbox or lacks this scope"
         }
         _ if answer.contains("not connected") => {

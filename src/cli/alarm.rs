@@ -55,7 +55,7 @@ impl<'a> Alarm<'a> {
         }
         // Write the time stamp first. Without it, the person would be told each time that mail is fetched.
         if let Err(error) = private_fs::write(&notified, b"") {
-            log::warn!("on_sign_in_needed: nobody was notified: cannot write {}: {error}", notified.display());
+            log::warn!("on_sign_in_needed: no notification was sent: cannot write {}: {error}", notified.display());
             return;
         }
         let is_told = match program {
@@ -93,7 +93,7 @@ impl<'a> Alarm<'a> {
     fn notify(&self) -> bool {
         #[cfg(target_os = "linux")]
         {
-            let summary = format!("Microsoft 365: the profile \"{}\" needs you", self.profile);
+            let summary = format!("Microsoft 365: action needed for the profile \"{}\"", self.profile);
             let text = format!("{}\n{}", self.reason, self.hint);
             let shown = notification::show(&summary, &text);
             shown.inspect_err(|why| log::info!("no desktop notification is shown: {why}")).is_ok()

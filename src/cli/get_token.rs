@@ -60,13 +60,14 @@ pub(super) struct Arguments {
     device: bool,
     /// Store a refresh token from stdin
     ///
-    /// Redeems the token once to see that it works and whose it is. For a token of another program or another machine that
-    /// was issued to the same client ID.
+    /// Redeems the token once to verify it and to identify its account. Use this for a token from another program or
+    /// another machine; it must have been issued to the same client ID.
     #[arg(long, conflicts_with_all = ["device", "server", "check", "status", "sign_out"])]
     with_token: bool,
     /// Whether to open a browser
     ///
-    /// auto opens one, except over SSH without a forwarded display. Over SSH without --server, no browser is opened.
+    /// auto opens one; over SSH, only with --server and a forwarded display. Without --server, no browser is opened over
+    /// SSH.
     #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
     /// Time limit in seconds
@@ -76,8 +77,8 @@ pub(super) struct Arguments {
     timeout: u64,
     /// Test the whole setup instead of signing in
     ///
-    /// Tests everything from the configuration to the mail servers, without sending mail. The exit code is that of the
-    /// first check that fails.
+    /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the exit
+    /// code is the first of 78, 77, 76, 74, 69 and 75 that applies.
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     check: bool,
     /// Show what is stored and when it expires
@@ -267,7 +268,7 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
     print(&format!("{}\n", waiting.address()));
     if let Some(fingerprint) = waiting.fingerprint() {
         print(
-            "The browser then warns about a certificate that get-token made itself.\n\
+            "The browser then warns about a self-signed certificate, which get-token created.\n\
              Continue if its SHA-256 fingerprint is:\n",
         );
         print(&format!("{}\n", two_lines(fingerprint)));

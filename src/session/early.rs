@@ -70,7 +70,7 @@ impl Session {
         // Recorded before the attempt, so that no caller tries again during the pause, whatever stops this process.
         let usual = self.usual_pause(&due.lifetime);
         if let Err(error) = pause(usual) {
-            log::info!("the cached token is not renewed early, because that cannot be recorded: {error}");
+            log::info!("not renewing the cached token early: cannot write its record: {error}");
             return None;
         }
         let result = self.impatient(Instant::now() + TIMEOUT).refresh(&lock);

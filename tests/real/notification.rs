@@ -66,7 +66,7 @@ fn a_notification_is_shown_once_an_hour_and_its_text_is_escaped() {
     home.standin.inject(Fault::HostileText);
     home.refresh().fails_with(77);
     let (summary, body) = shown.recv_timeout(Duration::from_secs(10)).unwrap();
-    assert_eq!(summary, "Microsoft 365: the profile \"mail\" needs you");
+    assert_eq!(summary, "Microsoft 365: action needed for the profile \"mail\"");
     assert!(body.contains("&lt;script&gt;") && !body.contains(['<', '>', '\u{1b}', '\u{202e}']), "{body}");
     assert!(body.contains("run `get-token --profile mail`"), "{body}");
     home.standin.inject(Fault::aadsts(50_173));
