@@ -50,6 +50,8 @@ class Setting:
         return self
 
     def __exit__(self, *_):
+        # The keys in kernel memory would stay for an hour, and count in the user's quota.
+        subprocess.run(["get-token", "--sign-out"], env=self.environment, capture_output=True)
         self._stack.close()
 
     def start(self, command, **options):
