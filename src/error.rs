@@ -54,11 +54,12 @@ pub struct Error {
     hint: Option<String>,
     refusal: Option<Box<Refusal>>,
     retry_after: Option<Duration>,
+    is_timeout: bool,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None }
+        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None, is_timeout: false }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -91,6 +92,16 @@ impl Error {
     pub(crate) fn with_retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
         self
+    }
+
+    pub(crate) fn as_timeout(mut self) -> Self {
+        self.is_timeout = true;
+        self
+    }
+
+    /// Returns whether the server did not respond in time, in place of an error of the network.
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.is_timeout
     }
 
     /// Returns how long the server asked to wait (RFC 9110, 10.2.3).

@@ -24,8 +24,7 @@ pub(crate) fn run(session: &Session) -> Result<()> {
     if runtime::with_spare_descriptors(SPARE_DESCRIPTORS).is_err() {
         return Ok(());
     }
-    let end = Instant::now() + TIMEOUT;
-    match session.impatient(end).entra().discover() {
+    match session.impatient(Instant::now() + TIMEOUT).entra().discover() {
         Ok(date) => {
             let url = session.profile().authority.endpoint("");
             if let CheckResult::Failed(error) = clock(url.host_str().unwrap_or_default(), date.as_deref()) {
@@ -33,7 +32,7 @@ pub(crate) fn run(session: &Session) -> Result<()> {
             }
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::Protocol || Instant::now() >= end => {
+        Err(error) if error.kind() == ErrorKind::Protocol || error.is_timeout() => {
             warn(&error);
             Ok(())
         }
