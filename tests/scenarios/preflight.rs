@@ -8,7 +8,7 @@ use crate::support::{Home, Run};
 
 /// Runs a `get-token` that ends before it waits for a browser.
 fn get_token(home: &Home) -> Run {
-    let run = home.run("get-token", ["--browser", "never", "--timeout", "30"]);
+    let run = home.run("get-token", ["--browser", "never", "--timeout", "3"]);
     assert!(!run.stderr.contains("Sign in with your browser"), "{run:?}");
     run
 }

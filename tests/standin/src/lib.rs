@@ -114,12 +114,14 @@ impl Standin {
         let platform = Arc::new(Platform::new(setup, format!("https://localhost:{port}")));
         let (stop, stopped) = oneshot::channel();
         let served = platform.clone();
+        // Before the thread starts, so that no outage is missed.
+        let listeners: Vec<_> = listeners.into_iter().map(|listener| (listener, platform.outage())).collect();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
             runtime.block_on(async {
                 let tls = TlsAcceptor::from(config);
-                for listener in listeners {
-                    tokio::spawn(server::accept(served.clone(), listener, tls.clone(), served.outage()));
+                for (listener, outage) in listeners {
+                    tokio::spawn(server::accept(served.clone(), listener, tls.clone(), outage));
                 }
                 // An error also means that the stand-in was dropped.
                 let _ = stopped.await;
