@@ -94,7 +94,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn as_timeout(mut self) -> Self {
+    pub(crate) fn with_timeout(mut self) -> Self {
         self.is_timeout = true;
         self
     }

@@ -131,7 +131,7 @@ impl<'a> HttpClient<'a> {
             return interrupted(destination);
         }
         if !self.patience.is_full() {
-            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond in time")).as_timeout();
+            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond in time")).with_timeout();
         }
         let seconds = self.profile.network_timeout.as_secs();
         Error::new(ErrorKind::TryLater, format!("the request to {destination} timed out after {seconds} s")).hint(
