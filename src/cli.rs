@@ -119,7 +119,7 @@ impl Common {
     fn load_config(&self) -> Result<Config> {
         let file = self.configuration_file()?;
         let config = Config::load(&file).map_err(|error| match &self.config {
-            _ if !private_fs::exists(&file) && PythonConfig::beside(&file).is_some() => {
+            None if !private_fs::exists(&file) && PythonConfig::beside(&file).is_some() => {
                 error.hint("found the Python tool's config.py: run `get-token` once to import it; your sign-in is kept")
             }
             Some(file) if !private_fs::exists(file) => {

@@ -17,8 +17,8 @@ pub(crate) fn new() -> io::Result<Runtime> {
 
 /// Creates the runtime if this many file descriptors are left afterwards.
 ///
-/// Without these checks, tokio panics: when only some of its own descriptors are available, or when a lookup of a host
-/// name starts a thread.
+/// Without these checks, tokio panics: when only some of its own descriptors are available, or when a library starts a
+/// blocking task and the system has no thread left.
 ///
 /// # Errors
 ///

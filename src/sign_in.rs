@@ -33,9 +33,9 @@ use redirect::Redirect;
 pub(crate) struct SignIn<'a> {
     /// The first session requests the tokens. The other profiles redeem its refresh token.
     pub(crate) sessions: &'a [Session],
-    /// Explains something to the user and asks a yes-or-no question. Without a terminal the answer is no.
+    /// Explains something to the user and asks a yes-or-no question. The answer is no if no terminal is attached.
     pub(crate) confirm: &'a dyn Fn(&str, &str) -> bool,
-    /// Asks whether to try a failed save again. Without a terminal the answer is no.
+    /// Asks whether to try a failed save again. The answer is no if no terminal is attached.
     pub(crate) retry_save: &'a dyn Fn(&Error) -> bool,
 }
 

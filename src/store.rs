@@ -219,6 +219,11 @@ impl Stores {
         self.records.claims()
     }
 
+    /// Records the claims that Microsoft demands in the next requests, as JSON.
+    pub(crate) fn remember_claims(&self, claims: String) {
+        self.records.remember_claims(claims);
+    }
+
     /// Forgets the claims: a sign-in has satisfied them.
     pub(crate) fn forget_claims(&self) {
         self.records.forget_claims();

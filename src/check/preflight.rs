@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{CheckResult, clock};
+use crate::entra::Entra;
 use crate::error::{Error, ErrorKind, Result};
+use crate::patience::Patience;
 use crate::runtime;
 use crate::session::Session;
 
@@ -24,7 +26,8 @@ pub(crate) fn run(session: &Session) -> Result<()> {
     if runtime::with_spare_descriptors(SPARE_DESCRIPTORS).is_err() {
         return Ok(());
     }
-    match session.impatient(Instant::now() + TIMEOUT).entra().discover() {
+    let patience = Patience::Until(Instant::now() + TIMEOUT);
+    match Entra::new(session.profile(), patience, None).discover() {
         Ok(date) => {
             let url = session.profile().authority.endpoint("");
             if let CheckResult::Failed(error) = clock(url.host_str().unwrap_or_default(), date.as_deref()) {

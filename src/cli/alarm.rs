@@ -55,7 +55,13 @@ impl<'a> Alarm<'a> {
         }
         // Write the time stamp first. Without it, the person would be told each time that mail is fetched.
         if let Err(error) = private_fs::write(&notified, b"") {
-            log::warn!("on_sign_in_needed: no notification was sent: cannot write {}: {error}", notified.display());
+            // Without a program, nobody asked for a notification.
+            let level = if program.is_some() { log::Level::Warn } else { log::Level::Info };
+            log::log!(
+                level,
+                "on_sign_in_needed: no notification was sent: cannot write {}: {error}",
+                notified.display()
+            );
             return;
         }
         let is_told = match program {

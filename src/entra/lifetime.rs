@@ -16,7 +16,7 @@ const RETRY_PART: u64 = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetime {
     pub(crate) issued: u64,
-    /// From when on it is due: a new token is requested, and this one is handed out if there is none.
+    /// From when on it is due: a new token is requested, and this one is handed out if that fails.
     pub(crate) due: u64,
     /// From when on it is not handed out any more.
     pub(crate) floor: u64,

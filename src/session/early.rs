@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// Returns this session with less patience.
-    pub(crate) fn impatient(&self, end: Instant) -> Self {
+    fn impatient(&self, end: Instant) -> Self {
         let patience = Patience::Until(end);
         Self {
             paths: self.paths.clone(),
@@ -114,10 +114,14 @@ impl Session {
         self.stores.remember_refusal(recorded, refusal.and_then(|refusal| refusal.claims.clone()));
     }
 
-    /// Records that a sign-in was refused, unless a token is stored that works as before.
+    /// Records that a sign-in was refused, unless a token is stored that works as before, or may be stored. The next
+    /// sign-in needs the claims in any case.
     pub(crate) fn remember_refused_sign_in(&self, error: &Error) {
-        if self.stores.newest_record().is_none() {
-            self.remember_refusal(error);
+        let is_empty = self.stores.newest_record().is_none() && matches!(self.stores.load_first(), Ok(None));
+        match error.refusal().and_then(|refusal| refusal.claims.clone()) {
+            _ if is_empty => self.remember_refusal(error),
+            Some(claims) => self.stores.remember_claims(claims),
+            None => {}
         }
     }
 }

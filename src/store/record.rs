@@ -235,7 +235,7 @@ impl Records {
     }
 
     pub(super) fn write(&self, sections: &Sections) -> io::Result<()> {
-        // Without anything to remember there is no file, as before the first sign-in.
+        // An empty record has no file, as before the first sign-in.
         if sections.newest().is_none() && sections.refusal.is_none() && sections.pause.is_none() {
             return match std::fs::remove_file(&self.0) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

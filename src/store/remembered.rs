@@ -43,6 +43,15 @@ impl Records {
         self.read().claims
     }
 
+    /// Records the claims that Microsoft demands in the next requests.
+    pub(super) fn remember_claims(&self, claims: String) {
+        let mut sections = self.read();
+        sections.claims = Some(claims);
+        if let Err(error) = self.write(&sections) {
+            log::info!("the claims cannot be recorded: {error}");
+        }
+    }
+
     /// Forgets the claims: a sign-in has satisfied them.
     pub(super) fn forget_claims(&self) {
         let mut sections = self.read();

@@ -121,7 +121,7 @@ fn an_early_renewal_that_fails_does_not_warn_of_another_store() {
     home.configure(&home.configuration_with_store("'auto'").replace("cache = 'none'\n", ""));
     home.store_token("mail");
     let due = due_token(&home);
-    home.standin.inject(Fault::aadsts(50_173)); // then the keychain is tried, and there is none
+    home.standin.inject(Fault::aadsts(50_173)); // then the keychain is tried, which this home does not have
     assert_hands_out(&home, &due);
 }
 

@@ -5,7 +5,7 @@ use super::KeychainError;
 pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_GET_ONE: &str = "use another store";
 
-/// Returns None: there is no keychain.
+/// Returns None, because this system has no keychain.
 pub(super) fn program() -> Option<String> {
     None
 }

@@ -49,7 +49,7 @@ fn mail_goes_on_in_an_outage_and_with_a_locked_keychain_and_the_alarm_comes_befo
     let requests = setup.home.standin.token_requests() - before;
     assert!(runs >= 3, "{runs} runs");
     assert!((1..=3).contains(&requests), "a pause of 3 s after an attempt of 3 s, and none while locked: {requests}");
-    assert!(!alarm.exists(), "a locked keychain is no alarm");
+    assert!(!alarm.exists(), "a locked keychain raises no alarm");
 
     // The keychain is unlocked again, Microsoft answers again, and the token was revoked meanwhile.
     setup.home.standin.clear_faults();

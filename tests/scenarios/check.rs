@@ -1,0 +1,130 @@
+//! `get-token --check`, as far as it needs no mail server.
+
+use standin::Fault;
+
+use crate::support::{Home, Run};
+
+/// Runs `--check` without mail servers: nothing listens on their ports.
+fn check(home: &Home) -> Run {
+    let nobody = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = 'localhost:{nobody}'"));
+    let run = home.run("get-token", ["--check"]);
+    assert_eq!(run.stderr, "");
+    run
+}
+
+#[test]
+fn the_check_reports_each_result_on_a_line_and_ends_with_the_verdict() {
+    let home = Home::new();
+    home.store_token("mail");
+    let run = check(&home);
+    for good in [
+        "configuration: ",
+        "folders: ",
+        "callback: ",
+        "network: ",
+        "clock: less than 5 minutes off",
+        "stored token: ",
+        "refresh: ",
+    ] {
+        assert!(run.stdout.contains(&format!("✓ {good}")), "{good} in {}", run.stdout);
+    }
+    for good in ["scopes: https://outlook.office.com/IMAP.AccessAsUser.All", "account: ada@example.com", "length: "] {
+        assert!(run.stdout.contains(&format!("✓ {good}")), "{good} in {}", run.stdout);
+    }
+    assert!(run.stdout.contains("✗ IMAP: localhost:") && run.stdout.contains("✗ SMTP: "), "{}", run.stdout);
+    assert!(run.stdout.contains("– Graph: the profile has no Graph scope"), "{}", run.stdout);
+    assert!(run.stdout.contains("– keychain: not used; the token is stored unencrypted in "), "{}", run.stdout);
+    assert_eq!(run.code, Some(75), "the mail servers cannot be reached");
+    assert!(run.stdout.ends_with("\n2 of 13 checks failed: IMAP, SMTP.\n"), "{}", run.stdout);
+    for secret in home.standin.issued_secrets() {
+        assert!(!run.stdout.contains(&secret));
+    }
+}
+
+#[test]
+fn the_check_of_a_calendar_sends_a_request_to_graph() {
+    let home = Home::new();
+    home.store_token("calendar");
+    let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
+    home.configure(&(graph + &home.configuration()));
+    let run = home.run("get-token", ["--check", "-p", "calendar"]);
+    assert!(run.stdout.contains("✓ Graph: localhost:"), "{}", run.stdout);
+    assert!(run.stdout.contains("– IMAP: the profile has no IMAP scope"), "{}", run.stdout);
+}
+
+#[test]
+fn the_check_names_programs_that_cannot_send_a_token_of_that_length() {
+    for (length, words) in [(3_500, "too many for msmtp"), (8_000, "too many for mbsync, msmtp and OfflineIMAP")] {
+        let setup = standin::Setup { access_token_length: length..=length, ..standin::Setup::default() };
+        let home = Home::with(standin::Standin::start_with(setup));
+        home.store_token("mail");
+        let run = check(&home);
+        assert!(
+            run.stdout.contains(&format!("✗ length: the access token has {length} characters, {words}")),
+            "{run:?}"
+        );
+        assert_eq!(run.code, Some(78));
+    }
+}
+
+#[test]
+fn the_check_of_a_calendar_reports_that_graph_cannot_be_reached() {
+    let home = Home::new();
+    home.store_token("calendar");
+    home.configure_with(&format!("graph_host = 'localhost:{}'", crate::support::free_port()));
+    let run = home.run("get-token", ["--check", "-p", "calendar"]);
+    assert!(run.stdout.contains("✗ Graph: localhost:"), "{}", run.stdout);
+    assert_eq!(run.code, Some(75));
+}
+
+#[test]
+fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
+    let home = Home::new();
+    let run = check(&home);
+    assert!(run.stdout.contains("✗ stored token: No refresh token found"), "{}", run.stdout);
+    assert!(run.stdout.contains("– mail and calendar: no access token to test with"), "{}", run.stdout);
+
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.inject(Fault::aadsts(53_003));
+    let run = check(&home);
+    assert!(
+        run.stdout.contains("✗ refresh: blocked by your organisation's Conditional Access policy"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("AADSTS53003"), "{}", run.stdout);
+
+    let home = Home::new();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", home.callback_port)).unwrap();
+    assert!(check(&home).stdout.contains("✗ callback: cannot listen"));
+}
+
+#[test]
+fn what_was_asked_and_not_granted_fails_and_its_service_is_not_tried() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.inject(Fault::Scope("IMAP.AccessAsUser.All".to_owned()));
+    let run = check(&home);
+    assert!(run.stdout.contains("✗ scopes: Microsoft did not grant SMTP.Send"), "{}", run.stdout);
+    assert!(run.stdout.contains("– SMTP: SMTP.Send was not granted"), "{}", run.stdout);
+    assert!(run.stdout.contains("✗ IMAP: localhost:"), "a scope without its resource counts: {}", run.stdout);
+    assert_eq!(run.code, Some(77));
+}
+
+#[test]
+fn the_check_counts_all_named_profiles_and_the_failure_that_matters_most_decides_the_exit_code() {
+    let home = Home::new();
+    let dead = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{dead}'\nsmtp_host = 'localhost:{dead}'"));
+    home.store_token("mail");
+    let run = home.run("get-token", ["--check", "-p", "mail", "-p", "calendar"]);
+    assert_eq!(run.code, Some(77), "that nobody signed in matters more than a server that cannot be reached: {run:?}");
+    let verdict = run.stdout.lines().next_back().unwrap();
+    assert!(
+        verdict.ends_with(" checks failed: IMAP of \"mail\", SMTP of \"mail\", stored token of \"calendar\"."),
+        "{verdict}"
+    );
+    assert!(verdict.starts_with("3 of "), "{verdict}");
+}
