@@ -110,7 +110,6 @@ fn the_picture_of_a_check_is_up_to_date() {
     setup.home.configure(&configuration.replace("cache = 'none'\n", "")); // as most users have it
     let terminal = Terminal::run_in(&setup.home, WIDE, "sh -c 'get-token --check >/dev/tty'");
     terminal.ends_with(0);
-    setup.home.run("get-token", ["--sign-out"]);
     let mut output = shown(&terminal);
     for (actual, shown_as) in [
         (format!("localhost:{}", setup.server.imaps_port), "outlook.office365.com:993"),

@@ -9,8 +9,7 @@ use standin::{ADA, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::support::Home;
 
-/// A home with a cache. Only one exists at a time, and dropping it removes its keys, because all keys of a user share a
-/// quota of 20,000 bytes.
+/// A home with a cache. Only one exists at a time, because all keys of a user share a quota of 20,000 bytes.
 pub(crate) struct HomeWithMemory {
     home: Home,
     _lock: MutexGuard<'static, ()>,
@@ -32,12 +31,6 @@ impl Deref for HomeWithMemory {
 
     fn deref(&self) -> &Home {
         &self.home
-    }
-}
-
-impl Drop for HomeWithMemory {
-    fn drop(&mut self) {
-        _ = self.run("get-token", ["--sign-out", "--profile", "mail", "--profile", "calendar"]);
     }
 }
 

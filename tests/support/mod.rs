@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use standin::{ADA, Browser, PUBLIC_CLIENT_ID, Page, Standin};
 
-/// A user's home folder with configuration and cache, and a stand-in for Microsoft. Dropping it removes the folder.
+/// A user's home folder with configuration and cache, and a stand-in for Microsoft. Dropping it removes the folder and
+/// its cached access tokens.
 pub struct Home {
     folder: tempfile::TempDir,
     pub standin: Standin,
@@ -30,6 +31,26 @@ pub struct Run {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        #[cfg(target_os = "linux")]
+        remove_cached_tokens(self.path());
+    }
+}
+
+/// Removes this home's keys from the kernel keyring. All keys of a user share a quota of 20,000 bytes, so those of a test
+/// that failed would fail the next ones.
+#[cfg(target_os = "linux")]
+fn remove_cached_tokens(home: &Path) {
+    use linux_keyutils::{Key, KeyRing, KeyRingIdentifier, KeySerialId};
+    let Ok(keyring) = KeyRing::from_special_id(KeyRingIdentifier::User, false) else { return };
+    let keys = fs::read_to_string("/proc/keys").unwrap_or_default();
+    for line in keys.lines().filter(|line| line.contains(&*home.to_string_lossy())) {
+        let id = line.split_whitespace().next().and_then(|id| i32::from_str_radix(id, 16).ok());
+        _ = id.map(|id| keyring.unlink_key(Key::from_id(KeySerialId::new(id))));
+    }
 }
 
 impl Home {

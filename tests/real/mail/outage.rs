@@ -59,5 +59,4 @@ fn mail_goes_on_in_an_outage_and_with_a_locked_keychain_and_the_alarm_comes_befo
         assert_eq!(mbsync::mbsync(&setup).code, Some(0));
         alarm.exists()
     });
-    setup.home.run("get-token", ["--sign-out"]);
 }
