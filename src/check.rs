@@ -50,7 +50,9 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
         true => "; M365AUTH_TRUST_CONFIG is set, so other users may be able to change it",
         false => "",
     };
-    report("configuration", CheckResult::Passed(format!("{}{trust}", config.file().display())));
+    let configuration =
+        config.ensure_plausible(session.profile()).map(|()| format!("{}{trust}", config.file().display()));
+    report("configuration", configuration.into());
     report("folders", folders(&session, config.file()));
     report("keychain", keychain(&session));
     report("callback", callback(&session));

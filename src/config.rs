@@ -6,6 +6,7 @@ mod error;
 mod keys;
 #[cfg(test)]
 mod mistakes;
+mod plausible;
 mod resolve;
 mod store_choice;
 mod suggestion;
@@ -151,6 +152,36 @@ impl Config {
             *ca_file = folder.join(&*ca_file);
         }
         Ok(profile)
+    }
+
+    /// Fails if the values of a profile are valid but cannot work, such as scopes of two services.
+    pub(crate) fn ensure_plausible(&self, profile: &Profile) -> Result<()> {
+        plausible::check(profile, &self.table).map_err(|error| error.into_error(&self.file, &self.text))
+    }
+
+    /// The text of the file.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The client ID that applies to all profiles.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.table.client_id.as_ref().map(|id| id.get_ref().trim()).filter(|id| !id.is_empty())
+    }
+
+    /// The tenant that applies to all profiles.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.table.tenant.as_ref().map(|tenant| tenant.get_ref().as_str())
+    }
+
+    /// Whether an authority applies to all profiles. It replaces tenant and cloud.
+    pub(crate) fn has_authority(&self) -> bool {
+        self.table.authority.is_some()
+    }
+
+    /// The cloud that applies to all profiles.
+    pub(crate) fn cloud(&self) -> Cloud {
+        self.table.cloud.unwrap_or_default()
     }
 
     /// Returns where the refresh token of a profile is stored. `get-refresh-token` needs nothing else.

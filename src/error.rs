@@ -55,11 +55,20 @@ pub struct Error {
     refusal: Option<Box<Refusal>>,
     retry_after: Option<Duration>,
     is_timeout: bool,
+    is_untrusted: bool,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None, is_timeout: false }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            refusal: None,
+            retry_after: None,
+            is_timeout: false,
+            is_untrusted: false,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -102,6 +111,16 @@ impl Error {
     /// Returns whether the server did not respond in time, in place of an error of the network.
     pub(crate) fn is_timeout(&self) -> bool {
         self.is_timeout
+    }
+
+    pub(crate) fn with_untrusted_certificate(mut self) -> Self {
+        self.is_untrusted = true;
+        self
+    }
+
+    /// Returns whether the server's certificate is not trusted.
+    pub(crate) fn is_untrusted(&self) -> bool {
+        self.is_untrusted
     }
 
     /// Returns how long the server asked to wait (RFC 9110, 10.2.3).

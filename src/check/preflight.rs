@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{CheckResult, clock};
+use crate::config::Profile;
 use crate::entra::Entra;
 use crate::error::{Error, ErrorKind, Result};
 use crate::patience::Patience;
@@ -39,8 +40,16 @@ pub(crate) fn run(session: &Session) -> Result<()> {
             warn(&error);
             Ok(())
         }
+        // The sign-in would fail too. A network that replaces certificates until one has logged in to it is rare here:
+        // the person is about to use a browser.
+        Err(error) if error.is_untrusted() => Err(error.with_kind(ErrorKind::Configuration)),
         Err(error) => Err(error),
     }
+}
+
+/// Returns whether the login host describes the profile's tenant, without waiting for a late answer.
+pub(crate) fn tenant_exists(profile: &Profile) -> bool {
+    Entra::new(profile, Patience::Until(Instant::now() + TIMEOUT), None).discover().is_ok()
 }
 
 fn warn(error: &Error) {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use log::{Level, log_enabled};
 use serde::Serialize;
 
 use super::alarm::Alarm;
@@ -74,6 +75,12 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     }
     let config = common.load_config()?;
     let session = Session::open(&config, &profile.profile)?;
+    // An update must not stop what works: get-token and --check report it as an error.
+    if log_enabled!(Level::Info)
+        && let Err(error) = config.ensure_plausible(session.profile())
+    {
+        log::warn!("{error}");
+    }
     let handed_out = match fresh {
         true => session.fresh_access_token().map(HandedOut::from),
         false => session.hand_out(),

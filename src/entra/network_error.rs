@@ -52,7 +52,10 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     };
     let through = through(proxy);
     let failure = temporary(format!("{host} cannot be reached{through}: {cause}"), hint);
-    FailedAttempt { is_transient: !untrusted, ..failure }
+    match untrusted {
+        true => FailedAttempt { error: failure.error.with_untrusted_certificate(), is_transient: false, ..failure },
+        false => failure,
+    }
 }
 
 /// Returns ` through the proxy HOST:PORT`, if there is one.

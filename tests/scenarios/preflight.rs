@@ -65,3 +65,38 @@ fn a_clock_that_is_off_is_a_warning() {
         run.stderr
     );
 }
+
+#[test]
+fn a_certificate_authority_that_is_not_trusted_is_78() {
+    let home = Home::new();
+    home.configure(&home.configuration_without("ca_file"));
+    let run = get_token(&home);
+    assert!(run.fails_with(78).contains("set ca_file in"), "{run:?}");
+}
+
+#[test]
+fn scopes_that_cannot_work_stop_a_sign_in_but_not_the_mail() {
+    let home = Home::new();
+    home.configure(&(home.configuration() + "[profiles.mail]\nscopes = ['IMAP.AccessAsUser.All']\n"));
+    let run = get_token(&home);
+    assert!(run.fails_with(78).contains("did you mean https://outlook.office.com/IMAP.AccessAsUser.All?"), "{run:?}");
+    let check = home.run("get-token", ["--check"]);
+    assert_eq!(check.code, Some(78), "{check:?}");
+    assert!(check.stdout.contains("✗ configuration: ") && check.stdout.contains("did you mean"), "{check:?}");
+
+    home.store_token("mail");
+    let run = home.refresh();
+    run.token();
+    assert_eq!(run.stderr, "");
+    let run = home.run("refresh-token", ["--verbose"]);
+    run.token();
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains("does not name its service"), "{run:?}");
+}
+
+#[test]
+fn the_id_of_a_secret_in_place_of_its_value_is_78() {
+    let home = Home::new();
+    home.configure_with("client_secret = '00001111-aaaa-2222-bbbb-3333cccc4444'");
+    let run = get_token(&home);
+    assert!(run.fails_with(78).contains("the ID of the secret") && !run.stderr.contains("00001111"), "{run:?}");
+}
