@@ -8,9 +8,12 @@ mod generate;
 pub mod get_refresh_token;
 pub mod get_token;
 mod help;
+mod imported;
+mod new_profile;
 #[cfg(target_os = "linux")]
 mod notification;
 pub(crate) mod python_config;
+mod questions;
 pub mod refresh_token;
 mod sign_out;
 mod status;

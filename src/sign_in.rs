@@ -195,7 +195,7 @@ pub(crate) fn hidden_line() -> Option<String> {
 
 /// Checks that the port of the redirect URI is free.
 pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
-    port::Port::bind(redirect_uri).map(drop)
+    port::Port::bind(redirect_uri, false).map(drop)
 }
 
 /// Returns the error for a sign-in that was not completed within `--timeout`.

@@ -5,13 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use url::Url;
 
+use super::first_run::FirstRun;
 use super::generate::generated;
+use super::imported::Existing;
 use super::stderr::{confirm, confirm_by_default, print, print_text, progress};
 use super::stdout::Stdout;
 use super::summary::print_summary;
 use super::text::{Label, Text};
-use super::{Common, check, each, first_run, sign_out, status};
+use super::{Common, check, each, first_run, imported, new_profile, sign_out, status};
 use crate::check::preflight;
 use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
@@ -122,10 +125,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let stdout = Stdout::reserve()?;
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
-    if signs_in && !private_fs::exists(&file) {
-        first_run::run(&file)?;
-    }
-    let config = arguments.common.load_config()?;
+    let first_run = if signs_in && !private_fs::exists(&file) { Some(first_run::run(&file)?) } else { None };
+    let mut config = arguments.common.load_config()?;
     if arguments.status {
         return status::print(stdout, &config, &arguments.profiles, arguments.json);
     }
@@ -138,6 +139,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         let results = profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)));
         return each::collect(results).map(|_| ExitCode::SUCCESS);
     }
+    if first_run == Some(FirstRun::Imported) && !arguments.with_token {
+        let existing = imported::refresh_stored(&config)?;
+        if existing.suffices_for(&arguments.profiles) {
+            return finish_import(stdout, &existing, &profiles[0]);
+        }
+    }
+    config = new_profile::add_unknown(config, profiles)?;
     let sessions = sessions(&config, profiles)?;
     // Checked before the sign-in, because a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
@@ -158,6 +166,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let is_one_of_several = !outcome.others.is_empty();
     let name = |error| if is_one_of_several { each::name(&sessions[0].profile().name, error) } else { error };
     outcome.first.map_err(name)?;
+    printed.map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints the access token of an imported sign-in, if that profile has one, and says that it works.
+fn finish_import(stdout: Stdout, existing: &Existing, profile: &ProfileName) -> Result<ExitCode> {
+    let printed = existing.access(profile).map_or(Ok(()), |access| print_token(stdout, access.token.secret()));
+    existing.print_summary();
     printed.map(|()| ExitCode::SUCCESS)
 }
 
@@ -186,6 +201,9 @@ fn warn_of_shared_programs(config: &Config, session: &Session, named: &[ProfileN
 fn sessions(config: &Config, profiles: &[ProfileName]) -> Result<Vec<Session>> {
     let unique = profiles.iter().enumerate().filter(|(index, name)| !profiles[..*index].contains(name));
     let sessions = each::collect(unique.map(|(_, name)| (name, Session::open(config, name))))?;
+    each::collect(
+        sessions.iter().map(|session| (&session.profile().name, config.ensure_plausible(session.profile()))),
+    )?;
     for session in &sessions[1..] {
         ensure_one_sign_in(sessions[0].profile(), session.profile())?;
     }
@@ -222,7 +240,7 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
     if is_ssh_session() && !arguments.server {
         return by_paste(PasteSignIn::begin(sign_in)?, timeout);
     }
-    let waiting = match BrowserSignIn::begin(sign_in) {
+    let waiting = match BrowserSignIn::begin(sign_in, arguments.server) {
         // Without descriptors or threads for a listener, the redirect URL can still be pasted.
         Err(error) if error.kind() == ErrorKind::TryLater && io::stdin().is_terminal() => {
             let Ok(waiting) = PasteSignIn::begin(sign_in) else { return Err(error) };
@@ -240,7 +258,7 @@ fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome
 
 fn by_paste(waiting: PasteSignIn<'_>, timeout: Duration) -> Result<SignInOutcome> {
     print("Open this URL in a browser on any machine, and sign in:\n");
-    print(&format!("{}\n", waiting.address()));
+    print_url(waiting.address());
     print(
         "Your browser then shows an error, because it is redirected to localhost and nothing listens there. Copy the full \
          URL from its address bar, paste it here, and press Enter.\n\
@@ -265,7 +283,7 @@ fn by_device_code(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
 
 fn print_instructions(waiting: &BrowserSignIn<'_>) {
     print("Sign in with your browser. If it does not open, go to this URL:\n");
-    print(&format!("{}\n", waiting.address()));
+    print_url(waiting.address());
     if let Some(fingerprint) = waiting.fingerprint() {
         print(
             "The browser then warns about a self-signed certificate, which get-token created.\n\
@@ -277,6 +295,11 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
         true => "If the page does not load, paste its URL here and press Enter.\n",
         false => "If the page does not load, press Ctrl-C and run `get-token --device`.\n",
     });
+}
+
+/// Prints the URL of the sign-in page. It is longer than a line, so on a terminal it is a link.
+fn print_url(url: &Url) {
+    print_text(&Text::link(url.as_str()).append(Text::plain("")));
 }
 
 /// Asks whether to try a failed save again. Only this process has the token.

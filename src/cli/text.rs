@@ -53,6 +53,7 @@ struct Line {
     indent: &'static str,
     label: Option<Label>,
     text: String,
+    is_link: bool,
 }
 
 impl Text {
@@ -82,8 +83,14 @@ impl Text {
 
     /// Adds a line.
     pub(super) fn line(mut self, indent: &'static str, label: Option<Label>, text: &str) -> Self {
-        self.0.push(Line { indent, label, text: without_controls(text) });
+        self.0.push(Line { indent, label, text: without_controls(text), is_link: false });
         self
+    }
+
+    /// Returns a URL on a line of its own. In a terminal it is a link, even where the line is wrapped (OSC 8, "Hyperlinks in
+    /// terminal emulators").
+    pub(super) fn link(url: &str) -> Self {
+        Self(vec![Line { indent: "", label: None, text: without_controls(url), is_link: true }])
     }
 
     /// Adds the lines of another text.
@@ -115,6 +122,9 @@ impl Line {
         let plain = format!("{label}{separator}{}", self.text);
         // Only for a terminal: in a mail program's log, a whole line is easier to search.
         let mut line = match width {
+            Some(_) if self.is_link && has_control_sequences() => {
+                format!("\x1b]8;;{0}\x1b\\{0}\x1b]8;;\x1b\\", self.text)
+            }
             Some(width) => {
                 let indent = self.indent.len() + if label.is_empty() { 0 } else { 2 };
                 wrap(&format!("{}{plain}", self.indent), width, indent)

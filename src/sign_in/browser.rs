@@ -30,15 +30,16 @@ pub(crate) struct BrowserSignIn<'a> {
 }
 
 impl<'a> BrowserSignIn<'a> {
-    /// Starts the listener, and reads stdin for a pasted redirect URL.
+    /// Starts the listener, and reads stdin for a pasted redirect URL. `is_forwarded` says that `ssh` forwards the port, so it
+    /// must be known in advance.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TryLater`](crate::ErrorKind::TryLater) if the listener needs more file descriptors or threads than the
     /// system has left. The user can still paste the redirect URL.
-    pub(crate) fn begin(sign_in: &'a SignIn<'a>) -> Result<Self> {
+    pub(crate) fn begin(sign_in: &'a SignIn<'a>, is_forwarded: bool) -> Result<Self> {
         let session = sign_in.first_session();
-        let port = Port::bind(&session.profile().redirect_uri)?;
+        let port = Port::bind(&session.profile().redirect_uri, is_forwarded)?;
         let certificate = match port.redirect_uri().url().scheme() {
             "https" => Some(Certificate::load_or_generate(session.paths())?),
             _ => None,

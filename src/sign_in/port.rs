@@ -7,6 +7,8 @@ use oauth2::RedirectUrl;
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// The port of `ssh -L 7598:localhost:7598 HOST`, which the documents show. Microsoft ignores the port of localhost.
+const FORWARDED_PORT: u16 = 7598;
 /// How many ports are tried to find one that is free on both loopback addresses.
 const ATTEMPTS: usize = 8;
 
@@ -17,8 +19,17 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// Binds the port of the redirect URI, or a free port for an `http` URI without a port.
-    pub(super) fn bind(redirect_uri: &RedirectUrl) -> Result<Self> {
+    /// Binds the port of the redirect URI. For an `http` URI without a port, binds a free port, or [`FORWARDED_PORT`] if
+    /// `ssh` forwards it.
+    pub(super) fn bind(redirect_uri: &RedirectUrl, is_forwarded: bool) -> Result<Self> {
+        let forwarded;
+        let redirect_uri = match fixed_port(redirect_uri) {
+            None if is_forwarded => {
+                forwarded = with_port(redirect_uri.as_str(), FORWARDED_PORT);
+                &forwarded
+            }
+            _ => redirect_uri,
+        };
         let error = |error: io::Error| bind_error(redirect_uri, &error);
         match fixed_port(redirect_uri) {
             Some(port) => {
@@ -49,7 +60,7 @@ fn fixed_port(redirect_uri: &RedirectUrl) -> Option<u16> {
 
 /// Returns the `ssh` command that forwards the port of the redirect URI, for a hint.
 pub(super) fn ssh_forward(redirect_uri: &RedirectUrl) -> String {
-    let port = fixed_port(redirect_uri).map_or_else(|| "PORT".to_owned(), |port| port.to_string());
+    let port = fixed_port(redirect_uri).unwrap_or(FORWARDED_PORT);
     format!("ssh -L {port}:localhost:{port} HOST")
 }
 

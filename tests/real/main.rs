@@ -13,6 +13,7 @@ mod crash;
 mod document_blocks;
 mod dovecot;
 mod faults;
+mod first_run;
 mod generate;
 mod homeless;
 mod keychain;

@@ -1,6 +1,6 @@
 //! Interaction in a real terminal: pasting, answering, interrupting. Afterwards the terminal's modes are restored.
 
-use standin::{ADA, Browser, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
+use standin::{ADA, Browser, Fault, GRACE, Setup, Standin};
 
 use crate::login::{Keyring, Login, program};
 use crate::memory;
@@ -154,70 +154,6 @@ fn ctrl_c_at_the_question_about_another_account_stores_nothing() {
         assert!(browser.join().unwrap().is_err());
     });
     assert_eq!(home.token_in_file("mail"), adas);
-}
-
-#[test]
-#[ignore = "tests/run: tmux"]
-fn the_first_run_asks_for_the_configuration_and_signs_in() {
-    let home = Home::new();
-    std::fs::remove_file(home.config_file()).unwrap();
-    std::fs::create_dir_all(home.config_file().parent().unwrap()).unwrap();
-    std::fs::write(
-        home.config_file().with_file_name("config.py"),
-        format!(
-            "ClientId = \"YOUR_CLIENT_ID_HERE\"\nClientSecret = ''\nAuthority = '{}'\nRedirectUri = \"http://localhost/\"\n\
-             Profiles = {{'tasks': {{'scopes': ['https://graph.microsoft.com/Tasks.ReadWrite']}}}}\n",
-            home.standin.authority()
-        ),
-    )
-    .unwrap();
-    let ca_file = home.standin.ca_file().display().to_string();
-    let terminal = Terminal::run(&home, &format!("SSL_CERT_FILE='{ca_file}' get-token --browser never"));
-    terminal.shows("Client ID: ");
-    terminal.types(&["no client ID", "Enter"]);
-    terminal.shows("\"no client ID\" is not valid");
-    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
-    terminal.shows("Client secret: ");
-    terminal.types(&["Enter"]);
-    terminal.shows(&format!("Authority [{}]: ", home.standin.authority()));
-    terminal.types(&["Enter"]);
-    terminal.shows("Redirect URI [http://localhost/]: ");
-    terminal.types(&["https://example.com/", "Enter"]);
-    terminal.shows("must be on this computer");
-    terminal.types(&["Enter"]);
-    terminal.shows("also contains the profiles of config.py");
-    Browser::approve(&terminal.url(), ADA, None).unwrap();
-    terminal.ends_with(0);
-    assert!(home.standin.is_valid_access_token(terminal.token().trim()));
-    let mode = std::os::unix::fs::PermissionsExt::mode(&home.config_file().metadata().unwrap().permissions());
-    assert_eq!(mode & 0o777, 0o600);
-    let status = home.run("get-token", ["--status", "--profile", "tasks"]);
-    assert!(status.stdout.contains("tasks"), "the profile in config.py is imported: {status:?}");
-}
-
-#[test]
-#[ignore = "tests/run: tmux"]
-fn a_typed_client_secret_is_not_shown() {
-    let home = Home::new();
-    std::fs::remove_file(home.config_file()).unwrap();
-    let terminal = Terminal::run(&home, "get-token --browser never");
-    terminal.shows("Client ID: ");
-    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
-    terminal.shows("Client secret: ");
-    terminal.types(&["hunter2"]);
-    terminal.types(&["Enter"]);
-    terminal.shows("Tenant [common]: ");
-    assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
-    terminal.types(&["C-c"]);
-    terminal.ends_with(130);
-    assert!(!home.config_file().exists(), "no configuration is written");
-
-    let terminal = Terminal::run(&home, "get-token --browser never");
-    terminal.shows("Client ID: ");
-    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
-    terminal.shows("Client secret: ");
-    terminal.types(&["hunter2", "C-c"]);
-    terminal.ends_with(130);
 }
 
 #[test]

@@ -281,3 +281,14 @@ fn server_errors_do_not_end_the_wait_and_a_network_failure_is_not_an_expired_cod
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(75).contains("cannot be reached"), "{run:?}");
 }
+
+/// `ssh -L 7598:localhost:7598 HOST` is documented, and Microsoft ignores the port of localhost.
+#[test]
+fn a_redirect_uri_without_a_port_listens_on_the_forwarded_port() {
+    let home = Home::new();
+    home.configure(&format!("redirect_uri = 'http://localhost/'\n{}", home.configuration_without("redirect_uri")));
+    let sign_in = home.begin_sign_in(&["--server"]);
+    assert!(sign_in.url.contains("redirect_uri=http%3A%2F%2Flocalhost%3A7598%2F"), "{}", sign_in.url);
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}

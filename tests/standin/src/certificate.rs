@@ -18,7 +18,7 @@ pub(crate) fn generate() -> Result<(String, Arc<ServerConfig>), Box<dyn std::err
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
 
-    let mut leaf = params(&["localhost", "127.0.0.1", "::1"], "Stand-in")?;
+    let mut leaf = params(&["localhost", "127.0.0.1", "::1", "login.microsoftonline.com"], "Stand-in")?;
     leaf.is_ca = IsCa::ExplicitNoCa;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

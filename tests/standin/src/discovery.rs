@@ -29,7 +29,7 @@ pub(crate) async fn openid_configuration(
     let issuer = tenant.map_or("{tenantid}", |tenant| &tenant.id);
     let (origin, tenant) = (origin(&platform, &headers), tenant.map_or(name.as_str(), |tenant| &tenant.id));
     let document = json!({
-        "issuer": format!("{}/{issuer}/v2.0", platform.origin),
+        "issuer": format!("{}/{issuer}/v2.0", platform.issuer_origin()),
         "authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/authorize"),
         "token_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/token"),
         "device_authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/devicecode"),

@@ -126,7 +126,7 @@ impl Grant {
         let account = &self.account;
         let mut claims = json!({
             "aud": self.client_id,
-            "iss": format!("{}/{}/v2.0", platform.origin, account.tenant),
+            "iss": format!("{}/{}/v2.0", platform.issuer_origin(), account.tenant),
             "iat": now,
             "nbf": now,
             "exp": now + 3_900,

@@ -59,6 +59,11 @@ pub(crate) struct Platform {
 pub(crate) type Shared = axum::extract::State<Arc<Platform>>;
 
 impl Platform {
+    /// Returns the origin that tokens and descriptions name.
+    pub fn issuer_origin(&self) -> &str {
+        self.setup.issuer_origin.as_deref().unwrap_or(&self.origin)
+    }
+
     pub fn new(setup: Setup, origin: String) -> Platform {
         let vault = Vault::new(setup.single_use_refresh_tokens);
         Platform {

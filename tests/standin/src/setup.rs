@@ -105,6 +105,9 @@ pub struct Setup {
     pub accounts: Vec<Account>,
     /// Tenants.
     pub tenants: Vec<Tenant>,
+    /// The origin that tokens and descriptions name, such as `https://login.microsoftonline.com`. It differs from the
+    /// stand-in's own if a proxy connects the login host to it.
+    pub issuer_origin: Option<String>,
     /// Whether an authorization request needs a code challenge.
     pub require_pkce: bool,
     /// Whether a refresh token is refused after its rotation. Microsoft keeps accepting it.
@@ -147,6 +150,7 @@ impl Default for Setup {
             apps: apps(),
             accounts: accounts(),
             tenants: vec![Tenant { id: TENANT_ID.into(), domain: "example.com".into() }],
+            issuer_origin: None,
             require_pkce: true,
             single_use_refresh_tokens: false,
             device_code_interval: Duration::from_secs(5),

@@ -1,0 +1,54 @@
+//! A profile that the configuration does not have: asks for its values, and appends its section to the file.
+
+use std::fs;
+use std::io::IsTerminal as _;
+
+use super::first_run::{unanswered, write};
+use super::questions;
+use super::stderr::{confirm_by_default, print};
+use super::text::Text;
+use crate::config::{Config, ProfileName, key_of};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Adds the profiles that are not in the configuration, if a person can be asked. Without a terminal, the configuration is
+/// returned unchanged, and its user reports the unknown profile.
+pub(super) fn add_unknown(mut config: Config, profiles: &[ProfileName]) -> Result<Config> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(config);
+    }
+    for name in profiles {
+        let Err(unknown) = config.store_choice(name) else { continue };
+        let similar = unknown.next_step().filter(|hint| hint.starts_with("did you mean")).unwrap_or_default();
+        if !confirm_by_default(&Text::plain(&format!("{}. {similar}", capitalized(&unknown))), "Add it?") {
+            return Err(unknown);
+        }
+        config = add(&config, name)?;
+    }
+    Ok(config)
+}
+
+/// Appends the section. The text before it, with its comments, stays as it is.
+fn add(config: &Config, name: &ProfileName) -> Result<Config> {
+    let answers = questions::of_new_profile(config, name).ok_or_else(unanswered)?;
+    let lines: String = answers.lines().map(|(_, line)| line).collect();
+    let section = format!("[profiles.{}]\n{lines}", key_of(name.as_str()));
+    let separator = if config.text().ends_with('\n') { "\n" } else { "\n\n" };
+    let text = format!("{}{separator}{section}", config.text());
+    // Profiles that are written as inline tables cannot be extended by a section (TOML 1.0, "Inline Table").
+    let extended =
+        Config::parse(config.file(), text.clone()).and_then(|extended| extended.profile(name).map(|_| extended));
+    let extended = extended.map_err(|error| {
+        Error::new(ErrorKind::Configuration, format!("the profile \"{name}\" cannot be appended: {error}"))
+            .hint(format!("add this to {}: {}", config.file().display(), section.trim_end().replace('\n', "; ")))
+    })?;
+    // A symbolic link, as for a file among other dotfiles, stays one.
+    let file = fs::canonicalize(config.file()).unwrap_or_else(|_| config.file().to_owned());
+    write(&file, &text)?;
+    print(&format!("\nAdded the profile \"{name}\" to {}.\n", config.file().display()));
+    Ok(extended)
+}
+
+fn capitalized(error: &Error) -> String {
+    let text = error.to_string();
+    text.chars().take(1).flat_map(char::to_uppercase).chain(text.chars().skip(1)).collect()
+}
