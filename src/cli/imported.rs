@@ -1,5 +1,6 @@
 //! After the import of the Python tool's configuration: uses the sign-in that the tool stored.
 
+use super::each;
 use super::stderr::{print, print_text};
 use super::text::{Label, Text};
 use crate::config::{Config, ProfileName};
@@ -28,7 +29,7 @@ pub(super) fn refresh_stored(config: &Config) -> Result<Existing> {
         match session.fresh_access_token() {
             Ok(access) => working.push((name, access)),
             Err(error) if error.needs_a_person() => {
-                print_text(&Text::failure(Label::Warning, &format!("profile \"{name}\": "), &error));
+                print_text(&Text::failure(Label::Warning, "", &each::name(&name, error)));
             }
             Err(error) => return Err(error),
         }

@@ -67,11 +67,8 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
         "Every application that requests tokens has a client ID. Which one do you want to use?",
         "Application",
         &[
-            (Application::Own, "an app registration of my own (recommended; \"Quick start\" in the README says how)"),
-            (
-                Application::Thunderbird,
-                "Thunderbird's public client ID (for mail; Microsoft's pages then name Thunderbird)",
-            ),
+            (Application::Own, "my own app registration (recommended; see \"Quick start\" in the README)"),
+            (Application::Thunderbird, "Thunderbird's public client ID (mail; Microsoft's pages name Thunderbird)"),
             (Application::Other, "a client ID that I was given"),
         ],
     )?;
@@ -93,7 +90,7 @@ pub(super) fn of_new_profile(config: &Config, name: &ProfileName) -> Option<Answ
     let mut answers = Answers::default();
     let configured = config.client_id().map(|id| (Application::Configured, format!("the same as before ({id})")));
     let others = [
-        (Application::Own, "another app registration of my own".to_owned()),
+        (Application::Own, "another app registration of mine".to_owned()),
         (Application::Thunderbird, "Thunderbird's public client ID (for mail)".to_owned()),
         (Application::Other, "a client ID that I was given".to_owned()),
     ];

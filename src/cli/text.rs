@@ -204,6 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn a_url_is_a_link_in_a_terminal_only() {
+        let url = "https://login.microsoftonline.com/common/oauth2/v2.0/authorize";
+        let shown = rendered(&Text::link(url), 20, false);
+        let expected = if has_control_sequences() {
+            format!("\u{1b}]8;;{url}\u{1b}\\{url}\u{1b}]8;;\u{1b}\\\n")
+        } else {
+            format!("{url}\n")
+        };
+        assert_eq!(shown, expected);
+        assert_eq!(Text::link(url).rendered(None, false), format!("{url}\n"));
+    }
+
+    #[test]
     fn a_value_cannot_color_the_terminal() {
         let text = Text::with_label(Label::Error, "a \u{1b}[32mgreen\u{7} value");
         assert_eq!(text.rendered(None, false), "error: a  [32mgreen  value\n");

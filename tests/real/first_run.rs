@@ -152,7 +152,7 @@ fn python_user(profiles: &[&str]) -> Home {
     let config = format!(
         "ClientId = '{PUBLIC_CLIENT_ID}'\nClientSecret = ''\nAuthority = '{authority}'\n\
          RedirectUri = 'http://localhost/'\n\
-         Profiles = {{'tasks': {{'scopes': ['https://graph.microsoft.com/Tasks.ReadWrite']}}}}\n"
+         Profiles = {{'diary': {{'scopes': ['https://graph.microsoft.com/Calendars.ReadWrite']}}}}\n"
     );
     std::fs::write(home.config_file().with_file_name("config.py"), config).unwrap();
     profiles.iter().for_each(|profile| drop(home.store_token(profile)));
@@ -162,16 +162,16 @@ fn python_user(profiles: &[&str]) -> Home {
 #[test]
 #[ignore = "tests/run: tmux"]
 fn an_imported_sign_in_is_kept_without_a_browser() {
-    let home = python_user(&["mail", "tasks"]);
+    let home = python_user(&["mail", "diary"]);
     let refused = home.refresh();
     assert!(refused.fails_with(78).contains("found the Python tool's config.py: run `get-token` once"), "{refused:?}");
     let terminal = Terminal::run(&home, "get-token");
     terminal.ends_with(0);
     terminal.shows("Imported. Your existing sign-in works");
-    assert!(terminal.text().contains("\"mail\", \"tasks\""), "{}", terminal.text());
+    assert!(terminal.text().contains("\"diary\", \"mail\""), "{}", terminal.text());
     assert!(!terminal.text().contains("browser"), "{}", terminal.text());
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
-    home.run("refresh-token", ["--profile", "tasks"]).token();
+    home.run("refresh-token", ["--profile", "diary"]).token();
 }
 
 #[test]
