@@ -55,11 +55,20 @@ pub struct Error {
     refusal: Option<Box<Refusal>>,
     retry_after: Option<Duration>,
     is_timeout: bool,
+    is_wrong_account: bool,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None, is_timeout: false }
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            refusal: None,
+            retry_after: None,
+            is_timeout: false,
+            is_wrong_account: false,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -97,6 +106,16 @@ impl Error {
     pub(crate) fn with_timeout(mut self) -> Self {
         self.is_timeout = true;
         self
+    }
+
+    pub(crate) fn with_wrong_account(mut self) -> Self {
+        self.is_wrong_account = true;
+        self
+    }
+
+    /// Returns whether another account signed in than the one that the profile belongs to.
+    pub(crate) fn is_wrong_account(&self) -> bool {
+        self.is_wrong_account
     }
 
     /// Returns whether the server did not respond in time, in place of an error of the network.

@@ -116,7 +116,7 @@ impl SignIn<'_> {
         for session in self.sessions {
             let Some(mismatch) = Mismatch::of(session, account) else { continue };
             if !(self.confirm)(&mismatch.explanation, mismatch.question) {
-                return Err(Error::new(ErrorKind::SignIn, mismatch.message).hint(mismatch.hint));
+                return Err(Error::new(ErrorKind::SignIn, mismatch.message).hint(mismatch.hint).with_wrong_account());
             }
         }
         Ok(())
