@@ -164,3 +164,21 @@ fn long_words_do_not_scroll_the_page_sideways_in_a_narrow_window() {
         }
     }
 }
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn a_tab_of_an_earlier_sign_in_shows_that_its_link_has_expired() {
+    let home = Home::new();
+    home.configure(&home.configuration().replace("redirect_uri = 'https:", "redirect_uri = 'http:"));
+    let browser = chromium(&home);
+    browser.emulate(900, "dark");
+    let sign_in = home.begin_sign_in(&[]);
+    browser.open(&format!("http://localhost:{}/?code=old&state=old", home.callback_port));
+    browser.page_with("This link has expired. Start again with get-token.");
+    screenshot(&browser, "expired");
+    browser.open(&sign_in.url);
+    browser.click("#approve-ada");
+    browser.page_with("You are signed in");
+    screenshot(&browser, "wide-dark");
+    sign_in.finish().token();
+}

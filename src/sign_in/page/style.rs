@@ -8,8 +8,8 @@ pub(super) const STYLE: &str = "\
     --text:#eee;--note:#b0b0b0;--link:#8ab4f8;--yes:#6fd39c;--no:#ff8a80}}\
     body{margin:12vh auto 2rem;max-width:34rem;padding:0 1.5rem;font:1.1rem/1.6 system-ui,sans-serif;\
     overflow-wrap:anywhere;color:var(--text);background:var(--back)}\
-    h1{font-size:1.6rem;line-height:1.3;margin:0 0 1rem}p{margin:.75rem 0}a{color:var(--link)}\
-    code{font:.9em ui-monospace,monospace}\
+    h1{font-size:1.6rem;line-height:1.3;margin:0 0 1rem;text-wrap:balance}p{margin:.75rem 0}a{color:var(--link)}\
+    code{display:inline-block;font:.9em ui-monospace,monospace}\
     .mark{font-size:3rem;line-height:1;margin:0 0 .75rem}.yes{color:var(--yes)}.no{color:var(--no)}\
     .hint{padding:.75rem 1rem;border-radius:.5rem;background:var(--back-hint)}\
     .note,footer{font-size:.9rem;color:var(--note)}footer{margin-top:2.5rem}";
