@@ -131,6 +131,8 @@ fn a_sign_in_with_the_wrong_account_in_chromium_is_not_stored() {
     let page = browser.page_with("Wrong account");
     screenshot(&browser, "other-3-page");
     assert!(page.contains(ADA) && page.contains(standin::GRACE), "{page}");
+    let lines = browser.value("[...document.querySelectorAll('code')].map(code => code.getClientRects().length)");
+    assert_eq!(lines, serde_json::json!([1, 1]), "no command is split over two lines");
     sign_in.finish().fails_with(77);
     assert_eq!(home.token_in_file("mail"), token);
 }

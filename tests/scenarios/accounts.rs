@@ -56,7 +56,10 @@ fn a_failure_for_the_first_profile_is_reported_and_the_second_is_stored() {
     let store = "{ load = ['true'], save = ['sh', '-c', 'cat; exit 3'] }";
     home.configure(&(home.configuration_with_store(store) + "[profiles.calendar]\nstore = 'file'\n"));
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-    sign_in.approve(ADA);
+    let page = sign_in.approve(ADA);
+    assert!(page.body.contains("You are signed in, but not for every profile"), "{}", page.body);
+    assert!(page.body.contains("is stored for the profile <strong>calendar</strong>"), "{}", page.body);
+    assert!(page.body.contains("Profile &quot;mail&quot;: you are signed in, but"), "{}", page.body);
     let run = sign_in.finish();
     assert!(run.fails_with(74).contains("error: profile \"mail\": "), "{run:?}");
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("calendar").unwrap()));
