@@ -33,6 +33,7 @@ use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::patience::Patience;
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
+pub(crate) use aadsts::admin_consent;
 pub(crate) use device::DeviceCode;
 pub(crate) use flow::Flow;
 use http::HttpClient;

@@ -44,6 +44,17 @@ impl ErrorKind {
     }
 }
 
+/// A cause to which a caller reacts in its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The server did not respond in time, in place of an error of the network.
+    Timeout,
+    /// The server's certificate is not trusted.
+    UntrustedCertificate,
+    /// Another account signed in than the one that the profile belongs to.
+    WrongAccount,
+}
+
 /// An error: what failed, and what to do about it.
 ///
 /// `Display` shows the message: one line without control characters.
@@ -54,21 +65,12 @@ pub struct Error {
     hint: Option<String>,
     refusal: Option<Box<Refusal>>,
     retry_after: Option<Duration>,
-    is_timeout: bool,
-    is_untrusted: bool,
+    cause: Option<Cause>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            hint: None,
-            refusal: None,
-            retry_after: None,
-            is_timeout: false,
-            is_untrusted: false,
-        }
+        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None, cause: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -103,24 +105,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_timeout(mut self) -> Self {
-        self.is_timeout = true;
+    pub(crate) fn with_cause(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
         self
     }
 
-    /// Returns whether the server did not respond in time, in place of an error of the network.
-    pub(crate) fn is_timeout(&self) -> bool {
-        self.is_timeout
-    }
-
-    pub(crate) fn with_untrusted_certificate(mut self) -> Self {
-        self.is_untrusted = true;
-        self
-    }
-
-    /// Returns whether the server's certificate is not trusted.
-    pub(crate) fn is_untrusted(&self) -> bool {
-        self.is_untrusted
+    /// Returns whether this is the cause.
+    pub(crate) fn is_caused_by(&self, cause: Cause) -> bool {
+        self.cause == Some(cause)
     }
 
     /// Returns how long the server asked to wait (RFC 9110, 10.2.3).

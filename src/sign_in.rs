@@ -24,7 +24,7 @@ use oauth2::{AuthorizationCode, RedirectUrl, Scope};
 
 use crate::config::ProfileName;
 use crate::entra::{Account, AuthorizationRequest, Flow, Tokens, refusal};
-use crate::error::{Error, ErrorKind, Refusal, Result};
+use crate::error::{Cause, Error, ErrorKind, Refusal, Result};
 use crate::session::{Session, SignedIn};
 use crate::signals;
 use redirect::Redirect;
@@ -116,7 +116,9 @@ impl SignIn<'_> {
         for session in self.sessions {
             let Some(mismatch) = Mismatch::of(session, account) else { continue };
             if !(self.confirm)(&mismatch.explanation, mismatch.question) {
-                return Err(Error::new(ErrorKind::SignIn, mismatch.message).hint(mismatch.hint));
+                return Err(Error::new(ErrorKind::SignIn, mismatch.message)
+                    .hint(mismatch.hint)
+                    .with_cause(Cause::WrongAccount));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{CheckResult, clock};
 use crate::config::Profile;
 use crate::entra::Entra;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::patience::Patience;
 use crate::runtime;
 use crate::session::Session;
@@ -36,13 +36,13 @@ pub(crate) fn run(session: &Session) -> Result<()> {
             }
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::Protocol || error.is_timeout() => {
+        Err(error) if error.kind() == ErrorKind::Protocol || error.is_caused_by(Cause::Timeout) => {
             warn(&error);
             Ok(())
         }
         // The sign-in would fail too. A network that replaces certificates until one has logged in to it is rare here:
         // the person is about to use a browser.
-        Err(error) if error.is_untrusted() => Err(error.with_kind(ErrorKind::Configuration)),
+        Err(error) if error.is_caused_by(Cause::UntrustedCertificate) => Err(error.with_kind(ErrorKind::Configuration)),
         Err(error) => Err(error),
     }
 }

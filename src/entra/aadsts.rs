@@ -53,7 +53,6 @@ impl NextStep {
 
 /// Replaces the placeholders of a text with the values of the profile.
 pub(crate) fn fill(text: &str, profile: &Profile, flow: Flow) -> String {
-    let admin_consent = format!("{}?client_id={}", profile.authority.admin_consent(), profile.client_id.as_str());
     let values = [
         ("{get_token}", &*flow.get_token(profile)),
         ("{grant}", flow.grant()),
@@ -61,11 +60,16 @@ pub(crate) fn fill(text: &str, profile: &Profile, flow: Flow) -> String {
         ("{scopes}", &scopes(profile)),
         ("{client_id}", profile.client_id.as_str()),
         ("{tenant}", profile.authority.tenant()),
-        ("{admin_consent}", &admin_consent),
+        ("{admin_consent}", &admin_consent(profile)),
         ("{redirect_uri}", profile.redirect_uri.as_str()),
         ("{file}", &profile.file.display().to_string()),
     ];
     values.iter().fold(text.to_owned(), |text, (placeholder, value)| text.replace(placeholder, value))
+}
+
+/// Returns the URL of the page on which an administrator consents to the profile's client.
+pub(crate) fn admin_consent(profile: &Profile) -> String {
+    format!("{}?client_id={}", profile.authority.admin_consent(), profile.client_id.as_str())
 }
 
 /// Returns the profile's own scopes, separated by spaces.

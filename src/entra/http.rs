@@ -17,7 +17,7 @@ use super::retry::{self, Attempts, FailedAttempt};
 use super::tls::tls_configuration;
 use super::{Flow, network_error, proxy, proxy_for, refusal};
 use crate::config::Profile;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::patience::Patience;
 use crate::sanitize::for_terminal;
 use crate::unix_time::now;
@@ -131,7 +131,8 @@ impl<'a> HttpClient<'a> {
             return interrupted(destination);
         }
         if !self.patience.is_full() {
-            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond in time")).with_timeout();
+            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond in time"))
+                .with_cause(Cause::Timeout);
         }
         let seconds = self.profile.network_timeout.as_secs();
         Error::new(ErrorKind::TryLater, format!("the request to {destination} timed out after {seconds} s")).hint(

@@ -6,7 +6,7 @@ use super::proxy::Proxy;
 use super::proxy::connect::{self, ProxyRefusal};
 use super::retry::FailedAttempt;
 use crate::config::Profile;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Cause, Error, ErrorKind};
 use crate::sanitize::for_terminal;
 
 /// The failure of a request that got no response from the host.
@@ -53,7 +53,11 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     let through = through(proxy);
     let failure = temporary(format!("{host} cannot be reached{through}: {cause}"), hint);
     match untrusted {
-        true => FailedAttempt { error: failure.error.with_untrusted_certificate(), is_transient: false, ..failure },
+        true => FailedAttempt {
+            error: failure.error.with_cause(Cause::UntrustedCertificate),
+            is_transient: false,
+            ..failure
+        },
         false => failure,
     }
 }

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::callback::{Callback, Failed};
+use super::callback::Callback;
 use super::certificate::Certificate;
+use super::page::Page;
 use super::paste::{InvalidPaste, OnInvalid, Pasted, wait};
 use super::port::{self, Port};
 use super::redirect::Redirect;
 use super::{SignIn, SignInOutcome};
 use crate::entra::AuthorizationRequest;
-use crate::error::{Refusal, Result};
+use crate::error::Result;
 
 /// A sign-in that waits for the redirect. The listener is already running.
 pub(crate) struct BrowserSignIn<'a> {
@@ -92,13 +93,7 @@ impl<'a> BrowserSignIn<'a> {
         drop(self.pasted); // restores the terminal, then delivers a deferred signal
         let redirect = redirect.map_err(|error| error.into_error(self.sign_in.first_session(), timeout))?;
         let result = self.sign_in.exchange(redirect, self.request);
-        self.callback.show(match result.as_ref().and_then(|outcome| outcome.first.as_ref()) {
-            Ok(first) => Ok(first.access.account.as_ref().map_or_else(String::new, |account| account.name.clone())),
-            Err(error) => Err(Failed {
-                message: error.to_string(),
-                reference: error.refusal().map_or_else(String::new, Refusal::ids),
-            }),
-        });
+        self.callback.show(Page::of_result(self.sign_in.sessions, &result));
         result
     }
 }

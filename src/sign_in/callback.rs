@@ -6,9 +6,9 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,13 @@ use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use oauth2::CsrfToken;
+use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
-use super::page;
+use super::page::{self, Page};
 use super::paste::InvalidPaste;
 use super::port::Port;
 use super::redirect::{self, Redirect, RedirectError};
@@ -38,21 +39,11 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
 /// and for the code exchange and the store meanwhile.
 const SPARE_DESCRIPTORS: usize = 16;
 
-/// What the result page shows: the account's name, or the error.
-pub(super) type ResultPage = Result<String, Failed>;
-
-#[derive(Clone)]
-pub(super) struct Failed {
-    pub(super) message: String,
-    /// The AADSTS code and the IDs for Microsoft support, or an empty string.
-    pub(super) reference: String,
-}
-
 /// The running listener.
 pub(super) struct Callback {
     /// Set by the redirect: the browser then requests the result page. A pasted URL leaves it unset.
     was_visited: Arc<AtomicBool>,
-    result_page: watch::Sender<Option<ResultPage>>,
+    result_page: watch::Sender<Option<Page>>,
     page_was_shown: Arc<Notify>,
     stop: Arc<Notify>,
     server: thread::JoinHandle<()>,
@@ -66,8 +57,18 @@ struct Shared {
     state: String,
     redirects: Sender<Result<Redirect, InvalidPaste>>,
     was_visited: Arc<AtomicBool>,
-    result_page: watch::Receiver<Option<ResultPage>>,
+    /// The SHA-256 of the accepted redirect's query.
+    accepted: OnceLock<[u8; 32]>,
+    result_page: watch::Receiver<Option<Page>>,
     page_was_shown: Arc<Notify>,
+}
+
+impl Shared {
+    /// Accepts the first redirect, and the same one again: a reload must show the result too. Any other one comes too late.
+    fn is_first_or_repeated(&self, query: &str) -> bool {
+        let digest = Sha256::digest(query).into();
+        *self.accepted.get_or_init(|| digest) == digest
+    }
 }
 
 impl Callback {
@@ -92,6 +93,7 @@ impl Callback {
             state: state.to_owned(),
             redirects,
             was_visited: Arc::clone(&was_visited),
+            accepted: OnceLock::new(),
             result_page: result_page_receiver,
             page_was_shown: Arc::clone(&page_was_shown),
         }));
@@ -103,7 +105,7 @@ impl Callback {
     }
 
     /// Shows the result in the browser, then stops the listener.
-    pub(super) fn show(self, result_page: ResultPage) {
+    pub(super) fn show(self, result_page: Page) {
         let was_visited = self.was_visited.load(Ordering::SeqCst);
         let shown = async {
             self.result_page.send_replace(Some(result_page));
@@ -217,18 +219,23 @@ fn has_loopback_host(request: &Request) -> bool {
 /// Accepts a redirect with our `state`, and redirects the browser to the result page, whose URL does not contain the code.
 fn handle_redirect(shared: &Shared, query: &str) -> Response {
     match redirect::parse(query, &shared.state) {
-        Ok(redirect) => {
+        Ok(redirect) if shared.is_first_or_repeated(query) => {
             shared.was_visited.store(true, Ordering::SeqCst);
-            // A reload sends the same redirect again. Only the first one is read from the channel.
+            // Only the first one is read from the channel.
             _ = shared.redirects.send(Ok(redirect));
             let to_result = [(header::LOCATION, shared.result_path.clone())];
             (StatusCode::SEE_OTHER, page::headers(), to_result).into_response()
         }
         Err(RedirectError::NoCode) => reject(StatusCode::BAD_REQUEST, "The redirect contains no authorization code."),
-        Err(_) => reject(
+        Err(_) if !redirect::has_state(query) => {
+            reject(StatusCode::BAD_REQUEST, "To sign in, open the URL that get-token shows.")
+        }
+        // The response is the same for each wrong `state`, so that no other program can guess it piece by piece.
+        Ok(_) | Err(_) => closing(Page::rejection(
             StatusCode::BAD_REQUEST,
-            "This request does not belong to the current sign-in. Open the URL that get-token shows now.",
-        ),
+            "Link expired",
+            "This link has expired. Start again with get-token.",
+        )),
     }
 }
 
@@ -237,13 +244,17 @@ async fn show_result_page(shared: &Shared) -> Response {
     let result_page = result_page.wait_for(Option::is_some).await.map(|result_page| (*result_page).clone());
     shared.page_was_shown.notify_one();
     match result_page.ok().flatten() {
-        Some(Ok(account)) => page::success(&account),
-        Some(Err(Failed { message, reference })) => page::failure(&message, &reference),
-        None => reject(StatusCode::GONE, "get-token is no longer running."),
+        Some(page) => page.into_response(),
+        None => closing(Page::rejection(StatusCode::GONE, "Sign-in ended", "get-token is no longer running.")),
     }
 }
 
 fn reject(status: StatusCode, reason: &str) -> Response {
+    closing(Page::rejection(status, "Request rejected", reason))
+}
+
+/// Returns the response with this page, after which the connection is closed.
+fn closing(page: Page) -> Response {
     let close: [(HeaderName, &str); 1] = [(header::CONNECTION, "close")];
-    (close, page::rejection(status, reason)).into_response()
+    (close, page).into_response()
 }

@@ -1,5 +1,8 @@
 //! The pages that the browser shows after the sign-in. They contain no scripts, load nothing, and escape all text.
 
+mod result;
+mod style;
+
 use std::sync::LazyLock;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -8,15 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::sanitize;
+use crate::config::ProfileName;
+use crate::sanitize::escape_html;
+use style::STYLE;
 
-const STYLE: &str = "\
-    body{margin:18vh auto 0;max-width:34rem;padding:0 1.5rem;font:1.1rem/1.6 system-ui,sans-serif;color:#222;background:#fafafa}\
-    h1{font-size:1.6rem;margin:0 0 1rem}p{margin:.5rem 0}\
-    small{color:#777;overflow-wrap:anywhere}.mark{font-size:3rem;line-height:1}.yes{color:#177245}.no{color:#b3261e}\
-    @media(prefers-color-scheme:dark){body{color:#eee;background:#1b1b1b}.yes{color:#6fd39c}.no{color:#ff8a80}}";
-
-/// Allows only the style above, by its digest. Frames, forms and base URLs are forbidden.
+/// Allows only our style, by its digest. Frames, forms and base URLs are forbidden.
 static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -25,33 +24,59 @@ static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).expect("ASCII")
 });
 
-/// Returns the page for a successful sign-in.
-pub(super) fn success(account: &str) -> Response {
-    let account =
-        if account.is_empty() { String::new() } else { format!("<p>Account: {}</p>", sanitize::escape_html(account)) };
-    let body = format!(
-        "<p class=\"mark yes\">&#10003;</p><h1>You are signed in</h1>{account}\
-         <p>You can close this tab and return to the terminal.</p>"
-    );
-    document(StatusCode::OK, "Signed in", &body)
+/// A page. Its status is 200 even for a failed sign-in, because the request for the page succeeded.
+#[derive(Clone)]
+pub(crate) struct Page {
+    status: StatusCode,
+    mark: Mark,
+    heading: &'static str,
+    /// In HTML.
+    content: String,
+    /// The product and, on the page of a result, the profiles, in HTML.
+    footer: String,
 }
 
-/// Returns the page for a failed sign-in. The status is 200, because the request for the page succeeded.
-pub(super) fn failure(message: &str, reference: &str) -> Response {
-    let body = format!(
-        "<p class=\"mark no\">&#10007;</p><h1>Sign-in failed</h1><p>{}</p>\
-         <p>Return to the terminal to see what to do next.</p><p><small>{}</small></p>",
-        sanitize::escape_html(message),
-        sanitize::escape_html(reference)
-    );
-    document(StatusCode::OK, "Sign-in failed", &body)
+/// The sign above the heading.
+#[derive(Clone, Copy)]
+enum Mark {
+    Yes,
+    No,
 }
 
-/// Returns the page for a request that the listener does not accept.
-pub(super) fn rejection(status: StatusCode, reason: &str) -> Response {
-    let body =
-        format!("<p class=\"mark no\">&#10007;</p><h1>Request rejected</h1><p>{}</p>", sanitize::escape_html(reason));
-    document(status, "Request rejected", &body)
+impl Page {
+    fn new(mark: Mark, heading: &'static str, content: String) -> Self {
+        Self { status: StatusCode::OK, mark, heading, content, footer: "M365-Auth".to_owned() }
+    }
+
+    /// Returns the page for a request that the listener does not accept. It does not name the profile, because any program
+    /// on this machine can request it.
+    pub(super) fn rejection(status: StatusCode, heading: &'static str, reason: &str) -> Self {
+        Self { status, ..Self::new(Mark::No, heading, format!("<p>{}</p>", escape_html(reason))) }
+    }
+
+    fn with_profiles(mut self, profiles: &[&ProfileName]) -> Self {
+        let noun = if profiles.len() == 1 { "profile" } else { "profiles" };
+        let names: Vec<&str> = profiles.iter().map(|name| name.as_str()).collect();
+        self.footer += &format!(" &middot; {noun} {}", escape_html(&names.join(", ")));
+        self
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let Self { status, mark, heading, content, footer } = self;
+        let mark = match mark {
+            Mark::Yes => "<p class=\"mark yes\" aria-hidden=\"true\">&#10003;</p>",
+            Mark::No => "<p class=\"mark no\" aria-hidden=\"true\">&#10007;</p>",
+        };
+        let heading = escape_html(heading);
+        let html = format!(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{heading} - M365-Auth</title>\
+             <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head>\
+             <body><main>{mark}<h1>{heading}</h1>{content}</main><footer>{footer}</footer></body></html>"
+        );
+        (status, headers(), Html(html)).into_response()
+    }
 }
 
 /// Returns the headers of every response. They forbid caching, content sniffing, referrers and scripts.
@@ -62,13 +87,4 @@ pub(super) fn headers() -> [(HeaderName, HeaderValue); 4] {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.clone()),
     ]
-}
-
-fn document(status: StatusCode, title: &str, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} - M365-Auth</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>{body}</body></html>",
-        sanitize::escape_html(title)
-    );
-    (status, headers(), Html(html)).into_response()
 }

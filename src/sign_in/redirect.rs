@@ -61,6 +61,11 @@ pub(crate) fn parse(query: &str, state: &str) -> Result<Redirect, RedirectError>
     }
 }
 
+/// Returns whether the query has the parameter `state`, as the redirect of any sign-in has.
+pub(super) fn has_state(query: &str) -> bool {
+    parameter(query, "state").is_some()
+}
+
 fn parameter(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

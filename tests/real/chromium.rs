@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use sha2::{Digest as _, Sha256};
-use standin::{ADA, Standin};
+use standin::{ADA, Fault, Standin};
 
 use crate::support::Home;
 use crate::webdriver::Chromium;
@@ -56,6 +56,14 @@ fn screenshot(browser: &Chromium, name: &str) {
     }
 }
 
+/// Returns a home whose redirect URI is an HTTP one.
+fn over_http() -> Home {
+    let home = Home::new();
+    let redirect_uri = format!("https://localhost:{}/", home.callback_port);
+    home.configure(&home.configuration().replace(&redirect_uri, "http://localhost/"));
+    home
+}
+
 #[test]
 #[ignore = "tests/run: Chromium and its driver"]
 fn a_user_signs_in_with_chromium() {
@@ -86,7 +94,7 @@ fn a_user_declines_in_chromium() {
     browser.click("#cancel");
     accept_the_warning(&browser, "decline");
 
-    let page = browser.page_with("Sign-in failed");
+    let page = browser.page_with("Microsoft did not complete the sign-in");
     screenshot(&browser, "decline-3-page");
     assert!(page.contains("declined") && page.contains("AADSTS65004"), "{page}");
     let run = sign_in.finish();
@@ -97,9 +105,7 @@ fn a_user_declines_in_chromium() {
 #[test]
 #[ignore = "tests/run: Chromium and its driver"]
 fn over_http_chromium_shows_no_warning() {
-    let home = Home::new();
-    let redirect_uri = format!("https://localhost:{}/", home.callback_port);
-    home.configure(&home.configuration().replace(&redirect_uri, "http://localhost/"));
+    let home = over_http();
     let browser = chromium(&home);
     let sign_in = home.begin_sign_in(&[]);
     browser.open(&sign_in.url);
@@ -122,9 +128,59 @@ fn a_sign_in_with_the_wrong_account_in_chromium_is_not_stored() {
     browser.click("#approve-grace");
     accept_the_warning(&browser, "other");
 
-    let page = browser.page_with("Sign-in failed");
+    let page = browser.page_with("Wrong account");
     screenshot(&browser, "other-3-page");
     assert!(page.contains(ADA) && page.contains(standin::GRACE), "{page}");
+    let lines = browser.value("[...document.querySelectorAll('code')].map(code => code.getClientRects().length)");
+    assert_eq!(lines, serde_json::json!([1, 1]), "no command is split over two lines");
     sign_in.finish().fails_with(77);
     assert_eq!(home.token_in_file("mail"), token);
+}
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn long_words_do_not_scroll_the_page_sideways_in_a_narrow_window() {
+    let long_name = format!("{}@example.com", "ada.example.".repeat(20));
+    for (fault, heading) in [
+        (Fault::UserName(long_name), "You are signed in"),
+        (Fault::aadsts(90094), "Microsoft did not complete the sign-in"), // its hint has a long URL
+    ] {
+        let home = over_http();
+        let browser = chromium(&home);
+        for theme in ["light", "dark"] {
+            home.standin.inject(fault.clone());
+            let sign_in = home.begin_sign_in(&[]);
+            browser.emulate(320, theme);
+            browser.open(&sign_in.url);
+            browser.click("#approve-ada");
+            browser.page_with(heading);
+            screenshot(&browser, &format!("narrow-{theme}-{}", heading.len()));
+            assert_eq!(browser.value("innerWidth"), 320);
+            let width = browser.value("document.documentElement.scrollWidth").as_u64().unwrap();
+            assert!(width <= 320, "{heading}: {width}");
+            let background = browser.value("getComputedStyle(document.body).backgroundColor");
+            let expected = if theme == "dark" { "rgb(27, 27, 27)" } else { "rgb(250, 250, 250)" };
+            assert_eq!(background, expected, "the style is applied despite the content security policy");
+            sign_in.finish();
+            home.run("get-token", ["--sign-out"]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "tests/run: Chromium and its driver"]
+fn a_tab_of_an_earlier_sign_in_shows_that_its_link_has_expired() {
+    let home = Home::new();
+    home.configure(&home.configuration().replace("redirect_uri = 'https:", "redirect_uri = 'http:"));
+    let browser = chromium(&home);
+    browser.emulate(900, "dark");
+    let sign_in = home.begin_sign_in(&[]);
+    browser.open(&format!("http://localhost:{}/?code=old&state=old", home.callback_port));
+    browser.page_with("This link has expired. Start again with get-token.");
+    screenshot(&browser, "expired");
+    browser.open(&sign_in.url);
+    browser.click("#approve-ada");
+    browser.page_with("You are signed in");
+    screenshot(&browser, "wide-dark");
+    sign_in.finish().token();
 }

@@ -79,6 +79,24 @@ impl Chromium {
         url.as_str().unwrap().to_owned()
     }
 
+    /// Shows all pages in a window of this width, in the light or the dark theme.
+    pub fn emulate(&self, width: u32, theme: &str) {
+        let metrics = json!({ "width": width, "height": 700, "deviceScaleFactor": 1, "mobile": false });
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        for (command, parameters) in
+            [("Emulation.setDeviceMetricsOverride", metrics), ("Emulation.setEmulatedMedia", media)]
+        {
+            let body = json!({ "cmd": command, "params": parameters });
+            self.command("goog/cdp/execute", &body).expect("Chromium emulates it");
+        }
+    }
+
+    /// Returns the value of a JavaScript expression on the page.
+    pub fn value(&self, expression: &str) -> Value {
+        let script = json!({ "script": format!("return {expression}"), "args": [] });
+        self.command("execute/sync", &script).expect("a value")
+    }
+
     /// Saves a screenshot as PNG.
     pub fn screenshot(&self, file: &Path) {
         let image = self.request("GET", &format!("{}/screenshot", self.session), None).unwrap();

@@ -42,7 +42,7 @@ fn if_no_token_can_be_stored_each_profile_is_reported() {
     home.configure(&home.configuration_with_store("{ load = ['true'], save = ['sh', '-c', 'cat; exit 3'] }"));
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
     let page = sign_in.approve(ADA);
-    assert!(page.body.contains("Sign-in failed"), "{}", page.body);
+    assert!(page.body.contains("The token could not be stored"), "{}", page.body);
     let run = sign_in.finish();
     let stderr = run.fails_with(74);
     assert_eq!(stderr.matches("exit status: 3").count(), 2, "{stderr}");
@@ -56,7 +56,10 @@ fn a_failure_for_the_first_profile_is_reported_and_the_second_is_stored() {
     let store = "{ load = ['true'], save = ['sh', '-c', 'cat; exit 3'] }";
     home.configure(&(home.configuration_with_store(store) + "[profiles.calendar]\nstore = 'file'\n"));
     let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "calendar"]);
-    sign_in.approve(ADA);
+    let page = sign_in.approve(ADA);
+    assert!(page.body.contains("You are signed in, but not for every profile"), "{}", page.body);
+    assert!(page.body.contains("is stored for the profile <strong>calendar</strong>"), "{}", page.body);
+    assert!(page.body.contains("Profile &quot;mail&quot;: you are signed in, but"), "{}", page.body);
     let run = sign_in.finish();
     assert!(run.fails_with(74).contains("error: profile \"mail\": "), "{run:?}");
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("calendar").unwrap()));
@@ -93,7 +96,7 @@ fn another_account_is_rejected_without_a_terminal_and_accepted_after_signing_out
     let token = home.token_in_file("mail");
     let sign_in = home.begin_sign_in(&[]);
     let page = sign_in.approve(GRACE);
-    assert!(page.body.contains("Sign-in failed") && page.body.contains(GRACE), "{}", page.body);
+    assert!(page.body.contains("Wrong account") && page.body.contains(GRACE), "{}", page.body);
     let run = sign_in.finish();
     let stderr = run.fails_with(77);
     let (ada, grace) = (format!("{ADA} (tenant "), format!("{GRACE} (tenant "));

@@ -62,6 +62,27 @@ fn a_thousand_wrong_states_are_rejected() {
 }
 
 #[test]
+fn a_state_that_begins_like_the_right_one_gets_the_same_response_as_any_other() {
+    let (home, sign_in) = over_http();
+    let right = state(&sign_in);
+    let (start, last) = right.split_at(right.len() - 1);
+    let changed = if last == "A" { "B" } else { "A" };
+    let of = |query: &str| {
+        let response = get(home.callback_port, &format!("/?{query}"));
+        response.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n")
+    };
+    let expected = of("code=stolen&state=wrong");
+    assert!(expected.starts_with("HTTP/1.1 400") && expected.contains("This link has expired."), "{expected}");
+    for wrong in ["", &right[..1], start, &format!("{start}{changed}"), &format!("{right}{changed}")] {
+        for query in [format!("code=stolen&state={wrong}"), format!("error=access_denied&state={wrong}")] {
+            assert_eq!(of(&query), expected, "{query}");
+        }
+    }
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+}
+
+#[test]
 fn requests_of_other_sites_are_rejected() {
     let (home, sign_in) = over_http();
     let (port, state) = (home.callback_port, state(&sign_in));

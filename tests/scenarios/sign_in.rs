@@ -90,7 +90,11 @@ fn a_declined_sign_in_is_reported_on_the_page_and_in_the_terminal() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     let page = sign_in.decline(ADA);
-    assert!(page.body.contains("Sign-in failed") && page.body.contains("AADSTS65004"), "{}", page.body);
+    assert!(
+        page.body.contains("Microsoft did not complete the sign-in") && page.body.contains("AADSTS65004"),
+        "{}",
+        page.body
+    );
     let run = sign_in.finish();
     let stderr = run.fails_with(77);
     assert!(stderr.contains("declined") && stderr.contains("AADSTS65004"), "{stderr}");
