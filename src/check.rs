@@ -3,6 +3,7 @@
 
 mod mail_server;
 pub(crate) mod preflight;
+mod sasl_plugin;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +32,10 @@ const LONGEST_FOR_MSMTP: usize = 2_900;
 /// isync 1.4.4).
 const LONGEST_FOR_IMAP: usize = 7_000;
 /// The limit for a dialogue with a mail server, and for each of its responses.
-const MAIL_SERVER_TIMEOUT: Duration = Duration::from_secs(15);
+const MAIL_SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The permission of Microsoft Graph for sending mail.
+const SENDS_MAIL: &str = "Mail.Send";
 
 /// The result of one check.
 pub(crate) enum CheckResult {
@@ -67,14 +71,17 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
     report("stored token", stored);
     match refreshed {
         Some(Ok(access)) => with_token(&session, &access, report),
-        Some(Err(error)) => without_token(CheckResult::Failed(error), report),
-        None => without_token(CheckResult::Skipped("no stored token to refresh".to_owned()), report),
+        Some(Err(error)) => without_token(session.profile(), CheckResult::Failed(error), report),
+        None => {
+            let refresh = CheckResult::Skipped("no stored token to refresh".to_owned());
+            without_token(session.profile(), refresh, report);
+        }
     }
 }
 
-fn without_token(refresh: CheckResult, report: &mut dyn FnMut(&str, CheckResult)) {
+fn without_token(profile: &Profile, refresh: CheckResult, report: &mut dyn FnMut(&str, CheckResult)) {
     report("refresh", refresh);
-    report("mbsync's plugin", sasl_plugin());
+    report("mbsync's plugin", sasl_plugin::check(profile));
     report("mail and calendar", CheckResult::Skipped("no access token to test with".to_owned()));
 }
 
@@ -95,13 +102,11 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
         },
     );
     report("length", length(access));
-    report("mbsync's plugin", sasl_plugin());
+    report("mbsync's plugin", sasl_plugin::check(profile));
 
-    let user = profile.username.clone().or(account).unwrap_or_default();
-    let login = Login { profile, user: &user, token: &access.token };
-    let asks = |protocol: &str| {
-        profile.scopes.iter().map(permission::name).find(|permission| permission::is_for(permission, protocol))
-    };
+    let user = profile.username.clone().or(account.clone()).unwrap_or_default();
+    let login = Login { profile, user: &user, account: account.as_deref(), token: &access.token };
+    let asks = |protocol| permission::requested_for(&profile.scopes, protocol);
     let test = |service: &str, asked: Option<&str>, test: &dyn Fn() -> Result<String>| match asked {
         Some(permission) if missing.contains(&permission) => {
             CheckResult::Skipped(format!("{permission} was not granted"))
@@ -112,8 +117,20 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     report("IMAP", test("IMAP", asks("IMAP"), &|| mail_server::imap(&login)));
     report("SMTP", test("SMTP", asks("SMTP"), &|| mail_server::smtp(&login)));
     let is_graph = |scope: &&Scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph.");
-    let graph = profile.scopes.iter().find(is_graph).map(permission::name);
-    report("Graph", test("Graph", graph, &|| session.entra().graph_me(&access.token)));
+    let graph: Vec<&str> = profile.scopes.iter().filter(is_graph).map(permission::name).collect();
+    // What can be tried without sending mail, if anything can.
+    let tried = graph.iter().find(|name| **name != SENDS_MAIL).copied();
+    report(
+        "Graph",
+        match graph.first() {
+            Some(_) if tried.is_none() && missing.is_empty() => {
+                CheckResult::Skipped(format!("{SENDS_MAIL} is granted; trying it would send mail"))
+            }
+            first => test("Graph", tried.or(first.copied()), &|| {
+                session.entra().graph(&access.token, tried.unwrap_or_default())
+            }),
+        },
+    );
 }
 
 /// Compares the scopes that the profile asks for with those that Microsoft granted.
@@ -277,26 +294,5 @@ fn length(access: &Access) -> CheckResult {
         _ if length > LONGEST_FOR_IMAP => too_long("mbsync, msmtp and OfflineIMAP", LONGEST_FOR_IMAP),
         _ if length > LONGEST_FOR_MSMTP => too_long("msmtp", LONGEST_FOR_MSMTP),
         _ => CheckResult::Passed(format!("{length} characters, short enough for every mail program")),
-    }
-}
-
-/// Checks that mbsync has a plugin of Cyrus SASL for XOAUTH2. Few systems install one with mbsync.
-fn sasl_plugin() -> CheckResult {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if !std::env::split_paths(&path).any(|folder| folder.join("mbsync").is_file()) {
-        return CheckResult::Skipped("mbsync is not installed".to_owned());
-    }
-    let architectures = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|name| format!("/usr/lib/{name}/sasl2"));
-    let others = ["/usr/lib/sasl2", "/usr/lib64/sasl2", "/usr/local/lib/sasl2", "/opt/homebrew/lib/sasl2"];
-    let own = std::env::var_os("SASL_PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
-    let folders: Vec<std::path::PathBuf> =
-        architectures.iter().map(Into::into).chain(others.map(Into::into)).chain::<Vec<_>>(own).collect();
-    let plugins = folders.iter().filter_map(|folder| folder.read_dir().ok()).flatten().filter_map(|entry| entry.ok());
-    match plugins.map(|entry| entry.file_name()).find(|name| name.to_string_lossy().contains("xoauth2")) {
-        Some(name) => CheckResult::Passed(for_terminal(&name.to_string_lossy())),
-        None => CheckResult::Failed(
-            Error::new(ErrorKind::Configuration, "mbsync has no SASL plugin for XOAUTH2")
-                .hint("install one; on Debian and Ubuntu: `sudo apt install libsasl2-modules-kdexoauth2`"),
-        ),
     }
 }

@@ -1,6 +1,7 @@
 //! The three commands: arguments, output and exit codes. Nothing outside this module prints.
 
 mod alarm;
+mod as_cron;
 mod check;
 mod each;
 mod first_run;

@@ -1,12 +1,14 @@
-//! `get-token --check`: prints one line per check, and the verdict.
+//! `get-token --check`: prints one line per check and the verdict, or JSON.
 
 use std::process::ExitCode;
+
+use serde::Serialize;
 
 use super::stdout::Stdout;
 use super::text::{Label, Text};
 use crate::check::{self, CheckResult};
 use crate::config::{Config, ProfileName};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Of several failures, the kind that comes first here decides the exit code: what must be changed once, then what a person
 /// must do, then what may pass by itself.
@@ -19,40 +21,93 @@ const PRECEDENCE: [ErrorKind; 6] = [
     ErrorKind::TryLater,
 ];
 
+/// The checks of one profile, as `--json` shows them.
+#[derive(Serialize)]
+struct Checked<'a> {
+    profile: &'a str,
+    checks: Vec<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    name: String,
+    /// `passed`, `skipped` or `failed`.
+    result: &'static str,
+    message: String,
+    hint: Option<String>,
+    /// The exit code, if the check failed.
+    exit: Option<u8>,
+    #[serde(skip)]
+    kind: Option<ErrorKind>,
+}
+
 /// Checks the profiles. Returns the exit code.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Storage`] if stdout cannot be written.
-pub(super) fn run(stdout: &Stdout, config: &Config, profiles: &[ProfileName]) -> Result<ExitCode> {
-    let (mut total, mut failed, mut shown) = (0, Vec::new(), Ok(()));
+pub(super) fn run(stdout: Stdout, config: &Config, profiles: &[ProfileName], json: bool) -> Result<ExitCode> {
+    let mut shown = Ok(());
     let mut show = |text: &Text| {
-        if shown.is_ok() {
+        if shown.is_ok() && !json {
             shown = stdout.show(text);
         }
     };
+    let mut all = Vec::new();
     for profile in profiles {
         show(&Text::plain(&format!("Profile \"{profile}\":")));
+        let mut checks = Vec::new();
         check::run(config, profile, &mut |name, result| {
-            total += usize::from(!matches!(result, CheckResult::Skipped(_)));
-            show(&match result {
-                CheckResult::Passed(text) => Text::with_label(Label::Passed, &format!("{name}: {text}")),
-                CheckResult::Skipped(why) => Text::with_label(Label::Skipped, &format!("{name}: {why}")),
-                CheckResult::Failed(error) => {
-                    let of_profile = if profiles.len() > 1 { format!(" of \"{profile}\"") } else { String::new() };
-                    failed.push((format!("{name}{of_profile}"), error.kind()));
-                    Text::failure(Label::Failed, &format!("{name}: "), &error)
-                }
-            });
+            show(&text(name, &result));
+            checks.push(Check::of(name, result));
         });
+        all.push(Checked { profile: profile.as_str(), checks });
     }
-    let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
-    show(&Text::plain(&match names.is_empty() {
-        true => format!("All {total} checks passed."),
-        false => format!("{} of {total} checks failed: {}.", names.len(), names.join(", ")),
-    }));
+    show(&Text::plain(&verdict(&all)));
     shown?;
-    let kind = PRECEDENCE.into_iter().find(|kind| failed.iter().any(|(_, failed)| failed == kind));
-    let kind = kind.or(failed.first().map(|(_, kind)| *kind));
+    let failed: Vec<ErrorKind> =
+        all.iter().flat_map(|profile| &profile.checks).filter_map(|check| check.kind).collect();
+    let kind = PRECEDENCE.into_iter().find(|kind| failed.contains(kind)).or(failed.first().copied());
+    if json {
+        stdout.print_json(&all)?;
+    }
     Ok(kind.map_or(ExitCode::SUCCESS, |kind| kind.exit_code().into()))
+}
+
+fn text(name: &str, result: &CheckResult) -> Text {
+    match result {
+        CheckResult::Passed(text) => Text::with_label(Label::Passed, &format!("{name}: {text}")),
+        CheckResult::Skipped(why) => Text::with_label(Label::Skipped, &format!("{name}: {why}")),
+        CheckResult::Failed(error) => Text::failure(Label::Failed, &format!("{name}: "), error),
+    }
+}
+
+fn verdict(all: &[Checked<'_>]) -> String {
+    let checks = || all.iter().flat_map(|profile| profile.checks.iter().map(move |check| (profile.profile, check)));
+    let total = checks().filter(|(_, check)| check.result != "skipped").count();
+    let failed: Vec<String> = checks()
+        .filter(|(_, check)| check.kind.is_some())
+        .map(
+            |(profile, check)| {
+                if all.len() > 1 { format!("{} of \"{profile}\"", check.name) } else { check.name.clone() }
+            },
+        )
+        .collect();
+    match failed.is_empty() {
+        true => format!("All {total} checks passed."),
+        false => format!("{} of {total} checks failed: {}.", failed.len(), failed.join(", ")),
+    }
+}
+
+impl Check {
+    fn of(name: &str, result: CheckResult) -> Self {
+        let (result, message, error) = match result {
+            CheckResult::Passed(text) => ("passed", text, None),
+            CheckResult::Skipped(why) => ("skipped", why, None),
+            CheckResult::Failed(error) => ("failed", error.to_string(), Some(error)),
+        };
+        let hint = error.as_ref().and_then(|error| error.next_step()).map(str::to_owned);
+        let kind = error.as_ref().map(Error::kind);
+        Self { name: name.to_owned(), result, message, hint, exit: kind.map(ErrorKind::exit_code), kind }
+    }
 }

@@ -14,7 +14,7 @@ use super::stderr::{confirm, confirm_by_default, print, print_text, progress};
 use super::stdout::Stdout;
 use super::summary::print_summary;
 use super::text::{Label, Text};
-use super::{Common, check, each, first_run, imported, new_profile, sign_out, status};
+use super::{Common, as_cron, check, each, first_run, imported, new_profile, sign_out, status};
 use crate::check::preflight;
 use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
@@ -82,15 +82,20 @@ pub(super) struct Arguments {
     ///
     /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the exit
     /// code is the first of 78, 77, 76, 74, 69 and 75 that applies.
-    #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
+    #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     check: bool,
+    /// Test in the environment that cron sets
+    ///
+    /// cron sets HOME, LOGNAME, SHELL and PATH only.
+    #[arg(long, requires = "check")]
+    as_cron: bool,
     /// Show what is stored and when it expires
     ///
     /// Shows all profiles unless --profile is given. Does not use the network.
-    #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
+    #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     status: bool,
-    /// Print --status as JSON
-    #[arg(long, requires = "status")]
+    /// Print --check or --status as JSON
+    #[arg(long, requires = "report")]
     json: bool,
     /// Remove the stored token
     ///
@@ -123,6 +128,9 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let stdout = Stdout::reserve()?;
+    if arguments.as_cron {
+        return as_cron::run(&stdout, arguments.json);
+    }
     let file = arguments.common.configuration_file()?;
     let signs_in = !(arguments.check || arguments.status || arguments.sign_out);
     let first_run = if signs_in && !private_fs::exists(&file) { Some(first_run::run(&file)?) } else { None };
@@ -133,7 +141,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
-        return check::run(&stdout, &config, profiles);
+        return check::run(stdout, &config, profiles, arguments.json);
     }
     if arguments.sign_out {
         let results = profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)));

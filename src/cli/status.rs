@@ -70,10 +70,7 @@ pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], j
     };
     let all = names.into_iter().map(|name| status(config, name)).collect::<Result<Vec<_>>>()?;
     match json {
-        true => stdout.print(
-            &serde_json::to_string_pretty(&all)
-                .map_err(|error| Error::new(ErrorKind::Defect, format!("cannot write JSON: {error}")))?,
-        )?,
+        true => stdout.print_json(&all)?,
         false => stdout.show(&all.iter().fold(Text::default(), |text, status| text.append(status.text())))?,
     }
     Ok(exit_code(&all, !profiles.is_empty()))

@@ -1,9 +1,11 @@
 //! stdout carries the token and one newline, or nothing. `--status`, `--check` and `--generate` print their output there.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::process::Stdio;
 
 use anstream::AutoStream;
 use anstream::stream::{AsLockedWrite, RawStream};
+use serde::Serialize;
 
 use super::text::Text;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,6 +51,22 @@ impl Stdout {
             Self::Inherited(stdout) => write(stdout, &text),
             #[cfg(unix)]
             Self::Reserved(file) => write(file, &text),
+        }
+    }
+
+    /// Prints a value as JSON for a program.
+    pub(super) fn print_json(self, value: &impl Serialize) -> Result<()> {
+        let json = serde_json::to_string_pretty(value)
+            .map_err(|error| Error::new(ErrorKind::Defect, format!("cannot write JSON: {error}")))?;
+        self.print(&json)
+    }
+
+    /// Returns stdout for a child process.
+    pub(super) fn for_child(&self) -> Result<Stdio> {
+        match self {
+            Self::Inherited(_) => Ok(Stdio::inherit()),
+            #[cfg(unix)]
+            Self::Reserved(file) => Ok(file.try_clone().map_err(|error| cannot_write(&error))?.into()),
         }
     }
 

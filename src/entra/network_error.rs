@@ -40,11 +40,7 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     let hint = if cause.contains("expired") || cause.contains("not valid yet") {
         "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`".to_owned()
     } else if untrusted {
-        format!(
-            "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE \
-             to its certificate authority (PEM)",
-            profile.file.display()
-        )
+        untrusted_certificate(profile)
     } else if proxy.is_some() {
         "check the network and the proxy, then try again".to_owned()
     } else {
@@ -60,6 +56,15 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
         },
         false => failure,
     }
+}
+
+/// Returns the hint for a certificate that is not trusted.
+pub(crate) fn untrusted_certificate(profile: &Profile) -> String {
+    format!(
+        "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE to its \
+         certificate authority (PEM)",
+        profile.file.display()
+    )
 }
 
 /// Returns ` through the proxy HOST:PORT`, if there is one.

@@ -23,6 +23,11 @@ pub(crate) fn is_for(permission: &str, protocol: &str) -> bool {
     permission.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case(protocol))
 }
 
+/// Returns the permission for this protocol that the scopes ask for.
+pub(crate) fn requested_for<'a>(scopes: &'a [Scope], protocol: &str) -> Option<&'a str> {
+    scopes.iter().map(name).find(|permission| is_for(permission, protocol))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

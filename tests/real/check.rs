@@ -90,6 +90,7 @@ fn the_wrong_mailbox_is_explained() {
     setup.check_fails(77, "✗ IMAP: localhost:");
     setup.check_fails(77, "✗ SMTP: localhost:");
     setup.check_fails(77, "compare username with your mail address");
+    setup.check_fails(77, "refused grace@example.com (the token is for ada@example.com): ");
 }
 
 #[test]
@@ -108,6 +109,7 @@ fn no_token_is_sent_to_a_server_with_an_unknown_certificate_authority() {
     fs::write(setup.home.path().join("both.pem"), setup.home.standin.ca_pem()).unwrap();
     setup.check_fails(75, "✗ IMAP: localhost:");
     setup.check_fails(75, "certificate");
+    setup.check_fails(75, "hint: if a proxy of your organisation replaces certificates, set ca_file in ");
 }
 
 #[test]

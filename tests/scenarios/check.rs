@@ -49,8 +49,88 @@ fn the_check_of_a_calendar_sends_a_request_to_graph() {
     let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
     home.configure(&(graph + &home.configuration()));
     let run = home.run("get-token", ["--check", "-p", "calendar"]);
-    assert!(run.stdout.contains("✓ Graph: localhost:"), "{}", run.stdout);
+    assert!(run.stdout.contains("✓ Graph: localhost:") && run.stdout.contains("shows the calendar"), "{}", run.stdout);
     assert!(run.stdout.contains("– IMAP: the profile has no IMAP scope"), "{}", run.stdout);
+    assert!(run.stdout.contains("– mbsync's plugin: the profile has no IMAP scope"), "{}", run.stdout);
+}
+
+#[test]
+fn the_check_of_graph_mail_reads_the_inbox_and_sends_no_mail() {
+    for (scopes, expected) in [
+        ("'https://graph.microsoft.com/Mail.Send', 'https://graph.microsoft.com/Mail.Read'", "✓ Graph: localhost:"),
+        ("'https://graph.microsoft.com/Mail.Send'", "– Graph: Mail.Send is granted; trying it would send mail"),
+    ] {
+        let home = Home::new();
+        home.store_token("work");
+        let graph = format!("graph_host = 'localhost:{}'\n", home.standin.port());
+        home.configure(&format!("{graph}{}[profiles.work]\nscopes = [{scopes}]\n", home.configuration()));
+        let run = home.run("get-token", ["--check", "-p", "work"]);
+        assert!(run.stdout.contains(expected), "{}", run.stdout);
+        assert_eq!(run.code, Some(0), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn the_check_as_json_has_the_results_and_the_exit_code_of_the_text() {
+    let home = Home::new();
+    home.store_token("mail");
+    let nobody = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = 'localhost:{nobody}'"));
+    let run = home.run("get-token", ["--check", "--json", "-p", "mail", "-p", "calendar"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(77), ""), "{run:?}");
+    let all: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&all[0]["profile"], &all[1]["profile"]), (&"mail".into(), &"calendar".into()));
+    let check = |profile: usize, name: &str| {
+        let checks = all[profile]["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name} in {all}")).clone()
+    };
+    let imap = check(0, "IMAP");
+    assert_eq!((&imap["result"], &imap["exit"]), (&"failed".into(), &75.into()));
+    assert!(imap["hint"].as_str().unwrap().contains("check whether your network"), "{imap}");
+    let refresh = check(0, "refresh");
+    assert_eq!((&refresh["result"], &refresh["hint"]), (&"passed".into(), &serde_json::Value::Null));
+    assert_eq!(check(1, "stored token")["exit"], 77);
+    for secret in home.standin.issued_secrets() {
+        assert!(!run.stdout.contains(&secret));
+    }
+    assert_eq!(home.run("get-token", ["--sign-out", "--json"]).code, Some(64));
+}
+
+#[test]
+fn a_mail_server_that_does_not_respond_fails_within_seconds() {
+    let home = Home::new();
+    home.store_token("mail");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    home.configure_with(&format!("imap_host = '127.0.0.1:{port}'\nsmtp_host = '127.0.0.1:{port}'"));
+    let run = home.run("get-token", ["--check"]);
+    let expected = format!("✗ IMAP: 127.0.0.1:{port} did not respond within 5 seconds");
+    assert!(run.stdout.contains(&expected) && run.stdout.contains("✗ SMTP: "), "{run:?}");
+    assert_eq!(run.code, Some(75));
+}
+
+/// A variable that cron does not set makes the difference.
+#[cfg(unix)]
+#[test]
+fn the_check_as_cron_runs_without_the_variables_of_the_session_and_names_them() {
+    let mut home = Home::new();
+    home.store_token("mail");
+    assert_eq!(home.run("get-token", ["--as-cron"]).code, Some(64));
+    let alone = home.run("get-token", ["--check", "--as-cron"]);
+    assert!(alone.stdout.contains("✓ refresh: ") && alone.stdout.contains("\n  PATH="), "{alone:?}");
+    assert_eq!(alone.code, home.run("get-token", ["--check"]).code);
+
+    home.configure(&home.configuration_without("ca_file"));
+    let ca_file = home.standin.ca_file().display().to_string();
+    home.environment.push(("SSL_CERT_FILE".to_owned(), ca_file.clone()));
+    home.environment.push(("NO_PROXY".to_owned(), "ada:hunter2@localhost".to_owned()));
+    let run = home.run("get-token", ["--check"]);
+    assert!(run.stdout.contains("✓ network: "), "{run:?}");
+    let run = home.run("get-token", ["--check", "--as-cron"]);
+    assert!(run.stdout.contains("✗ network: ") && run.stdout.contains("certificate"), "{run:?}");
+    assert!(run.stdout.contains(&format!("\n  SSL_CERT_FILE={ca_file}\n")), "{run:?}");
+    assert!(run.stdout.contains("NO_PROXY=…") && !run.stdout.contains("hunter2"), "{run:?}");
+    assert!(run.stdout.trim_end().lines().last().unwrap().contains(" checks failed: "), "{run:?}");
 }
 
 #[test]

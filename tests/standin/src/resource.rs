@@ -57,6 +57,16 @@ pub(crate) async fn calendar(State(platform): Shared, headers: HeaderMap) -> Res
     Json(calendar).into_response()
 }
 
+/// GET `/v1.0/me/mailFolders/inbox` of Graph.
+pub(crate) async fn inbox(State(platform): Shared, headers: HeaderMap) -> Response {
+    match graph_account(&platform, &headers, "Mail.Read") {
+        Ok(account) => {
+            Json(json!({ "id": format!("inbox-of-{}", account.object_id), "displayName": "Inbox" })).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
 /// Returns the account of a Graph token with this permission, or with one that includes it (`X.ReadWrite` includes
 /// `X.Read`).
 fn graph_account(platform: &Platform, headers: &HeaderMap, permission: &str) -> Result<Account, GraphRefusal> {

@@ -52,6 +52,7 @@ fn router(platform: Arc<Platform>) -> Router {
         .route("/tokeninfo", get(resource::tokeninfo))
         .route("/v1.0/me", get(resource::me))
         .route("/v1.0/me/calendar", get(resource::calendar))
+        .route("/v1.0/me/mailFolders/inbox", get(resource::inbox))
         .nest("/standin", control::router())
         .with_state(platform)
 }
