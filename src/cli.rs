@@ -16,6 +16,7 @@ mod notification;
 pub(crate) mod python_config;
 mod questions;
 pub mod refresh_token;
+mod sign_in_flow;
 mod sign_out;
 mod status;
 mod stderr;

@@ -1,16 +1,14 @@
 //! `get-token`: signs a person in.
 
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
-use url::Url;
+use clap::Parser;
 
 use super::first_run::FirstRun;
 use super::generate::generated;
 use super::imported::Existing;
-use super::stderr::{confirm, confirm_by_default, print, print_text, progress};
+use super::sign_in_flow::{self, FlowArguments};
+use super::stderr::{confirm, confirm_by_default, print_text};
 use super::stdout::Stdout;
 use super::summary::print_summary;
 use super::text::{Label, Text};
@@ -20,10 +18,7 @@ use crate::config::{Config, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::session::Session;
-use crate::sign_in::browser::BrowserSignIn;
-use crate::sign_in::device::DeviceSignIn;
-use crate::sign_in::paste::PasteSignIn;
-use crate::sign_in::{SignIn, SignInOutcome, with_token};
+use crate::sign_in::SignIn;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,33 +46,8 @@ pub(super) struct Arguments {
     /// May be repeated: profiles with the same client ID and authority share one sign-in.
     #[arg(short, long = "profile", value_name = "NAME")]
     profiles: Vec<ProfileName>,
-    /// Wait for the browser even over SSH
-    ///
-    /// With `ssh -L 7598:localhost:7598 HOST`, the browser on your own machine can be redirected to the server.
-    #[arg(long, conflicts_with = "device")]
-    server: bool,
-    /// Sign in with a code on any device
-    ///
-    /// Prints a URL to open in a browser and a code to enter there.
-    #[arg(long)]
-    device: bool,
-    /// Store a refresh token from stdin
-    ///
-    /// Redeems the token once to verify it and to identify its account. Use this for a token from another program or
-    /// another machine; it must have been issued to the same client ID.
-    #[arg(long, conflicts_with_all = ["device", "server", "check", "status", "sign_out"])]
-    with_token: bool,
-    /// Whether to open a browser
-    ///
-    /// auto opens one; over SSH, only with --server and a forwarded display. Without --server, no browser is opened over
-    /// SSH.
-    #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
-    browser: OpenBrowser,
-    /// Time limit in seconds
-    ///
-    /// A device code has its own time limit.
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
-    timeout: u64,
+    #[command(flatten)]
+    flow: FlowArguments,
     /// Test the whole setup instead of signing in
     ///
     /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the exit
@@ -106,21 +76,6 @@ pub(super) struct Arguments {
     common: Common,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum OpenBrowser {
-    Auto,
-    Always,
-    Never,
-}
-
-/// Parses the value of `--timeout`.
-fn seconds(text: &str) -> Result<u64, &'static str> {
-    text.parse()
-        .ok()
-        .filter(|seconds| (1..=86_400).contains(seconds))
-        .ok_or("must be a number of seconds from 1 to 86400")
-}
-
 /// Runs the command.
 pub fn main() -> ExitCode {
     super::main(&generated!("get-token"), |arguments: &Arguments| &arguments.common, run)
@@ -147,7 +102,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         let results = profiles.iter().map(|profile| (profile, sign_out::run(&config, profile)));
         return each::collect(results).map(|_| ExitCode::SUCCESS);
     }
-    if first_run == Some(FirstRun::Imported) && !arguments.with_token {
+    if first_run == Some(FirstRun::Imported) && !arguments.flow.with_token {
         let existing = imported::refresh_stored(&config)?;
         if existing.suffices_for(&arguments.profiles) {
             return finish_import(stdout, &existing, &profiles[0]);
@@ -158,13 +113,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     // Checked before the sign-in, because a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
-    if !arguments.with_token {
+    if !arguments.flow.with_token {
         preflight::run(&sessions[0])?; // with a token, its request finds the same
     }
     // stdin is a pipe with --with-token, so nobody can be asked.
-    let confirm: &dyn Fn(&str, &str) -> bool = if arguments.with_token { &|_, _| false } else { &confirm };
+    let confirm: &dyn Fn(&str, &str) -> bool = if arguments.flow.with_token { &|_, _| false } else { &confirm };
     let sign_in = SignIn { sessions: &sessions, confirm, retry_save: &retry_save };
-    let outcome = run_flow(&arguments, &sign_in).inspect_err(|error| sessions[0].remember_refused_sign_in(error))?;
+    let outcome = sign_in_flow::run(&arguments.flow, &sign_in)
+        .inspect_err(|error| sessions[0].remember_refused_sign_in(error))?;
     // The token first, so that the summary is the last thing on the screen.
     let printed = match &outcome.first {
         Ok(first) => print_token(stdout, first.access.token.secret()),
@@ -236,105 +192,7 @@ fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
         .hint(format!("run `get-token --profile {:#}`, then `get-token --profile {:#}`", first.name, other.name)))
 }
 
-/// Signs in with a device code, with a browser that can reach this machine, or with one that cannot.
-fn run_flow(arguments: &Arguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
-    let timeout = Duration::from_secs(arguments.timeout);
-    if arguments.with_token {
-        return with_token::run(sign_in);
-    }
-    if arguments.device {
-        return by_device_code(sign_in);
-    }
-    if is_ssh_session() && !arguments.server {
-        return by_paste(PasteSignIn::begin(sign_in)?, timeout);
-    }
-    let waiting = match BrowserSignIn::begin(sign_in, arguments.server) {
-        // Without descriptors or threads for a listener, the redirect URL can still be pasted.
-        Err(error) if error.kind() == ErrorKind::TryLater && io::stdin().is_terminal() => {
-            let Ok(waiting) = PasteSignIn::begin(sign_in) else { return Err(error) };
-            log::warn!("{error}");
-            return by_paste(waiting, timeout);
-        }
-        waiting => waiting?,
-    };
-    print_instructions(&waiting);
-    if arguments.browser.is_wanted() {
-        waiting.open_browser();
-    }
-    waiting.finish(timeout)
-}
-
-fn by_paste(waiting: PasteSignIn<'_>, timeout: Duration) -> Result<SignInOutcome> {
-    print("Open this URL in a browser on any machine, and sign in:\n");
-    print_url(waiting.address());
-    print(
-        "Your browser then shows an error, because it is redirected to localhost and nothing listens there. Copy the full \
-         URL from its address bar, paste it here, and press Enter.\n\
-         Nothing is shown while you paste.\n",
-    );
-    waiting.finish(timeout)
-}
-
-fn by_device_code(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
-    let waiting = DeviceSignIn::begin(sign_in)?;
-    print("Open this URL in a browser on any device:\n");
-    print(&format!("    {}\n", waiting.code().address()));
-    print("Enter this code there, and sign in:\n");
-    print(&format!("    {}\n", waiting.code().user_code()));
-    let outcome = waiting.finish(|left| {
-        let (minutes, seconds) = (left.as_secs() / 60, left.as_secs() % 60);
-        progress(&format!("Waiting for you. The code expires in {minutes}:{seconds:02}."));
-    });
-    progress("");
-    outcome
-}
-
-fn print_instructions(waiting: &BrowserSignIn<'_>) {
-    print("Sign in with your browser. If it does not open, go to this URL:\n");
-    print_url(waiting.address());
-    if let Some(fingerprint) = waiting.fingerprint() {
-        print(
-            "The browser then warns about a self-signed certificate, which get-token created.\n\
-             Continue if its SHA-256 fingerprint is:\n",
-        );
-        print(&format!("{}\n", two_lines(fingerprint)));
-    }
-    print(match waiting.accepts_paste() {
-        true => "If the page does not load, paste its URL here and press Enter.\n",
-        false => "If the page does not load, press Ctrl-C and run `get-token --device`.\n",
-    });
-}
-
-/// Prints the URL of the sign-in page. It is longer than a line, so on a terminal it is a link.
-fn print_url(url: &Url) {
-    print_text(&Text::link(url.as_str()).append(Text::plain("")));
-}
-
 /// Asks whether to try a failed save again. Only this process has the token.
 fn retry_save(error: &Error) -> bool {
     confirm_by_default(&Text::failure(Label::Warning, "the refresh token is not stored yet: ", error), "Try again?")
-}
-
-/// Splits a fingerprint of 95 characters into two lines, as browsers show it.
-fn two_lines(fingerprint: &str) -> String {
-    let (first, second) = fingerprint.split_at(fingerprint.len() / 2 + 1);
-    format!("  {first}\n  {second}")
-}
-
-impl OpenBrowser {
-    fn is_wanted(self) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => !is_ssh_session() || any_is_set(&["DISPLAY", "WAYLAND_DISPLAY"]),
-        }
-    }
-}
-
-fn is_ssh_session() -> bool {
-    any_is_set(&["SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"])
-}
-
-fn any_is_set(variables: &[&str]) -> bool {
-    variables.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
