@@ -49,14 +49,14 @@ pub(super) fn imap(login: &Login<'_>) -> Result<String> {
         return Err(refused(server, "it does not support XOAUTH2"));
     }
     connection.send_line(&initial_response(login.user, login.token))?;
-    let mut answer = connection.read_tagged("a1")?;
-    if answer.starts_with('+') {
+    let mut response = connection.read_tagged("a1")?;
+    if response.starts_with('+') {
         // The server sends the reason as JSON and expects an empty line before the NO.
         connection.send_line("")?;
-        answer = connection.read_tagged("a1")?;
+        response = connection.read_tagged("a1")?;
     }
-    if !answer.starts_with("a1 OK") {
-        return Err(refusal(login, server, &answer));
+    if !response.starts_with("a1 OK") {
+        return Err(refusal(login, server, &response));
     }
     connection.send_line("a2 SELECT INBOX")?;
     let selected = connection.read_tagged("a2")?;
@@ -95,19 +95,19 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     connection.read_reply()?;
     // A command is limited to 512 characters (RFC 4954, 4). A token is longer, so it follows on a line of its own.
     connection.send_line("AUTH XOAUTH2")?;
-    let mut answer = connection.read_reply()?;
-    if answer.starts_with("334") {
+    let mut response = connection.read_reply()?;
+    if response.starts_with("334") {
         connection.send_line(&initial_response(login.user, login.token))?;
-        answer = connection.read_reply()?;
+        response = connection.read_reply()?;
     }
-    if answer.starts_with("334") {
+    if response.starts_with("334") {
         connection.send_line("")?;
-        answer = connection.read_reply()?;
+        response = connection.read_reply()?;
     }
     _ = connection.send_line("QUIT");
-    match answer.starts_with("235") {
+    match response.starts_with("235") {
         true => Ok(format!("signed in to {server} as {}", login.user)),
-        false => Err(refusal(login, server, &answer)),
+        false => Err(refusal(login, server, &response)),
     }
 }
 
@@ -232,16 +232,16 @@ fn refused(server: &Server, why: &str) -> Error {
 }
 
 /// Explains a refusal by Exchange Online (Microsoft: "Fix issues with SMTP AUTH", users' reports).
-fn refusal(login: &Login<'_>, server: &Server, answer: &str) -> Error {
-    let hint = match answer {
-        _ if answer.contains("5.7.139") => {
+fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
+    let hint = match response {
+        _ if response.contains("5.7.139") => {
             "ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for this mailbox"
         }
-        _ if answer.contains("5.7.3") => {
+        _ if response.contains("5.7.3") => {
             "check that username is your mail address and that the profile's scopes include SMTP.Send: the token is for another \
              mailbox or lacks this scope"
         }
-        _ if answer.contains("not connected") => {
+        _ if response.contains("not connected") => {
             "compare username with your mail address, or ask an administrator to enable IMAP: the token is valid, but not \
              for this mailbox"
         }
@@ -252,7 +252,7 @@ fn refusal(login: &Login<'_>, server: &Server, answer: &str) -> Error {
     };
     let other = login.account.filter(|account| !account.eq_ignore_ascii_case(login.user));
     let token = other.map_or_else(String::new, |account| format!(" (the token is for {account})"));
-    Error::new(ErrorKind::SignIn, format!("{server} refused {}{token}: {answer}", login.user)).hint(hint)
+    Error::new(ErrorKind::SignIn, format!("{server} refused {}{token}: {response}", login.user)).hint(hint)
 }
 
 #[cfg(test)]

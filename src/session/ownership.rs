@@ -50,9 +50,9 @@ impl Session {
         let hint =
             format!("run `get-token --profile {name:#}` and choose the account that this profile should belong to");
         let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
-        let named = tokens.named_account().or(recorded);
+        // The recorded account was compared before the request.
         if let Some((account, owner)) =
-            named.zip(self.owner()).filter(|(named, owner)| !owner.account.is_same_as(named))
+            tokens.named_account().zip(self.owner()).filter(|(named, owner)| !owner.account.is_same_as(named))
         {
             let message = format!(
                 "the stored token of the profile \"{name}\" belongs to {}, but {} signed in last",

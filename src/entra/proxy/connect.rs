@@ -13,7 +13,7 @@ use super::Proxy;
 use crate::sanitize::for_terminal;
 
 /// In bytes. The headers are shorter.
-const MAX_ANSWER: usize = 8 * 1024;
+const MAX_RESPONSE: usize = 8 * 1024;
 /// Short, because the proxy has just answered the first request.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -32,8 +32,8 @@ pub(in crate::entra) async fn refusal(proxy: &Proxy, target: &str, sends_passwor
         return None;
     }
     let authorization = if sends_password { authorization(proxy) } else { String::new() };
-    let answer = tokio::time::timeout(TIMEOUT, ask(proxy, target, &authorization)).await.ok()?.ok()?;
-    parse(&answer)
+    let response = tokio::time::timeout(TIMEOUT, ask(proxy, target, &authorization)).await.ok()?.ok()?;
+    parse(&response)
 }
 
 async fn ask(proxy: &Proxy, target: &str, authorization: &str) -> io::Result<String> {
@@ -49,18 +49,18 @@ async fn ask(proxy: &Proxy, target: &str, authorization: &str) -> io::Result<Str
             Err(error) => return Err(error),
         }
     }
-    let mut answer = Vec::new();
-    while answer.len() < MAX_ANSWER && !answer.windows(4).any(|window| window == b"\r\n\r\n") {
+    let mut response = Vec::new();
+    while response.len() < MAX_RESPONSE && !response.windows(4).any(|window| window == b"\r\n\r\n") {
         stream.readable().await?;
         let mut chunk = [0; 1024];
         match stream.try_read(&mut chunk) {
             Ok(0) => break,
-            Ok(read) => answer.extend_from_slice(&chunk[..read]),
+            Ok(read) => response.extend_from_slice(&chunk[..read]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
 /// Returns the header with user name and password, if the URL has them.
@@ -75,8 +75,8 @@ fn authorization(proxy: &Proxy) -> String {
     format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(credentials))
 }
 
-fn parse(answer: &str) -> Option<ProxyRefusal> {
-    let mut lines = answer.lines();
+fn parse(response: &str) -> Option<ProxyRefusal> {
+    let mut lines = response.lines();
     let (_, status) = lines.next()?.strip_prefix("HTTP/")?.split_once(' ')?;
     let offers = lines.filter_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn a_refusal_has_a_status_and_the_offered_schemes() {
-        let answer = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\
+        let response = "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: NTLM\r\n\
                       proxy-authenticate: Basic realm=\"x\"\r\n\r\n";
-        let refusal = parse(answer).expect("a refusal");
+        let refusal = parse(response).expect("a refusal");
         assert_eq!(
             (&*refusal.status, &*refusal.schemes.join(" ")),
             ("407 Proxy Authentication Required", "NTLM Basic")
