@@ -39,7 +39,8 @@ impl Cache {
         Self { choice: profile.cache, name: name(paths, &profile.name), key_digest: digest(profile) }
     }
 
-    /// Returns the cached token if it may still be handed out and the refresh token's file has not changed since. A refresh token in the keychain is not read: that would cost more than the cache saves.
+    /// Returns the cached token if it may still be handed out and the refresh token's file has not changed since. A
+    /// refresh token in the keychain is not read: that would cost more than the cache saves.
     pub(crate) fn get(&self, file: impl FnOnce() -> Option<FileId>) -> Option<CachedToken> {
         if self.choice == CacheChoice::None {
             return None;

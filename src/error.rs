@@ -12,8 +12,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an [`Error`].
 ///
-/// Each kind calls for a different reaction of the caller, and is also the exit code of the commands. The numbers are those
-/// of `sysexits.h`.
+/// Each kind calls for a different reaction of the caller, and is also the exit code of the commands. The numbers are
+/// those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -174,7 +174,8 @@ pub struct Refusal {
     pub suberror: Option<String>,
     /// Microsoft's description, without the IDs at its end.
     pub description: String,
-    /// The first line of the description without the AADSTS code, 300 characters at most. The error's message quotes it.
+    /// The first line of the description without the AADSTS code, 300 characters at most. The error's message quotes
+    /// it.
     pub(crate) summary: String,
     /// The number of the AADSTS code. It chooses message and hint of the error.
     pub code: Option<u32>,
@@ -190,8 +191,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns what Microsoft's support asks for, on one line: `AADSTS53003, trace …, correlation …, 2026-01-02 03:04:05Z`.
-    /// Parts that are not known are left out.
+    /// Returns what Microsoft's support asks for, on one line: `AADSTS53003, trace …, correlation …, 2026-01-02
+    /// 03:04:05Z`. Parts that are not known are left out.
     pub fn ids(&self) -> String {
         let code = self.code.map(|code| format!("AADSTS{code}"));
         let named = |name: &str, id: &Option<String>| id.as_ref().map(|id| format!("{name} {id}"));

@@ -1,6 +1,6 @@
 //! Fuzz targets: one function for each kind of untrusted input, which asserts the properties that hold for all inputs.
-//! The targets in `fuzz/` call them with inputs of libFuzzer. `cargo test` calls them with the seeds in `fuzz/corpus` and
-//! with mutations of these by proptest.
+//! The targets in `fuzz/` call them with inputs of libFuzzer. `cargo test` calls them with the seeds in `fuzz/corpus`
+//! and with mutations of these by proptest.
 
 mod answers;
 mod configuration;

@@ -27,8 +27,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the profile's lock. If the cache folder cannot hold a lock file, continues without one: two refreshes at
-    /// the same time cost a request, but no token.
+    /// Waits for the profile's lock. If the cache folder cannot hold a lock file, continues without one: two refreshes
+    /// at the same time cost a request, but no token.
     pub(crate) fn acquire(paths: &Paths, profile: &ProfileName, limit: Duration) -> Result<Self> {
         let path = paths.lock(profile);
         let file = match private_fs::create_own_folder(paths.cache()).and_then(|()| open(&path)) {

@@ -1,5 +1,5 @@
-//! Tells the person, who does not see the stderr of a mail program on a timer, that a sign-in is needed: with the program
-//! in `on_sign_in_needed`, or else with a notification of the desktop.
+//! Tells the person, who does not see the stderr of a mail program on a timer, that a sign-in is needed: with the
+//! program in `on_sign_in_needed`, or else with a notification of the desktop.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl<'a> Alarm<'a> {
         }
     }
 
-    /// Tells the person, at most once an hour for each profile. A failure is a warning only, because the command reports an
-    /// error of its own.
+    /// Tells the person, at most once an hour for each profile. A failure is a warning only, because the command
+    /// reports an error of its own.
     pub(super) fn raise(&self, config: &Config) {
         let program = config.on_sign_in_needed(self.profile);
         if program.is_some_and(<[String]>::is_empty) {

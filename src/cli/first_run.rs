@@ -19,7 +19,8 @@ pub(super) enum FirstRun {
     Asked,
 }
 
-/// Writes the configuration. Returns an error without a `config.py` and without answers, because the sign-in needs them.
+/// Writes the configuration. Returns an error without a `config.py` and without answers, because the sign-in needs
+/// them.
 pub(super) fn run(file: &Path) -> Result<FirstRun> {
     let python = PythonConfig::beside(file);
     let is_found = python.is_some();

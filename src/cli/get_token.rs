@@ -41,8 +41,8 @@ Examples:
 /// Opens Microsoft's sign-in page in your browser and waits until the browser is redirected to this machine. Over SSH,
 /// prints the URL of the sign-in page and asks you to paste the URL that your browser was redirected to.
 ///
-/// Stores the refresh token in the system's keychain and prints an access token on stdout. From then on, `refresh-token`
-/// prints new access tokens without a sign-in.
+/// Stores the refresh token in the system's keychain and prints an access token on stdout. From then on,
+/// `refresh-token` prints new access tokens without a sign-in.
 #[derive(Parser)]
 #[command(name = "get-token", version, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -69,8 +69,8 @@ pub(super) struct Arguments {
     with_token: bool,
     /// Whether to open a browser
     ///
-    /// auto opens one; over SSH, only with --server and a forwarded display. Without --server, no browser is opened over
-    /// SSH.
+    /// auto opens one; over SSH, only with --server and a forwarded display. Without --server, no browser is opened
+    /// over SSH.
     #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
     /// Time limit in seconds
@@ -80,8 +80,8 @@ pub(super) struct Arguments {
     timeout: u64,
     /// Test the whole setup instead of signing in
     ///
-    /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the exit
-    /// code is the first of 78, 77, 76, 74, 69 and 75 that applies.
+    /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the
+    /// exit code is the first of 78, 77, 76, 74, 69 and 75 that applies.
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     check: bool,
     /// Show what is stored and when it expires

@@ -7,8 +7,8 @@ use super::stderr::{print, progress, prompt, prompt_hidden};
 use crate::check::preflight;
 use crate::config::{Authority, Cloud, Config, ProfileName, built_in_scopes, client_id, key_of, redirect_uri};
 
-/// The client ID that Thunderbird publishes in its source code (OAuth2Providers.sys.mjs). Its registered redirect URI is
-/// `https://localhost`, which the default of `redirect_uri` matches.
+/// The client ID that Thunderbird publishes in its source code (OAuth2Providers.sys.mjs). Its registered redirect URI
+/// is `https://localhost`, which the default of `redirect_uri` matches.
 const THUNDERBIRD: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
 /// The redirect URI for an app registration of one's own: the browser does not warn about a certificate.
 const OWN_REDIRECT_URI: &str = "http://localhost/";
@@ -202,8 +202,8 @@ fn ask_for_redirect_uri(answers: &mut Answers, application: Application) -> Opti
     Some(())
 }
 
-/// Returns whether the login host has a tenant of this domain. `base` is the rest of the configuration: its keys, such as
-/// `ca_file`, apply to the request.
+/// Returns whether the login host has a tenant of this domain. `base` is the rest of the configuration: its keys, such
+/// as `ca_file`, apply to the request.
 fn is_tenant(file: &Path, base: &str, name: &ProfileName, domain: &str) -> bool {
     let text = format!(
         "{base}\n[profiles.{}]\nclient_id = '{THUNDERBIRD}'\nscopes = ['openid']\ntenant = {}\n",

@@ -24,9 +24,9 @@ pub(crate) struct Lifetime {
 }
 
 impl Lifetime {
-    /// Returns the life of a token that is issued `now`. `expires_in` and `refresh_in` are those of the token response, in
-    /// seconds. Microsoft sends `refresh_in` for tokens that should be renewed early; a value that is 0 or not before the
-    /// floor is ignored, and then the token is due after half of its lifetime.
+    /// Returns the life of a token that is issued `now`. `expires_in` and `refresh_in` are those of the token response,
+    /// in seconds. Microsoft sends `refresh_in` for tokens that should be renewed early; a value that is 0 or not
+    /// before the floor is ignored, and then the token is due after half of its lifetime.
     pub(crate) fn new(now: u64, expires_in: u64, refresh_in: Option<u64>) -> Self {
         let usable = expires_in - MARGIN.min(expires_in.div_ceil(MARGIN_PART));
         let due = refresh_in.filter(|seconds| (1..usable).contains(seconds)).unwrap_or(expires_in / 2);

@@ -17,8 +17,8 @@ const MAX_SIZE: u64 = 64 * 1024;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Usage`] if stdin is a terminal, [`ErrorKind::PastedUrl`] if it does not contain one token, and the errors of
-/// a refresh. Nothing is stored then.
+/// [`ErrorKind::Usage`] if stdin is a terminal, [`ErrorKind::PastedUrl`] if it does not contain one token, and the
+/// errors of a refresh. Nothing is stored then.
 pub(crate) fn run(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let token = read()?;
     let _deferred = signals::defer();
