@@ -28,7 +28,7 @@ pub(crate) struct Cache {
     key_digest: [u8; 16],
 }
 
-/// An access token with its life.
+/// An access token with its lifetime.
 pub(crate) struct CachedToken {
     pub(crate) token: AccessToken,
     pub(crate) lifetime: Lifetime,
@@ -53,7 +53,7 @@ impl Cache {
         good.map(|entry| CachedToken { token: AccessToken::new(entry.token), lifetime: entry.lifetime })
     }
 
-    /// Caches a token until it is not handed out any more.
+    /// Caches a token until it is no longer handed out.
     ///
     /// # Errors
     ///

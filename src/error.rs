@@ -19,13 +19,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The command line is not valid.
     Usage = 64,
-    /// The pasted text is not the URL that the browser was redirected to after the sign-in.
+    /// The input is not the redirect URL of this sign-in or, with `--with-token`, not a refresh token.
     PastedUrl = 65,
-    /// The port of the redirect URI is in use, or the keychain is locked, missing or not responding.
+    /// The port of the redirect URI is in use, or a store that may contain the token is locked or not available, fails
+    /// or does not respond.
     Unavailable = 69,
     /// A bug in this crate.
     Defect = 70,
-    /// The token store cannot be read or written.
+    /// A file, the stored token or stdout cannot be read or written.
     Storage = 74,
     /// A transient failure: the network, throttling, an outage or a timeout. Retry later.
     TryLater = 75,
@@ -108,7 +109,7 @@ impl Error {
         self
     }
 
-    /// Returns whether the server did not respond in time, in place of an error of the network.
+    /// Returns whether the server did not respond in time. Other network errors are not timeouts.
     pub(crate) fn is_timeout(&self) -> bool {
         self.is_timeout
     }
@@ -128,8 +129,7 @@ impl Error {
         self.retry_after
     }
 
-    /// Returns whether it will not pass by itself: a person must sign in, or change the app registration that Microsoft
-    /// refused.
+    /// Returns whether a person must act: sign in, or change the app registration that Microsoft refused.
     pub(crate) fn needs_a_person(&self) -> bool {
         match self.kind {
             ErrorKind::SignIn => true,

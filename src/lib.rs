@@ -65,8 +65,8 @@ pub fn get_access_token(profile: &str) -> Result<AccessToken> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::SignIn`] if no token is stored, [`ErrorKind::Unavailable`] if the keychain is locked or does not
-/// respond.
+/// Those of [`Config::load`], [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the
+/// keychain is locked or does not respond.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let config = Paths::from_environment()?.load_configuration()?;

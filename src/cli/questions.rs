@@ -91,7 +91,7 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
 /// Asks for what a new profile of a configuration needs. Returns None at the end of the input.
 pub(super) fn of_new_profile(config: &Config, name: &ProfileName) -> Option<Answers> {
     let mut answers = Answers::default();
-    let configured = config.client_id().map(|id| (Application::Configured, format!("the same as before ({id})")));
+    let configured = config.client_id().map(|id| (Application::Configured, format!("the configured client ID ({id})")));
     let others = [
         (Application::Own, "another app registration of my own".to_owned()),
         (Application::Thunderbird, "Thunderbird's public client ID (for mail)".to_owned()),
@@ -150,7 +150,7 @@ fn ask_for_application(answers: &mut Answers, application: Application) -> Optio
 }
 
 fn ask_for_address() -> Option<String> {
-    print("\nWith your mail address, Microsoft does not ask which account to use.");
+    print("\nIf you enter your mail address, Microsoft does not ask which account to use.");
     prompt_until_valid("Mail address (Enter to leave it out)", "", |address| {
         let is_valid = address.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
         match address.is_empty() || is_valid && !address.contains(char::is_whitespace) {
@@ -211,7 +211,7 @@ fn is_tenant(file: &Path, base: &str, name: &ProfileName, domain: &str) -> bool 
         toml::Value::from(domain)
     );
     let Ok(profile) = Config::parse(file, text).and_then(|config| config.profile(name)) else { return false };
-    progress(&format!("Looking for the tenant of {domain}…"));
+    progress(&format!("Looking up the tenant of {domain}…"));
     let exists = preflight::tenant_exists(&profile);
     progress("");
     exists

@@ -80,7 +80,7 @@ pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], j
     Ok(exit_code(&all, !profiles.is_empty()))
 }
 
-/// Returns the exit code of the state that matters most. That nobody signed in matters only for a profile that was
+/// Returns the exit code of the state that matters most. A missing sign-in counts only for a profile that was
 /// named.
 fn exit_code(all: &[Status<'_>], are_named: bool) -> ExitCode {
     let is = |state| all.iter().any(|status| status.state == state);

@@ -38,8 +38,8 @@ impl EntraTokenResponse {
         self.id_token.as_deref()
     }
 
-    /// Returns the life of an access token that was issued `now`, in seconds since 1970, if the response says how long
-    /// it is.
+    /// Returns the lifetime of an access token that was issued `now`, in seconds since 1970, if the response says how
+    /// long it is.
     pub(super) fn lifetime(&self, now: u64) -> Option<Lifetime> {
         self.expires_in.map(|expires_in| Lifetime::new(now, expires_in, self.refresh_in))
     }

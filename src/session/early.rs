@@ -1,5 +1,4 @@
-//! Renewing a cached token before it must be renewed, so that an outage stops no mail as long as the cached one is
-//! good.
+//! Renews a cached token early, so that an outage does not interrupt mail while the cached token is valid.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ use crate::signals;
 /// In bytes. A refresh token has one or two kilobytes.
 const MAX_SIZE: u64 = 64 * 1024;
 
-/// Reads a refresh token from stdin, redeems it once to see that it works and whose it is, and stores it.
+/// Reads a refresh token from stdin, redeems it once to verify it and to identify its account, and stores it.
 ///
 /// # Errors
 ///
