@@ -1,6 +1,6 @@
 //! The error type: a kind, which decides the exit code, a message, and a hint with the next step.
 //!
-//! The code that creates an error knows all three. Callers pass it on unchanged.
+//! The code that creates an error sets all three. Callers pass it on unchanged.
 
 use std::fmt;
 use std::time::Duration;
@@ -191,8 +191,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns what Microsoft's support asks for, on one line: `AADSTS53003, trace …, correlation …, 2026-01-02
-    /// 03:04:05Z`. Parts that are not known are left out.
+    /// Returns what Microsoft's support asks for, on one line, such as
+    /// `AADSTS53003, trace …, correlation …, 2026-01-02 03:04:05Z`. Parts that are not known are left out.
     pub fn ids(&self) -> String {
         let code = self.code.map(|code| format!("AADSTS{code}"));
         let named = |name: &str, id: &Option<String>| id.as_ref().map(|id| format!("{name} {id}"));

@@ -309,7 +309,7 @@ impl Session {
             self.warn_of_file(Location::Keychain, &saved);
         }
         self.reset_notification();
-        self.stores.forget_claims();
+        self.stores.remove_claims();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
         self.cache(&access, &refresh_token);
         let in_file = saved.location == Location::File;

@@ -225,9 +225,9 @@ impl Stores {
         self.records.remember_claims(claims);
     }
 
-    /// Forgets the claims: a sign-in has satisfied them.
-    pub(crate) fn forget_claims(&self) {
-        self.records.forget_claims();
+    /// Removes the claims: a sign-in has satisfied them.
+    pub(crate) fn remove_claims(&self) {
+        self.records.remove_claims();
     }
 
     /// Returns whether the user's programs are the store.

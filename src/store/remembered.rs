@@ -52,8 +52,8 @@ impl Records {
         }
     }
 
-    /// Forgets the claims: a sign-in has satisfied them.
-    pub(super) fn forget_claims(&self) {
+    /// Removes the claims: a sign-in has satisfied them.
+    pub(super) fn remove_claims(&self) {
         let mut sections = self.read();
         if sections.claims.take().is_some() {
             _ = self.write(&sections);
