@@ -28,7 +28,7 @@ pub(crate) struct Cache {
     key_digest: [u8; 16],
 }
 
-/// An access token with its life.
+/// An access token with its lifetime.
 pub(crate) struct CachedToken {
     pub(crate) token: AccessToken,
     pub(crate) lifetime: Lifetime,
@@ -39,7 +39,8 @@ impl Cache {
         Self { choice: profile.cache, name: name(paths, &profile.name), key_digest: digest(profile) }
     }
 
-    /// Returns the cached token if it may still be handed out and the refresh token's file has not changed since. A refresh token in the keychain is not read: that would cost more than the cache saves.
+    /// Returns the cached token if it may still be handed out and the refresh token's file has not changed since. A
+    /// refresh token in the keychain is not read: that would cost more than the cache saves.
     pub(crate) fn get(&self, file: impl FnOnce() -> Option<FileId>) -> Option<CachedToken> {
         if self.choice == CacheChoice::None {
             return None;
@@ -52,7 +53,7 @@ impl Cache {
         good.map(|entry| CachedToken { token: AccessToken::new(entry.token), lifetime: entry.lifetime })
     }
 
-    /// Caches a token until it is not handed out any more.
+    /// Caches a token until it is no longer handed out.
     ///
     /// # Errors
     ///

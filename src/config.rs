@@ -220,7 +220,8 @@ impl Config {
         own.or_else(|| self.table.username.clone()).filter(|username| !username.is_empty())
     }
 
-    /// Returns the other profiles whose store programs are the same and do not depend on the profile: they share one token.
+    /// Returns the other profiles whose store programs are the same and do not depend on the profile: they share one
+    /// token.
     pub(crate) fn profiles_with_the_same_programs(&self, name: &ProfileName) -> Vec<ProfileName> {
         let Ok(StoreChoice::Commands(programs)) = self.store_choice(name) else { return Vec::new() };
         let depends = |argument: &String| argument.contains("{profile}") || argument.contains("M365AUTH_PROFILE");

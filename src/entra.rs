@@ -1,5 +1,5 @@
-//! The client of the Microsoft identity platform (v2.0): builds authorization requests, exchanges authorization codes and
-//! redeems refresh tokens. [`http`] sends the requests; [`refusal`] and [`aadsts`] explain error responses.
+//! The client of the Microsoft identity platform (v2.0): builds authorization requests, exchanges authorization codes
+//! and redeems refresh tokens. [`http`] sends the requests; [`refusal`] and [`aadsts`] explain error responses.
 
 mod aadsts;
 mod device;
@@ -49,7 +49,8 @@ use token_response::EntraTokenResponse;
 /// The length of `state` and nonce: 256 bits cannot be guessed during a sign-in.
 const RANDOM_BYTES: u32 = 32;
 
-/// Days without use after which a refresh token expires (Microsoft: "Refresh tokens in the Microsoft identity platform").
+/// Days without use after which a refresh token expires (Microsoft: "Refresh tokens in the Microsoft identity
+/// platform").
 pub(crate) const REFRESH_TOKEN_DAYS: u64 = 90;
 
 /// The identity platform as seen by one profile.
@@ -93,8 +94,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Returns the account that the id_token names, verified or not: if it is another one than expected, the tokens must
-    /// not be used.
+    /// Returns the account that the id_token names, verified or not: if it is another one than expected, the tokens
+    /// must not be used.
     pub(crate) fn named_account(&self) -> Option<&Account> {
         self.access.account.as_ref().or(self.unverified_account.as_ref())
     }
@@ -303,7 +304,8 @@ pub(crate) fn ensure_well_formed(token: &AccessToken) -> Result<()> {
     }
 }
 
-/// Converts an error of the oauth2 crate. `Parse` contains the whole response with its tokens, so its content is dropped.
+/// Converts an error of the oauth2 crate. `Parse` contains the whole response with its tokens, so its content is
+/// dropped.
 pub(crate) fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
     match error {
         RequestTokenError::Request(error) => error,

@@ -1,6 +1,6 @@
 //! The error type: a kind, which decides the exit code, a message, and a hint with the next step.
 //!
-//! The code that creates an error knows all three. Callers pass it on unchanged.
+//! The code that creates an error sets all three. Callers pass it on unchanged.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,20 +12,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an [`Error`].
 ///
-/// Each kind calls for a different reaction of the caller, and is also the exit code of the commands. The numbers are those
-/// of `sysexits.h`.
+/// Each kind calls for a different reaction of the caller, and is also the exit code of the commands. The numbers are
+/// those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The command line is not valid.
     Usage = 64,
-    /// The pasted text is not the URL that the browser was redirected to after the sign-in.
+    /// The input is not the redirect URL of this sign-in or, with `--with-token`, not a refresh token.
     PastedUrl = 65,
-    /// The port of the redirect URI is in use, or the keychain is locked, missing or not responding.
+    /// The port of the redirect URI is in use, or a store that may contain the token is locked or not available, fails
+    /// or does not respond.
     Unavailable = 69,
     /// A bug in this crate.
     Defect = 70,
-    /// The token store cannot be read or written.
+    /// A file, the stored token or stdout cannot be read or written.
     Storage = 74,
     /// A transient failure: the network, throttling, an outage or a timeout. Retry later.
     TryLater = 75,
@@ -47,7 +48,7 @@ impl ErrorKind {
 /// A cause to which a caller reacts in its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// The server did not respond in time, in place of an error of the network.
+    /// The server did not respond in time. Other network errors are not timeouts.
     Timeout,
     /// The server's certificate is not trusted.
     UntrustedCertificate,
@@ -120,8 +121,7 @@ impl Error {
         self.retry_after
     }
 
-    /// Returns whether it will not pass by itself: a person must sign in, or change the app registration that Microsoft
-    /// refused.
+    /// Returns whether a person must act: sign in, or change the app registration that Microsoft refused.
     pub(crate) fn needs_a_person(&self) -> bool {
         match self.kind {
             ErrorKind::SignIn => true,
@@ -166,7 +166,8 @@ pub struct Refusal {
     pub suberror: Option<String>,
     /// Microsoft's description, without the IDs at its end.
     pub description: String,
-    /// The first line of the description without the AADSTS code, 300 characters at most. The error's message quotes it.
+    /// The first line of the description without the AADSTS code, 300 characters at most. The error's message quotes
+    /// it.
     pub(crate) summary: String,
     /// The number of the AADSTS code. It chooses message and hint of the error.
     pub code: Option<u32>,
@@ -182,8 +183,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns what Microsoft's support asks for, on one line: `AADSTS53003, trace …, correlation …, 2026-01-02 03:04:05Z`.
-    /// Parts that are not known are left out.
+    /// Returns what Microsoft's support asks for, on one line, such as
+    /// `AADSTS53003, trace …, correlation …, 2026-01-02 03:04:05Z`. Parts that are not known are left out.
     pub fn ids(&self) -> String {
         let code = self.code.map(|code| format!("AADSTS{code}"));
         let named = |name: &str, id: &Option<String>| id.as_ref().map(|id| format!("{name} {id}"));

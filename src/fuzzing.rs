@@ -1,22 +1,22 @@
 //! Fuzz targets: one function for each kind of untrusted input, which asserts the properties that hold for all inputs.
-//! The targets in `fuzz/` call them with inputs of libFuzzer. `cargo test` calls them with the seeds in `fuzz/corpus` and
-//! with mutations of these by proptest.
+//! The targets in `fuzz/` call them with inputs of libFuzzer. `cargo test` calls them with the seeds in `fuzz/corpus`
+//! and with mutations of these by proptest.
 
-mod answers;
 mod configuration;
 mod id_token;
 mod keychain_blob;
 mod python_config;
 mod redirect;
 mod sanitize;
+mod token_response;
 
-pub use answers::answers;
 pub use configuration::configuration;
 pub use id_token::id_token;
 pub use keychain_blob::keychain_blob;
 pub use python_config::python_config;
 pub use redirect::redirect;
 pub use sanitize::sanitize;
+pub use token_response::token_response;
 
 use crate::error::{Error, ErrorKind};
 use crate::sanitize::is_bidi_control;
@@ -61,8 +61,8 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
-        check_target("answers", super::answers);
+    fn token_response() {
+        check_target("token_response", super::token_response);
     }
 
     #[test]

@@ -46,8 +46,8 @@ pub use session::Session;
 
 /// Returns an access token for a profile of the user's configuration, as `refresh-token` prints it.
 ///
-/// Returns a cached token if there is one. Otherwise blocks for a request to Microsoft, for `network_timeout` at most. Must
-/// not be called from within an async runtime.
+/// Returns a cached token if there is one. Otherwise blocks for a request to Microsoft, for `network_timeout` at most.
+/// Must not be called from within an async runtime.
 ///
 /// # Errors
 ///
@@ -65,7 +65,8 @@ pub fn get_access_token(profile: &str) -> Result<AccessToken> {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::SignIn`] if no token is stored, [`ErrorKind::Unavailable`] if the keychain is locked or does not respond.
+/// Those of [`Config::load`], [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the
+/// keychain is locked or does not respond.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let config = Paths::from_environment()?.load_configuration()?;

@@ -15,7 +15,7 @@ use crate::{private_fs, timeout};
 /// In bytes. A message has about 1 KB.
 const MAX_SIZE: u64 = 64 * 1024;
 
-/// Held until it is dropped.
+/// A profile's lock, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
     /// An open file keeps the lock. `None` if there is no lock.
@@ -27,8 +27,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Waits for the profile's lock. If the cache folder cannot hold a lock file, continues without one: two refreshes at
-    /// the same time cost a request, but no token.
+    /// Waits for the profile's lock. If the cache folder cannot hold a lock file, continues without one: two refreshes
+    /// at the same time cost a request, but no token.
     pub(crate) fn acquire(paths: &Paths, profile: &ProfileName, limit: Duration) -> Result<Self> {
         let path = paths.lock(profile);
         let file = match private_fs::create_own_folder(paths.cache()).and_then(|()| open(&path)) {
@@ -54,7 +54,8 @@ impl Lock {
         }
     }
 
-    /// Takes the profile's lock if it is free. Returns None if another process holds it or there can be no lock file.
+    /// Acquires the profile's lock if it is free. Returns None if another process holds it or no lock file can be
+    /// created.
     pub(crate) fn try_acquire(paths: &Paths, profile: &ProfileName) -> Option<Self> {
         let file = open(&paths.lock(profile)).ok()?;
         file.try_lock().ok()?;

@@ -1,5 +1,5 @@
-//! The paths of the configuration, tokens and locks: the Python tool's folders on each platform. No other file reads the
-//! environment variables that choose them.
+//! The paths of the configuration, tokens and locks: the Python tool's folders on each platform. No other file reads
+//! the environment variables that choose them.
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Returns the folders that the environment names (`XDG_CONFIG_HOME` and `XDG_CACHE_HOME` on Linux, `LOCALAPPDATA` on
-    /// Windows), else the platform's default folders.
+    /// Returns the folders that the environment names (`XDG_CONFIG_HOME` and `XDG_CACHE_HOME` on Linux, `LOCALAPPDATA`
+    /// on Windows), else the platform's default folders.
     ///
     /// # Errors
     ///
@@ -53,13 +53,14 @@ impl Paths {
         Self { configuration: cache.clone(), cache }
     }
 
-    /// Returns the configuration file: the file that `M365AUTH_CONFIG` names, else `config.toml` in the configuration folder.
+    /// Returns the configuration file: the file that `M365AUTH_CONFIG` names, else `config.toml` in the configuration
+    /// folder.
     pub fn configuration_file(&self) -> PathBuf {
         Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))
     }
 
-    /// Reads the configuration file, or returns None if there is none. A file that `M365AUTH_CONFIG` names must exist, and so
-    /// must the target of a symbolic link.
+    /// Reads the configuration file, or returns None if there is none. A file that `M365AUTH_CONFIG` names must exist,
+    /// and so must the target of a symbolic link.
     pub(crate) fn load_configuration(&self) -> Result<Option<Config>> {
         let file = self.configuration_file();
         ensure_expanded(&file)?;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 /// How long a renewal waits for the store and for Microsoft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// A token can be printed only if it succeeds: each step has its full limit, a keychain may prompt, and failures are
-    /// retried.
+    /// A token can be printed only if it succeeds: each step has its full limit, a keychain may prompt, and failures
+    /// are retried.
     Full,
-    /// A token can be printed without it: nothing prompts, nothing is retried, and all waiting ends at this time. A save is
-    /// never cut off.
+    /// A token can be printed without it: nothing prompts, nothing is retried, and all waiting ends at this time. A
+    /// save is never cut off.
     Until(Instant),
 }
 

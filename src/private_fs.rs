@@ -44,7 +44,8 @@ pub(crate) fn create_own_folder(path: &Path) -> io::Result<()> {
 /// 600), syncs it to the disk, and renames it. A symbolic link at the path is replaced, not followed.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     write_with(path, content, File::sync_all)?;
-    // The rename must survive a power cut too. Some file systems cannot sync a folder; the file is written all the same.
+    // The rename must survive a power cut too. Some file systems cannot sync a folder; the file is written all the
+    // same.
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder_of(path)) {
         _ = folder.sync_all();
@@ -100,8 +101,8 @@ fn remove_files(folder: &Path, prefix: &str, condition: impl Fn(&fs::Metadata) -
     }
 }
 
-/// Writes a secret to a file in a folder of ours. If the path is a symbolic link, for example to an encrypted volume, the
-/// file is replaced there.
+/// Writes a secret to a file in a folder of ours. If the path is a symbolic link, for example to an encrypted volume,
+/// the file is replaced there.
 pub(crate) fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
     create_own_folder(folder_of(path))?;
     write(&resolve_link(path)?, secret.as_bytes())
@@ -164,9 +165,9 @@ fn read_to_string(file: File) -> io::Result<String> {
     Ok(text)
 }
 
-/// Returns the target of a symbolic link, or the path itself. The link, its target and the target's folder must be ours,
-/// and the folder must not be writable by others. A target that does not exist, as on a volume that is not mounted, is an
-/// error: the secret must not become a plain file on another disk.
+/// Returns the target of a symbolic link, or the path itself. The link, its target and the target's folder must be
+/// ours, and the folder must not be writable by others. A target that does not exist, as on a volume that is not
+/// mounted, is an error: the secret must not become a plain file on another disk.
 #[cfg(unix)]
 fn resolve_link(path: &Path) -> io::Result<PathBuf> {
     use std::os::unix::fs::MetadataExt as _;

@@ -13,8 +13,8 @@ pub(crate) fn has_control_sequences() -> bool {
     cfg!(windows) || std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// Returns whether the text has the form of a token: printable ASCII characters without spaces, which can be printed on a
-/// line, sent in an HTTP header and stored in a keychain unchanged.
+/// Returns whether the text has the form of a token: printable ASCII characters without spaces, which can be printed on
+/// a line, sent in an HTTP header and stored in a keychain unchanged.
 pub(crate) fn is_well_formed_token(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic())
 }
@@ -50,8 +50,8 @@ fn space_if_control(c: char) -> char {
     if c.is_control() { ' ' } else { c }
 }
 
-/// Returns whether the character has the Unicode property `Bidi_Control`. Such characters can display a text in an order
-/// other than that of its characters ("Trojan Source", CVE-2021-42574).
+/// Returns whether the character has the Unicode property `Bidi_Control`. Such characters can display a text in an
+/// order other than that of its characters ("Trojan Source", CVE-2021-42574).
 pub(crate) fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

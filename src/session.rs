@@ -90,14 +90,14 @@ impl Session {
     /// Returns an access token that is valid for at least five minutes (if its lifetime is under 20 minutes, for at
     /// least a quarter of it): the cached one, or a new one.
     ///
-    /// A cached token is renewed after half of its lifetime, or when Microsoft asks for it (`refresh_in`). If that fails, the
-    /// cached one is returned as long as it is valid for that time.
+    /// A cached token is renewed after half of its lifetime, or when Microsoft asks for it (`refresh_in`). If that
+    /// fails, the cached one is returned as long as it is valid for that time.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::SignIn`] if the user must sign in, [`ErrorKind::TryLater`] if the network or Microsoft is down,
-    /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token was
-    /// issued by another login host or to another client. The stored token is kept in every case.
+    /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token
+    /// was issued by another login host or to another client. The stored token is kept in every case.
     pub fn access_token(&self) -> Result<Access> {
         self.hand_out().map(|handed_out| self.with_account(handed_out.access))
     }
@@ -114,8 +114,8 @@ impl Session {
         access
     }
 
-    /// Like [`Session::access_token`], but a cached token comes without its account and scopes, and with the reason why it
-    /// could not be renewed.
+    /// Like [`Session::access_token`], but a cached token comes without its account and scopes, and with the reason why
+    /// it could not be renewed.
     pub(crate) fn hand_out(&self) -> Result<HandedOut> {
         match self.cached() {
             Some(cached) if now() < cached.lifetime.due => return Ok(cached.into()),
@@ -282,8 +282,8 @@ impl Session {
         self.stores.owner(self.profile.username.as_deref())
     }
 
-    /// Fails if the token of a sign-in could not be stored. Uses a separate connection to the keychain, because the sign-in
-    /// takes minutes.
+    /// Fails if the token of a sign-in could not be stored. Uses a separate connection to the keychain, because the
+    /// sign-in takes minutes.
     pub(crate) fn ensure_storable(&self) -> Result<()> {
         Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
     }
@@ -299,8 +299,8 @@ impl Session {
             .hint("ask an administrator whether this app may use the permission offline_access")
         })?;
         entra::ensure_well_formed(&access.token)?;
-        // A refresh that is running has the old token and must not save it over the new one. But a sign-in is not discarded
-        // because another process holds the lock forever.
+        // A refresh that is running has the old token and must not save it over the new one. But a sign-in is not
+        // discarded because another process holds the lock forever.
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         let _deferred = signals::defer();
         let record = Record::for_new_token(&self.profile, &access);
@@ -309,7 +309,7 @@ impl Session {
             self.warn_of_file(Location::Keychain, &saved);
         }
         self.reset_notification();
-        self.stores.forget_claims();
+        self.stores.remove_claims();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
         self.cache(&access, &refresh_token);
         let in_file = saved.location == Location::File;

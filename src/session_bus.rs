@@ -37,8 +37,8 @@ fn describe(address: &str, error: &zbus::Error) -> String {
     if error.contains(&address) { error } else { format!("{address}: {error}") }
 }
 
-/// The list in `DBUS_SESSION_BUS_ADDRESS` (D-Bus specification, "Server addresses"), then the socket of the systemd user
-/// session: the variable may be that of an older login, as in a long-lived tmux.
+/// The list in `DBUS_SESSION_BUS_ADDRESS` (D-Bus specification, "Server addresses"), then the socket of the systemd
+/// user session: the variable may be that of an older login, as in a long-lived tmux.
 fn addresses() -> Vec<String> {
     let variable = std::env::var("DBUS_SESSION_BUS_ADDRESS").unwrap_or_default();
     let mut addresses: Vec<String> =

@@ -1,8 +1,8 @@
 //! The sign-in flows, and what they have in common.
 //!
-//! The flows are [`browser`] (a browser on this machine is redirected to a listener on loopback), [`paste`] (the
-//! user pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device). [`with_token`] stores a refresh token from stdin.
-//! This module stores the tokens that a flow returns.
+//! The flows are [`browser`] (a browser on this machine is redirected to a listener on loopback), [`paste`] (the user
+//! pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device).
+//! [`with_token`] stores a refresh token from stdin. This module stores the tokens that a flow returns.
 
 pub(crate) mod browser;
 mod callback;
@@ -76,8 +76,8 @@ impl SignIn<'_> {
         }
     }
 
-    /// Stores the tokens of the first profile, then requests and stores the tokens of each other profile, even if an earlier
-    /// profile failed.
+    /// Stores the tokens of the first profile, then requests and stores the tokens of each other profile, even if an
+    /// earlier profile failed.
     ///
     /// One refresh token serves all profiles: it is bound to the user and the client, not to a resource (Microsoft:
     /// "Refresh tokens in the Microsoft identity platform").
@@ -134,8 +134,8 @@ struct Mismatch {
 }
 
 impl Mismatch {
-    /// Once an account was confirmed, only tenant ID and object ID count: at many universities the sign-in name is not the
-    /// mail address.
+    /// Once an account was confirmed, only tenant ID and object ID count: at many universities the sign-in name is not
+    /// the mail address.
     fn of(session: &Session, account: &Account) -> Option<Self> {
         let (profile, name) = (session.profile(), &account.name);
         let username = profile.username.as_deref();

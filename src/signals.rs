@@ -1,9 +1,9 @@
 //! Deferring signals while a new refresh token is on its way from Microsoft to the store.
 //!
-//! Microsoft sends each new refresh token only once, and may no longer accept the old one. A program that ends between the
-//! response and the save can be left without a valid token. SIGINT, SIGTERM, SIGHUP and SIGQUIT therefore wait for that
-//! short time, and then take their default action. A library must not change the signal handlers of its caller. For that
-//! reason, nothing is deferred unless [`enable`] was called.
+//! Microsoft sends each new refresh token only once, and may no longer accept the old one. A program that ends between
+//! the response and the save can be left without a valid token. SIGINT, SIGTERM, SIGHUP and SIGQUIT therefore wait for
+//! that short time, and then take their default action. A library must not change the signal handlers of its caller.
+//! For that reason, nothing is deferred unless [`enable`] was called.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,7 +21,8 @@ const SIGNALS: [i32; 4] = [
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
 
-/// How long a request may continue after a signal: longer than most responses take, and short enough for a user who waits.
+/// How long a request may continue after a signal: longer than most responses take, and short enough for a user who
+/// waits.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often a waiting request checks for a signal.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -43,8 +44,8 @@ pub(crate) fn enable() {
     ENABLED.store(true, Ordering::SeqCst);
 }
 
-/// Turns a write beyond the file size limit (`ulimit -f`) into an error that does not end the process. Installs a handler
-/// that does nothing, because child processes would inherit an ignored signal.
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error that does not end the process. Installs a
+/// handler that does nothing, because child processes would inherit an ignored signal.
 pub(crate) fn survive_file_size_limit() {
     #[cfg(unix)]
     if ENABLED.load(Ordering::SeqCst) {
@@ -85,8 +86,8 @@ pub(crate) fn defer() -> SignalGuard {
     SignalGuard(())
 }
 
-/// Returns the signals that the parent process set to be ignored, one bit each, as `nohup` and a shell's background jobs
-/// do. They must stay ignored: with a handler installed, they would end this process.
+/// Returns the signals that the parent process set to be ignored, one bit each, as `nohup` and a shell's background
+/// jobs do. They must stay ignored: with a handler installed, they would end this process.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default(); // empty on other systems than Linux
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();

@@ -29,8 +29,8 @@ pub(crate) use search::Removed;
 ///
 /// # Errors
 ///
-/// Each method fails with [`ErrorKind::Unavailable`] if the store is locked or absent, with [`ErrorKind::Storage`] if it
-/// could not be read or written, and with [`ErrorKind::SignIn`] if it contains something that is not a token.
+/// Each method fails with [`ErrorKind::Unavailable`] if the store is locked or absent, with [`ErrorKind::Storage`] if
+/// it could not be read or written, and with [`ErrorKind::SignIn`] if it contains something that is not a token.
 pub(crate) trait TokenStore {
     /// Returns the stored token, if there is one.
     fn load(&self) -> Result<Option<RefreshToken>>;
@@ -44,8 +44,8 @@ pub(crate) trait TokenStore {
 
 /// The stores of one profile, in the order in which they are tried.
 ///
-/// The file comes first: it is written only if the keychain is not available, and removed as soon as a token is saved in
-/// the keychain. So a file that exists is newer than the keychain entry.
+/// The file comes first: it is written only if the keychain is not available, and removed as soon as a token is saved
+/// in the keychain. So a file that exists is newer than the keychain entry.
 pub(crate) struct Stores {
     profile: ProfileName,
     choice: StoreChoice,
@@ -157,7 +157,8 @@ impl Stores {
         self.records.commit(stored.location, &stored.token, record, None);
     }
 
-    /// Checks whether the keychain could store a token. None if no keychain is used or available, and a file is acceptable.
+    /// Checks whether the keychain could store a token. None if no keychain is used or available, and a file is
+    /// acceptable.
     pub(crate) fn probe_keychain(&self) -> Option<Result<()>> {
         if matches!(self.choice, StoreChoice::File | StoreChoice::Commands(_)) {
             return None;
@@ -167,8 +168,8 @@ impl Stores {
         is_wanted.then_some(probed)
     }
 
-    /// Fails if only the keychain is allowed and it cannot store a token. A malformed entry does not matter, because it is
-    /// replaced.
+    /// Fails if only the keychain is allowed and it cannot store a token. A malformed entry does not matter, because it
+    /// is replaced.
     pub(crate) fn ensure_keychain_accepts(&self) -> Result<()> {
         if self.choice != StoreChoice::Keychain {
             return Ok(());
@@ -224,9 +225,9 @@ impl Stores {
         self.records.remember_claims(claims);
     }
 
-    /// Forgets the claims: a sign-in has satisfied them.
-    pub(crate) fn forget_claims(&self) {
-        self.records.forget_claims();
+    /// Removes the claims: a sign-in has satisfied them.
+    pub(crate) fn remove_claims(&self) {
+        self.records.remove_claims();
     }
 
     /// Returns whether the user's programs are the store.

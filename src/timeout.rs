@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// How often a wait checks for a cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs `work` in a new thread, and returns its result if it finishes within `limit`. Otherwise the thread keeps running
-/// until the process ends.
+/// Runs `work` in a new thread, and returns its result if it finishes within `limit`. Otherwise the thread keeps
+/// running until the process ends.
 ///
 /// # Errors
 ///

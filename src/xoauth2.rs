@@ -1,5 +1,5 @@
-//! The SASL mechanism XOAUTH2, which sends an access token to a mail server (Microsoft: "Authenticate an IMAP, POP or SMTP
-//! connection using OAuth").
+//! The SASL mechanism XOAUTH2, which sends an access token to a mail server (Microsoft: "Authenticate an IMAP, POP or
+//! SMTP connection using OAuth").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,8 @@ use crate::config::Profile;
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Returns the initial response after `AUTHENTICATE XOAUTH2` or `AUTH XOAUTH2`: user and token, separated by ^A, in base64.
+/// Returns the initial response after `AUTHENTICATE XOAUTH2` or `AUTH XOAUTH2`: user and token, separated by ^A, in
+/// base64.
 pub(crate) fn initial_response(user: &str, token: &AccessToken) -> String {
     STANDARD.encode(format!("user={user}\x01auth=Bearer {}\x01\x01", token.secret()))
 }

@@ -1,12 +1,13 @@
-//! The user's keyring in the Linux kernel (keyrings(7), user-keyring(7)). Other users cannot read it, it is not swapped,
-//! and the kernel removes a key when its timeout expires. A kernel without keyrings (ENOSYS), a container that forbids
-//! them (EPERM), a full quota (EDQUOT) and a missing or expired key (ENOKEY, EKEYEXPIRED) are ordinary misses.
+//! The user's keyring in the Linux kernel (keyrings(7), user-keyring(7)). Other users cannot read it, it is not
+//! swapped, and the kernel removes a key when its timeout expires. A kernel without keyrings (ENOSYS), a container that
+//! forbids them (EPERM), a full quota (EDQUOT) and a missing or expired key (ENOKEY, EKEYEXPIRED) are ordinary misses.
 //!
 //! An ordinary user has 200 keys and 20,000 bytes for all programs together (keyrings(7), "maxkeys", "maxbytes").
 
 use linux_keyutils::{Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 
-/// Reads the entry. Searches the user keyring directly: a process keyring in each reader would cost one of the user's keys.
+/// Reads the entry. Searches the user keyring directly: a process keyring in each reader would cost one of the user's
+/// keys.
 pub(super) fn get(name: &str) -> Option<Vec<u8>> {
     find(name).and_then(|key| key.read_to_vec()).ok()
 }

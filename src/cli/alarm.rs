@@ -1,5 +1,5 @@
-//! Tells the person, who does not see the stderr of a mail program on a timer, that a sign-in is needed: with the program
-//! in `on_sign_in_needed`, or else with a notification of the desktop.
+//! Notifies the person that a sign-in is needed, because nobody sees the stderr of a mail program on a timer: runs the
+//! program in `on_sign_in_needed`, or shows a desktop notification.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::private_fs;
 /// A mail program tries every few minutes, which would notify the person again and again.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// What the person is told.
+/// What the person is notified of.
 pub(super) struct Alarm<'a> {
     pub(super) profile: &'a ProfileName,
     /// The account that must sign in; empty if it is not known.
@@ -41,8 +41,8 @@ impl<'a> Alarm<'a> {
         }
     }
 
-    /// Tells the person, at most once an hour for each profile. A failure is a warning only, because the command reports an
-    /// error of its own.
+    /// Notifies the person, at most once an hour for each profile. A failure is a warning only, because the command
+    /// reports an error of its own.
     pub(super) fn raise(&self, config: &Config) {
         let program = config.on_sign_in_needed(self.profile);
         if program.is_some_and(<[String]>::is_empty) {
@@ -53,9 +53,9 @@ impl<'a> Alarm<'a> {
         if modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < INTERVAL) {
             return;
         }
-        // Write the time stamp first. Without it, the person would be told each time that mail is fetched.
+        // Write the time stamp first. Without it, the person would be notified each time that mail is fetched.
         if let Err(error) = private_fs::write(&notified, b"") {
-            // Without a program, nobody asked for a notification.
+            // Without a program, the user did not configure notifications.
             let level = if program.is_some() { log::Level::Warn } else { log::Level::Info };
             log::log!(
                 level,
@@ -64,11 +64,11 @@ impl<'a> Alarm<'a> {
             );
             return;
         }
-        let is_told = match program {
+        let was_notified = match program {
             Some(program) => self.run(program),
             None => self.notify(),
         };
-        if !is_told {
+        if !was_notified {
             _ = std::fs::remove_file(&notified); // try again the next time
         }
     }

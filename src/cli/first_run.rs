@@ -19,7 +19,8 @@ pub(super) enum FirstRun {
     Asked,
 }
 
-/// Writes the configuration. Returns an error without a `config.py` and without answers, because the sign-in needs them.
+/// Writes the configuration. Fails if there is neither a `config.py` with a client ID nor a terminal to ask for one,
+/// because the sign-in needs it.
 pub(super) fn run(file: &Path) -> Result<FirstRun> {
     let python = PythonConfig::beside(file);
     let is_found = python.is_some();
@@ -34,7 +35,7 @@ pub(super) fn run(file: &Path) -> Result<FirstRun> {
         return Err(write_example(file));
     }
     print(&format!(
-        "A few questions set up the sign-in. Press Enter for the answer in brackets.\nThe answers are saved in {}.\n",
+        "A few questions set up the sign-in. Press Enter to accept the answer in brackets.\nThe answers are saved in {}.\n",
         file.display()
     ));
     if is_found {

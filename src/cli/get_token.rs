@@ -36,8 +36,8 @@ Examples:
 /// Opens Microsoft's sign-in page in your browser and waits until the browser is redirected to this machine. Over SSH,
 /// prints the URL of the sign-in page and asks you to paste the URL that your browser was redirected to.
 ///
-/// Stores the refresh token in the system's keychain and prints an access token on stdout. From then on, `refresh-token`
-/// prints new access tokens without a sign-in.
+/// Stores the refresh token in the system's keychain and prints an access token on stdout. From then on,
+/// `refresh-token` prints new access tokens without a sign-in.
 #[derive(Parser)]
 #[command(name = "get-token", version, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -50,8 +50,8 @@ pub(super) struct Arguments {
     flow: FlowArguments,
     /// Test the whole setup instead of signing in
     ///
-    /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the exit
-    /// code is the first of 78, 77, 76, 74, 69 and 75 that applies.
+    /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the
+    /// exit code is the first of 78, 77, 76, 74, 69 and 75 that applies.
     #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     check: bool,
     /// Test in the environment that cron sets

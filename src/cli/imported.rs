@@ -21,8 +21,8 @@ pub(super) fn refresh_stored(config: &Config) -> Result<Existing> {
     for name in config.profile_names() {
         let name: ProfileName = name.parse()?;
         let session = Session::open(config, &name)?;
-        // A keychain that cannot be read says nothing about the profiles whose tokens are in files. If no token is found, the
-        // sign-in that follows reports the keychain.
+        // A keychain that cannot be read says nothing about the profiles whose tokens are in files. If no token is
+        // found, the sign-in that follows reports the keychain.
         if !matches!(session.stores().load_first(), Ok(Some(_))) {
             continue;
         }

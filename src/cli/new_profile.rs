@@ -10,8 +10,8 @@ use super::text::Text;
 use crate::config::{Config, ProfileName, key_of};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Adds the profiles that are not in the configuration, if a person can be asked. Without a terminal, the configuration is
-/// returned unchanged, and its user reports the unknown profile.
+/// Adds the profiles that are not in the configuration, if a person can be asked. Without a terminal, the configuration
+/// is returned unchanged, and its user reports the unknown profile.
 pub(super) fn add_unknown(mut config: Config, profiles: &[ProfileName]) -> Result<Config> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(config);

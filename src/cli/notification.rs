@@ -1,4 +1,4 @@
-//! A notification of the desktop (Desktop Notifications Specification 1.2).
+//! A desktop notification (Desktop Notifications Specification 1.2).
 
 use std::collections::HashMap;
 use std::time::Duration;

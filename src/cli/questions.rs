@@ -7,8 +7,8 @@ use super::stderr::{print, progress, prompt, prompt_hidden};
 use crate::check::preflight;
 use crate::config::{Authority, Cloud, Config, ProfileName, built_in_scopes, client_id, key_of, redirect_uri};
 
-/// The client ID that Thunderbird publishes in its source code (OAuth2Providers.sys.mjs). Its registered redirect URI is
-/// `https://localhost`, which the default of `redirect_uri` matches.
+/// The client ID that Thunderbird publishes in its source code (OAuth2Providers.sys.mjs). Its registered redirect URI
+/// is `https://localhost`, which the default of `redirect_uri` matches.
 const THUNDERBIRD: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
 /// The redirect URI for an app registration of one's own: the browser does not warn about a certificate.
 const OWN_REDIRECT_URI: &str = "http://localhost/";
@@ -88,7 +88,7 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
 /// Asks for what a new profile of a configuration needs. Returns None at the end of the input.
 pub(super) fn of_new_profile(config: &Config, name: &ProfileName) -> Option<Answers> {
     let mut answers = Answers::default();
-    let configured = config.client_id().map(|id| (Application::Configured, format!("the same as before ({id})")));
+    let configured = config.client_id().map(|id| (Application::Configured, format!("the configured client ID ({id})")));
     let others = [
         (Application::Own, "another app registration of mine".to_owned()),
         (Application::Thunderbird, "Thunderbird's public client ID (for mail)".to_owned()),
@@ -147,7 +147,7 @@ fn ask_for_application(answers: &mut Answers, application: Application) -> Optio
 }
 
 fn ask_for_address() -> Option<String> {
-    print("\nWith your mail address, Microsoft does not ask which account to use.");
+    print("\nIf you enter your mail address, Microsoft does not ask which account to use.");
     prompt_until_valid("Mail address (Enter to leave it out)", "", |address| {
         let is_valid = address.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
         match address.is_empty() || is_valid && !address.contains(char::is_whitespace) {
@@ -199,8 +199,8 @@ fn ask_for_redirect_uri(answers: &mut Answers, application: Application) -> Opti
     Some(())
 }
 
-/// Returns whether the login host has a tenant of this domain. `base` is the rest of the configuration: its keys, such as
-/// `ca_file`, apply to the request.
+/// Returns whether the login host has a tenant of this domain. `base` is the rest of the configuration: its keys, such
+/// as `ca_file`, apply to the request.
 fn is_tenant(file: &Path, base: &str, name: &ProfileName, domain: &str) -> bool {
     let text = format!(
         "{base}\n[profiles.{}]\nclient_id = '{THUNDERBIRD}'\nscopes = ['openid']\ntenant = {}\n",
@@ -208,7 +208,7 @@ fn is_tenant(file: &Path, base: &str, name: &ProfileName, domain: &str) -> bool 
         toml::Value::from(domain)
     );
     let Ok(profile) = Config::parse(file, text).and_then(|config| config.profile(name)) else { return false };
-    progress(&format!("Looking for the tenant of {domain}…"));
+    progress(&format!("Looking up the tenant of {domain}…"));
     let exists = preflight::tenant_exists(&profile);
     progress("");
     exists

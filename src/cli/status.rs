@@ -1,4 +1,5 @@
-//! `get-token --status`: shows what is stored, when it expires, and whether a person must act. Does not use the network.
+//! `get-token --status`: shows what is stored, when it expires, and whether a person must act. Does not use the
+//! network.
 
 use std::process::ExitCode;
 
@@ -76,7 +77,8 @@ pub(super) fn print(stdout: Stdout, config: &Config, profiles: &[ProfileName], j
     Ok(exit_code(&all, !profiles.is_empty()))
 }
 
-/// Returns the exit code of the state that matters most. That nobody signed in matters only for a profile that was named.
+/// Returns the exit code of the state that matters most. A missing sign-in counts only for a profile that was
+/// named.
 fn exit_code(all: &[Status<'_>], are_named: bool) -> ExitCode {
     let is = |state| all.iter().any(|status| status.state == state);
     let kind = if is(State::Configuration) {

@@ -1,4 +1,5 @@
-//! stdout carries the token and one newline, or nothing. `--status`, `--check` and `--generate` print their output there.
+//! stdout carries the token and one newline, or nothing. `--status`, `--check` and `--generate` print their output
+//! there.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::Stdio;

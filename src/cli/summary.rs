@@ -1,4 +1,4 @@
-//! What a sign-in prints at its end: whose token is stored where, what it may do, and what to do next.
+//! What a sign-in prints at its end: whose token is stored where, what was granted, and what to do next.
 
 use super::account_name;
 use super::stderr::{is_terminal, print, print_text};

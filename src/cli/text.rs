@@ -87,8 +87,8 @@ impl Text {
         self
     }
 
-    /// Returns a URL on a line of its own. In a terminal it is a link, even where the line is wrapped (OSC 8, "Hyperlinks in
-    /// terminal emulators").
+    /// Returns a URL on a line of its own. In a terminal it is a link, even where the line is wrapped (OSC 8,
+    /// "Hyperlinks in terminal emulators").
     pub(super) fn link(url: &str) -> Self {
         Self(vec![Line { indent: "", label: None, text: without_controls(url), is_link: true }])
     }
@@ -141,8 +141,8 @@ impl Line {
     }
 }
 
-/// Wraps a line at words and indents all lines except the first. URLs and commands between backticks stay whole: half of
-/// a command may be another command.
+/// Wraps a line at words and indents all lines except the first. URLs and commands between backticks stay whole: half
+/// of a command may be another command.
 pub(crate) fn wrap(line: &str, width: usize, indent: usize) -> String {
     const KEPT: &str = "\u{a0}";
     let parts: Vec<&str> = line.split('`').collect();

@@ -13,8 +13,8 @@ use super::suggestion::{Section, key_of};
 use super::table::Table;
 use super::values::{CacheChoice, Cloud, ProfileName};
 
-/// The keys of the file and of a profile, each with what its value must be and an example. `scopes` can be set in a profile
-/// only, and `profiles` at the top of the file only.
+/// The keys of the file and of a profile, each with what its value must be and an example. `scopes` can be set in a
+/// profile only, and `profiles` at the top of the file only.
 pub(super) static KEYS: [Key<Table>; 17] = [
     Key::new(
         "client_id",

@@ -25,7 +25,8 @@ pub(super) fn check(profile: &Profile, file: &Table) -> Result<(), Configuration
         let Some(known) = MAIL_PERMISSIONS.iter().find(|known| known.eq_ignore_ascii_case(permission)) else {
             continue;
         };
-        // A scope without a resource is one of Microsoft Graph ("Scopes and permissions in the Microsoft identity platform").
+        // A scope without a resource is one of Microsoft Graph ("Scopes and permissions in the Microsoft identity
+        // platform").
         if service(scope) == Service::Graph {
             let what = if resource.is_empty() { "does not name its service" } else { "is for Microsoft Graph" };
             let message = format!("the scope {scope:?} {what}, so mail servers would refuse the token");

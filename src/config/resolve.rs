@@ -92,8 +92,8 @@ fn resolve_client_id(profile: &ProfileName, own: &Table, file: &Table) -> Result
     Ok(id.map_err(|error| error.hint_in_file(hint))?.expect("it is set"))
 }
 
-/// Returns the authority of a profile. A tenant or cloud in the profile overrides the file's authority, and an authority
-/// in the profile overrides the file's tenant and cloud.
+/// Returns the authority of a profile. A tenant or cloud in the profile overrides the file's authority, and an
+/// authority in the profile overrides the file's tenant and cloud.
 fn authority(own: &Table, file: &Table) -> Result<Authority, ConfigurationError> {
     for level in [own, file] {
         let has_other_keys = level.tenant.is_some() || level.cloud.is_some();

@@ -8,8 +8,8 @@ use super::keys::{form, known};
 use super::suggestion::key_of;
 use super::values::ProfileName;
 
-/// Messages of the parser (the crate `toml_parser` 1.1) for which the reported line does not show the mistake, each with
-/// ours. For any other message, the line is explained.
+/// Messages of the parser (the crate `toml_parser` 1.1) for which the reported line does not show the mistake, each
+/// with ours. For any other message, the line is explained.
 const NOT_EXPLAINED_BY_LINE: [(&str, &str); 7] = [
     ("missing comma between array elements", "a comma is missing in a list"),
     ("unclosed array", "] is missing at the end of a list"),

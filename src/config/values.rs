@@ -252,8 +252,8 @@ impl Authority {
         self.0.origin() == other.0.origin()
     }
 
-    /// The page on which an administrator consents for the organisation. It does not exist for "common" (Microsoft: "Grant
-    /// tenant-wide admin consent to an application").
+    /// The page on which an administrator consents for the organisation. It does not exist for "common" (Microsoft:
+    /// "Grant tenant-wide admin consent to an application").
     pub(crate) fn admin_consent(&self) -> Url {
         let mut address = self.endpoint("adminconsent");
         if address.path() == "/common/adminconsent" {
@@ -282,8 +282,8 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Parses a redirect URI on this computer: `https`, or `http`, which Microsoft allows for localhost only.
 pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
-    // The text is sent as it is written, so it is checked as written: a URL parser also accepts `http:/localhost`, white
-    // space, `\` and an empty port.
+    // The text is sent as it is written, so it is checked as written: a URL parser also accepts `http:/localhost`,
+    // white space, `\` and an empty port.
     if !["https://", "http://"].iter().any(|start| text.starts_with(start)) {
         return Err("start with https:// or http://, such as https://localhost:7598/ or http://localhost/");
     }

@@ -1,12 +1,13 @@
-//! The AADSTS codes that users of mail and calendar programs encounter: the cause and the next step of each, in the order of
-//! the next steps.
+//! The AADSTS codes that users of mail and calendar programs encounter: the cause and the next step of each, in the
+//! order of the next steps.
 //!
 //! Microsoft may change the codes and asks programs not to depend on them ("Microsoft Entra authentication and
 //! authorization error codes"). They therefore choose the wording only, and `error` decides the kind of an error. The
-//! exceptions are the codes with [`NextStep::Later`]: they come with various values of `error` and are always transient.
+//! exceptions are the codes with [`NextStep::Later`]: they come with various values of `error` and are always
+//! transient.
 //!
-//! Causes and next steps contain placeholders, which [`fill`] replaces. `docs/troubleshooting.md` repeats the table; a test
-//! compares the two.
+//! Causes and next steps contain placeholders, which [`fill`] replaces. `docs/troubleshooting.md` repeats the table; a
+//! test compares the two.
 
 use super::Flow;
 use crate::config::{ALWAYS_REQUESTED, Profile};

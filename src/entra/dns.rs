@@ -1,5 +1,5 @@
-//! Looks up host names in a thread of our own. The lookup of the HTTP library uses tokio's threads, and tokio panics if the
-//! system has none left.
+//! Looks up host names in a thread of our own. The lookup of the HTTP library uses tokio's threads, and tokio panics if
+//! the system has none left.
 
 use std::net::ToSocketAddrs as _;
 

@@ -1,5 +1,5 @@
-//! HTTP requests with limits on time, size, redirects and attempts. Error responses, and responses that did not come from
-//! the identity platform, become an [`Error`] here.
+//! HTTP requests with limits on time, size, redirects and attempts. Error responses, and responses that did not come
+//! from the identity platform, become an [`Error`] here.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};

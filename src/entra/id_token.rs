@@ -1,5 +1,5 @@
-//! The account that signed in, from the id_token. It comes from the token endpoint over TLS, so its signature need not be
-//! verified (OpenID Connect Core 1.0, 3.1.3.7, item 6). Nonce, audience, issuer, tenant and expiry are verified.
+//! The account that signed in, from the id_token. It comes from the token endpoint over TLS, so its signature need not
+//! be verified (OpenID Connect Core 1.0, 3.1.3.7, item 6). Nonce, audience, issuer, tenant and expiry are verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -49,8 +49,8 @@ pub(crate) struct IdToken {
     pub(crate) fault: Option<String>,
 }
 
-/// Parses and validates an id_token. With a nonce, the id_token must contain it. `now` is the server's time in seconds since
-/// 1970: the clock of this machine may be wrong.
+/// Parses and validates an id_token. With a nonce, the id_token must contain it. `now` is the server's time in seconds
+/// since 1970: the clock of this machine may be wrong.
 pub(crate) fn parse(id_token: &str, profile: &Profile, nonce: Option<&str>, now: u64) -> IdToken {
     let Some(claims) = claims(id_token) else {
         return IdToken { account: None, fault: Some("it is not a JSON Web Token".to_owned()) };

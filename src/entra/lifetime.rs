@@ -2,31 +2,31 @@
 
 use std::time::Duration;
 
-/// How long before its end a token is not handed out any more: MSAL keeps the same margin (msal for Python,
+/// How long before it expires a token is no longer handed out: MSAL keeps the same margin (msal for Python,
 /// `application.py`), and a mail program needs some time to log in.
 const MARGIN: u64 = 5 * 60;
-/// Of a token that lives less than twenty minutes, this part of the lifetime is the margin.
+/// The margin of a token that is valid for less than twenty minutes is its lifetime divided by this.
 const MARGIN_PART: u64 = 4;
 /// How long no new attempt is made after a renewal failed, in seconds.
 const RETRY_PAUSE: u64 = 60;
-/// Of a token that lives less than twenty minutes, this part of the lifetime is that pause.
+/// The pause of a token that is valid for less than twenty minutes is its lifetime divided by this.
 const RETRY_PART: u64 = 20;
 
-/// The life of an access token. All times are seconds since 1970.
+/// The lifetime of an access token. All times are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lifetime {
     pub(crate) issued: u64,
-    /// From when on it is due: a new token is requested, and this one is handed out if that fails.
+    /// When it becomes due: a new token is requested, and this one is handed out if that fails.
     pub(crate) due: u64,
-    /// From when on it is not handed out any more.
+    /// When it stops being handed out.
     pub(crate) floor: u64,
     pub(crate) expires: u64,
 }
 
 impl Lifetime {
-    /// Returns the life of a token that is issued `now`. `expires_in` and `refresh_in` are those of the token response, in
-    /// seconds. Microsoft sends `refresh_in` for tokens that should be renewed early; a value that is 0 or not before the
-    /// floor is ignored, and then the token is due after half of its lifetime.
+    /// Returns the lifetime of a token that is issued `now`. `expires_in` and `refresh_in` are those of the token
+    /// response, in seconds. Microsoft sends `refresh_in` for tokens that should be renewed early; a value that is 0 or
+    /// not before the floor is ignored, and then the token is due after half of its lifetime.
     pub(crate) fn new(now: u64, expires_in: u64, refresh_in: Option<u64>) -> Self {
         let usable = expires_in - MARGIN.min(expires_in.div_ceil(MARGIN_PART));
         let due = refresh_in.filter(|seconds| (1..usable).contains(seconds)).unwrap_or(expires_in / 2);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_due_after_half_its_life_and_usable_until_five_minutes_or_a_quarter_are_left() {
+    fn a_token_is_due_after_half_its_lifetime_and_usable_until_five_minutes_or_a_quarter_are_left() {
         assert_eq!(seconds(75 * 60, None), (2250, 70 * 60, 60));
         assert_eq!(seconds(20 * 60, None), (600, 15 * 60, 60));
         assert_eq!(seconds(10 * 60, None), (300, 450, 30));

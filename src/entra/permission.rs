@@ -4,14 +4,14 @@ use oauth2::Scope;
 
 use crate::config::ALWAYS_REQUESTED;
 
-/// Returns the permission that a scope names: its last path segment, such as `IMAP.AccessAsUser.All`. Responses may name
-/// scopes without their resource.
+/// Returns the permission that a scope names: its last path segment, such as `IMAP.AccessAsUser.All`. Responses may
+/// name scopes without their resource.
 pub(crate) fn name(scope: &Scope) -> &str {
     scope.rsplit('/').next().unwrap_or_default()
 }
 
-/// Returns the requested permissions that are not granted. A response without scopes grants all of them (RFC 6749, 5.1),
-/// and `.default` stands for whatever was consented to.
+/// Returns the requested permissions that are not granted. A response without scopes grants all of them (RFC 6749,
+/// 5.1), and `.default` stands for whatever was consented to.
 pub(crate) fn missing<'a>(requested: &'a [Scope], granted: &[Scope]) -> Vec<&'a str> {
     let is_granted = |name: &str| granted.iter().any(|scope| self::name(scope).eq_ignore_ascii_case(name));
     let wanted = requested.iter().map(name).filter(|name| !ALWAYS_REQUESTED.contains(name) && *name != ".default");

@@ -27,8 +27,8 @@ pub(crate) struct Proxy {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Configuration`] if the variable is not the URL of a proxy. The message does not contain its value, which may
-/// contain a password.
+/// [`ErrorKind::Configuration`] if the variable is not the URL of a proxy. The message does not contain its value,
+/// which may contain a password.
 pub(crate) fn proxy_for(url: &Url) -> Result<Option<Proxy>> {
     let Some((variable, value)) = first_set(&VARIABLES) else { return Ok(None) };
     let exceptions = first_set(&["NO_PROXY", "no_proxy"]).and_then(|(_, value)| value.into_string().ok());
@@ -71,8 +71,8 @@ fn first_set(names: &[&'static str]) -> Option<(&'static str, OsString)> {
     names.iter().find_map(|name| Some((*name, std::env::var_os(name).filter(|value| !is_blank(value))?)))
 }
 
-/// Parses the URL of a proxy. Like curl, it accepts `HOST:PORT` without a scheme. Nothing may follow the host and the port: it
-/// would be a part of a password that is not percent-encoded.
+/// Parses the URL of a proxy. Like curl, it accepts `HOST:PORT` without a scheme. Nothing may follow the host and the
+/// port: it would be a part of a password that is not percent-encoded.
 fn parse(value: &str) -> Option<Url> {
     let value = value.trim();
     let url = if value.contains("://") { Url::parse(value) } else { Url::parse(&format!("http://{value}")) }.ok()?;

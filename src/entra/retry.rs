@@ -10,7 +10,8 @@ use time::format_description::well_known::Rfc2822;
 use super::{Flow, token_is_refused};
 use crate::error::{Error, ErrorKind};
 
-/// The first attempt included. A mail program retries on its own timer, and a person who is offline should not wait long.
+/// The first attempt included. A mail program retries on its own timer, and a person who is offline should not wait
+/// long.
 const MAX_ATTEMPTS: u32 = 5;
 /// The upper bound of the first pause. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -63,8 +64,8 @@ impl Attempts {
         FailedAttempt { error, is_transient, was_answered, retry_after }: FailedAttempt,
     ) -> Result<Duration, Error> {
         self.made += 1;
-        // A code can be used once (RFC 6749, 4.1.2): a server that answered may have redeemed it, and one more attempt shows
-        // whether it has. Refresh tokens are not revoked when the next one is issued.
+        // A code can be used once (RFC 6749, 4.1.2): a server that answered may have redeemed it, and one more attempt
+        // shows whether it has. Refresh tokens are not revoked when the next one is issued.
         let is_code = self.flow == Flow::AuthorizationCode;
         if !is_transient || is_code && self.was_answered || self.made == MAX_ATTEMPTS {
             // An earlier attempt used the code, and its failure is the reason why there are no tokens.

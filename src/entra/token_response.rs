@@ -1,5 +1,5 @@
-//! The token response (RFC 6749, 5.1). Parsing is lenient, so that a malformed field does not lose the refresh token beside
-//! it.
+//! The token response (RFC 6749, 5.1). Parsing is lenient, so that a malformed field does not lose the refresh token
+//! beside it.
 
 use std::time::Duration;
 
@@ -38,7 +38,8 @@ impl EntraTokenResponse {
         self.id_token.as_deref()
     }
 
-    /// Returns the life of an access token that was issued `now`, in seconds since 1970, if the response says how long it is.
+    /// Returns the lifetime of an access token that was issued `now`, in seconds since 1970, if the response says how
+    /// long it is.
     pub(super) fn lifetime(&self, now: u64) -> Option<Lifetime> {
         self.expires_in.map(|expires_in| Lifetime::new(now, expires_in, self.refresh_in))
     }

@@ -1,4 +1,4 @@
-//! Renewing a cached token before it must be renewed, so that an outage stops no mail as long as the cached one is good.
+//! Renews a cached token early, so that an outage does not interrupt mail while the cached token is valid.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -32,8 +32,8 @@ impl From<Access> for HandedOut {
 }
 
 impl Session {
-    /// Returns a token that is due, or a new one. None if the store contains another refresh token than the one that the
-    /// cached token was issued for.
+    /// Returns a token that is due, or a new one. None if the store contains another refresh token than the one that
+    /// the cached token was issued for.
     pub(super) fn renew_early(&self, due: CachedToken) -> Option<HandedOut> {
         let attempt = match self.try_early(&due) {
             None => return Some(due.into()), // no attempt is made now

@@ -1,5 +1,5 @@
-//! Whose token it is: a profile belongs to one account, and a refresh token to the authority and client that it was issued
-//! for.
+//! Whose token it is: a profile belongs to one account, and a refresh token to the authority and client that it was
+//! issued for.
 
 use super::Session;
 use crate::config::Profile;

@@ -1,5 +1,5 @@
-//! A refusal of the stored token also applies to the processes that wait for the lock: mail programs often start dozens of
-//! them at once. A process that begins to wait later asks Microsoft again.
+//! A refusal of the stored token also applies to the processes that wait for the lock: mail programs often start dozens
+//! of them at once. A process that begins to wait later asks Microsoft again.
 
 use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};

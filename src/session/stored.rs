@@ -28,8 +28,8 @@ pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Re
     Ok(Stores::new(&paths, profile, choice).remove_all())
 }
 
-/// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was issued
-/// for another refresh token.
+/// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was
+/// issued for another refresh token.
 pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
     let stored = Stores::new(paths, profile, choice).load_first()?;
     cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);

@@ -1,7 +1,7 @@
 //! The sign-in with a browser on this machine: the authorization code flow for native apps (RFC 8252).
 //!
-//! A listener on loopback receives the redirect with the authorization code. If the redirect does not reach it, the user
-//! can paste the redirect URL instead.
+//! A listener on loopback receives the redirect with the authorization code. If the redirect does not reach it, the
+//! user can paste the redirect URL instead.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver};
@@ -31,13 +31,13 @@ pub(crate) struct BrowserSignIn<'a> {
 }
 
 impl<'a> BrowserSignIn<'a> {
-    /// Starts the listener, and reads stdin for a pasted redirect URL. `is_forwarded` says that `ssh` forwards the port, so it
-    /// must be known in advance.
+    /// Starts the listener, and reads stdin for a pasted redirect URL. `is_forwarded` says that `ssh` forwards the
+    /// port, so it must be known in advance.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TryLater`](crate::ErrorKind::TryLater) if the listener needs more file descriptors or threads than the
-    /// system has left. The user can still paste the redirect URL.
+    /// [`ErrorKind::TryLater`](crate::ErrorKind::TryLater) if the listener needs more file descriptors or threads than
+    /// the system has left. The user can still paste the redirect URL.
     pub(crate) fn begin(sign_in: &'a SignIn<'a>, is_forwarded: bool) -> Result<Self> {
         let session = sign_in.first_session();
         let port = Port::bind(&session.profile().redirect_uri, is_forwarded)?;

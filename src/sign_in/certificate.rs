@@ -17,7 +17,8 @@ use crate::private_fs;
 
 /// Browsers reject certificates that are valid for more than 398 days.
 const VALIDITY: Duration = Duration::days(396);
-/// How far back the validity starts, so that a browser whose clock is slow does not reject a certificate that is not valid yet.
+/// How far back the validity starts, so that a browser whose clock is slow does not reject a certificate that is not
+/// valid yet.
 const BACKDATE: Duration = Duration::days(1);
 /// How long before it expires the certificate is replaced.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);
@@ -29,8 +30,8 @@ pub(super) struct Certificate {
 }
 
 impl Certificate {
-    /// Loads the certificate from the cache folder. Generates a new one if that certificate is missing, invalid or about
-    /// to expire, or if other users can read its key, as they could with the Python tool.
+    /// Loads the certificate from the cache folder. Generates a new one if that certificate is missing, invalid or
+    /// about to expire, or if other users can read its key, as they could with the Python tool.
     pub(super) fn load_or_generate(paths: &Paths) -> Result<Self> {
         let (certificate_file, key_file) = (paths.certificate(), paths.certificate_key());
         let cached = || -> Option<Self> {

@@ -28,7 +28,8 @@ impl<'a> DeviceSignIn<'a> {
         &self.code
     }
 
-    /// Waits until the user has signed in, and stores the tokens. Calls `progress` with the time until the code expires.
+    /// Waits until the user has signed in, and stores the tokens. Calls `progress` with the time until the code
+    /// expires.
     pub(crate) fn finish(self, progress: impl Fn(Duration)) -> Result<SignInOutcome> {
         let pause = |length: Duration| {
             let start = Instant::now();
@@ -50,8 +51,8 @@ impl<'a> DeviceSignIn<'a> {
     fn explain(&self, error: Error) -> Error {
         let profile = self.sign_in.first_session().profile();
         match error.refusal().and_then(|refusal| refusal.code) {
-            // Many organisations block this flow because it is used for phishing (Microsoft: "Block authentication flows
-            // with Conditional Access policy").
+            // Many organisations block this flow because it is used for phishing (Microsoft: "Block authentication
+            // flows with Conditional Access policy").
             Some(53003 | 530_032 | 530_035) => {
                 let name = &profile.name;
                 let forward = ssh_forward(&profile.redirect_uri);
@@ -60,8 +61,8 @@ impl<'a> DeviceSignIn<'a> {
                      device codes only; on a remote machine, connect with `{forward}` and add --server"
                 ))
             }
-            // In the other flows, the type of the redirect URI decides whether the client is public. A device code request
-            // has no redirect URI.
+            // In the other flows, the type of the redirect URI decides whether the client is public. A device code
+            // request has no redirect URI.
             Some(7_000_218) => error.hint(format!(
                 "turn on \"Allow public client flows\" under Authentication in the app registration {}, or set \
                  client_secret in config.toml",

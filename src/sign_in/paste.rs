@@ -1,8 +1,8 @@
 //! The sign-in with a browser on any machine: the user pastes the redirect URL, which no listener receives.
 //!
-//! Over SSH, this is the default flow. In the sign-in with a browser, stdin is read while the listener runs. A redirect URL
-//! can be longer than the lines of a terminal in canonical mode (1,024 bytes on macOS, 4,096 on Linux), so canonical
-//! mode is turned off.
+//! Over SSH, this is the default flow. In the sign-in with a browser, stdin is read while the listener runs. A redirect
+//! URL can be longer than the lines of a terminal in canonical mode (1,024 bytes on macOS, 4,096 on Linux), so
+//! canonical mode is turned off.
 
 use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -82,8 +82,8 @@ pub(super) enum OnInvalid {
 }
 
 impl Pasted {
-    /// Starts to read stdin in a thread, which sends each redirect to `redirects`. Reads nothing if stdin is the null device
-    /// or if another program uses the terminal.
+    /// Starts to read stdin in a thread, which sends each redirect to `redirects`. Reads nothing if stdin is the null
+    /// device or if another program uses the terminal.
     pub(super) fn begin(
         state: &str,
         redirects: Sender<Result<Redirect, InvalidPaste>>,
@@ -255,7 +255,8 @@ fn read_terminal(mut pastes: super::terminal::Pastes, state: &str, redirects: &S
 
 /// A text that is not a redirect URL of this sign-in.
 ///
-/// Only its length is shown, because the text may contain a code. The length tells whether another program truncated it.
+/// Only its length is shown, because the text may contain a code. The length tells whether another program truncated
+/// it.
 pub(super) struct InvalidPaste {
     error: RedirectError,
     characters: usize,

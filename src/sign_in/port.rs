@@ -19,8 +19,8 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// Binds the port of the redirect URI. For an `http` URI without a port, binds a free port, or [`FORWARDED_PORT`] if
-    /// `ssh` forwards it.
+    /// Binds the port of the redirect URI. For an `http` URI without a port, binds a free port, or [`FORWARDED_PORT`]
+    /// if `ssh` forwards it.
     pub(super) fn bind(redirect_uri: &RedirectUrl, is_forwarded: bool) -> Result<Self> {
         let forwarded;
         let redirect_uri = match fixed_port(redirect_uri) {
@@ -76,10 +76,10 @@ pub(crate) fn with_port(uri: &str, port: u16) -> RedirectUrl {
 ///
 /// It fails if one of the two is in use, because another program could otherwise receive the redirect there.
 ///
-/// No other program can bind the addresses afterwards. That is also true on Windows: a socket that is bound to a specific
-/// address without SO_REUSEADDR is as exclusive as one with SO_EXCLUSIVEADDRUSE (Microsoft: the tables in "Using
-/// SO_REUSEADDR and SO_EXCLUSIVEADDRUSE", for Windows Server 2003 and later). A program that listens on all addresses
-/// does not receive connections to a specific address on which another program listens.
+/// No other program can bind the addresses afterwards. That is also true on Windows: a socket that is bound to a
+/// specific address without SO_REUSEADDR is as exclusive as one with SO_EXCLUSIVEADDRUSE (Microsoft: the tables in
+/// "Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE", for Windows Server 2003 and later). A program that listens on all
+/// addresses does not receive connections to a specific address on which another program listens.
 fn bind_loopback(port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners = vec![TcpListener::bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))?];
     let port = listeners[0].local_addr()?.port();

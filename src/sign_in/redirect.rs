@@ -70,14 +70,14 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Characters that a browser escapes in a query (WHATWG URL, "special-query percent-encode set"). In a pasted text, they
-/// surround a URL.
+/// Characters that a browser escapes in a query (WHATWG URL, "special-query percent-encode set"). In a pasted text,
+/// they surround a URL.
 const DELIMITERS: [char; 4] = ['"', '\'', '<', '>'];
 /// Characters that a browser does not escape, but that follow a URL in a sentence, in brackets or in Markdown.
 const CLOSING: [char; 7] = [')', ']', '}', '`', '.', ',', ';'];
 
-/// Parses a pasted redirect URL, or its query alone. The text may contain more than that, for example quotation marks, a
-/// `curl` command or the same URL again. The first redirect of this sign-in counts.
+/// Parses a pasted redirect URL, or its query alone. The text may contain more than that, for example quotation marks,
+/// a `curl` command or the same URL again. The first redirect of this sign-in counts.
 pub(crate) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, RedirectError> {
     let text = clean(text);
     let queries =
@@ -90,9 +90,9 @@ pub(crate) fn parse_pasted(text: &str, state: &str) -> Result<Redirect, Redirect
     }
 }
 
-/// Removes what terminals, mail programs and shells insert: white space, line ends, zero-width characters, escapes of `&`.
-/// Nothing is lost, because the URL in a browser's address bar contains ASCII only. A delimiter replaces each scheme, so
-/// that two URLs without a space between them are two texts.
+/// Removes what terminals, mail programs and shells insert: white space, line ends, zero-width characters, escapes of
+/// `&`. Nothing is lost, because the URL in a browser's address bar contains ASCII only. A delimiter replaces each
+/// scheme, so that two URLs without a space between them are two texts.
 fn clean(text: &str) -> String {
     let text: String = text.chars().filter(|c| c.is_ascii_graphic() && !['\\', '^'].contains(c)).collect();
     text.replace("&amp;", "&").replace("https://", "\"").replace("http://", "\"")
@@ -106,7 +106,8 @@ fn query(url: &str) -> &str {
 
 fn parse_pasted_query(query: &str, state: &str) -> Result<Redirect, RedirectError> {
     match parse(query, state) {
-        // The listener must not make this distinction: it would let other programs guess `state` one character at a time.
+        // The listener must not make this distinction: it would let other programs guess `state` one character at a
+        // time.
         Err(RedirectError::OtherSignIn) if parameter(query, "state").is_none_or(|start| state.starts_with(&start)) => {
             Err(RedirectError::Incomplete)
         }

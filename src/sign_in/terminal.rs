@@ -44,8 +44,8 @@ impl Terminal {
     /// Whether a read can be cancelled, for example when the browser's redirect has arrived.
     pub(super) const CAN_CANCEL: bool = true;
 
-    /// Switches the terminal to non-canonical mode, without echo because the redirect URL contains a code. Returns `None`
-    /// if another program uses the terminal.
+    /// Switches the terminal to non-canonical mode, without echo because the redirect URL contains a code. Returns
+    /// `None` if another program uses the terminal.
     pub(super) fn open() -> Option<(Self, Pastes)> {
         let stdin = rustix::stdio::stdin();
         if tcgetpgrp(stdin).ok()? != rustix::process::getpgrp() {
@@ -124,8 +124,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// Appends input, and returns whether its last byte is a line end that is typed rather than pasted. Returns `None` if
-    /// the user ends the input (Ctrl-D).
+    /// Appends input, and returns whether its last byte is a line end that is typed rather than pasted. Returns `None`
+    /// if the user ends the input (Ctrl-D).
     fn push(&mut self, bytes: &[u8]) -> Option<bool> {
         let mut ended = false;
         for byte in bytes {

@@ -13,12 +13,12 @@ use crate::signals;
 /// In bytes. A refresh token has one or two kilobytes.
 const MAX_SIZE: u64 = 64 * 1024;
 
-/// Reads a refresh token from stdin, redeems it once to see that it works and whose it is, and stores it.
+/// Reads a refresh token from stdin, redeems it once to verify it and to identify its account, and stores it.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Usage`] if stdin is a terminal, [`ErrorKind::PastedUrl`] if it does not contain one token, and the errors of
-/// a refresh. Nothing is stored then.
+/// [`ErrorKind::Usage`] if stdin is a terminal, [`ErrorKind::PastedUrl`] if it does not contain one token, and the
+/// errors of a refresh. Nothing is stored then.
 pub(crate) fn run(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let token = read()?;
     let _deferred = signals::defer();

@@ -51,8 +51,8 @@ impl CommandStore {
         command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
     }
 
-    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, unless a token is
-    /// printed even if it fails.
+    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, unless a token
+    /// is printed even if it fails.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
@@ -86,8 +86,8 @@ impl CommandStore {
                 prepared.stdin(
                     filled_pipe(token).map_err(|error| failed(format!("could not receive the token: {error}")))?,
                 );
-                // Without a terminal, a signal to the caller's group must not end a program while it saves the only valid
-                // token. On a terminal the program may ask for a passphrase, and Ctrl-C is meant for it.
+                // Without a terminal, a signal to the caller's group must not end a program while it saves the only
+                // valid token. On a terminal the program may ask for a passphrase, and Ctrl-C is meant for it.
                 #[cfg(unix)]
                 if terminal.is_none() {
                     std::os::unix::process::CommandExt::process_group(&mut prepared, 0);

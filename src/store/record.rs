@@ -54,9 +54,9 @@ impl Record {
         self.scopes.split_whitespace().map(|scope| Scope::new(scope.to_owned())).collect()
     }
 
-    /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now. Another
-    /// tenant at the same login host does not count: users often replace `common` by their own tenant, and the account in
-    /// the response shows whether the token still belongs to the profile.
+    /// Returns how the token's origin differs from the profile: the origin, and what the configuration says now.
+    /// Another tenant at the same login host does not count: users often replace `common` by their own tenant, and the
+    /// account in the response shows whether the token still belongs to the profile.
     pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
         let authority: Option<Authority> = self.authority.parse().ok();
         if authority.is_none_or(|authority| !authority.has_same_host_as(&profile.authority)) {
@@ -101,8 +101,8 @@ pub(super) struct Sections {
     file: Option<Section>,
     keychain: Option<Section>,
     commands: Option<Section>,
-    /// The record of a token that is being stored. It is written before the token, so that the token's origin is known at
-    /// every moment.
+    /// The record of a token that is being stored. It is written before the token, so that the token's origin is known
+    /// at every moment.
     #[serde(rename = "coming")]
     pending: Option<Section>,
     /// The claims that Microsoft demands until the next sign-in, as JSON (Microsoft: "Claims challenges").
@@ -124,7 +124,8 @@ impl Records {
         Self(paths.records(profile))
     }
 
-    /// Returns the record of this token. If the token is the pending one, its save was interrupted and is completed now.
+    /// Returns the record of this token. If the token is the pending one, its save was interrupted and is completed
+    /// now.
     pub(super) fn of(&self, location: Location, token: &RefreshToken) -> Option<Record> {
         let mut sections = self.read();
         let digest = digest(token);
@@ -135,8 +136,8 @@ impl Records {
         sections.section(location).take_if(|section| section.token_digest == digest).map(|section| section.record)
     }
 
-    /// Returns the account that the profile belongs to. The records of version 0.1 do not name it: there it is the account
-    /// of the newest token, and any configured `username` is accepted for it.
+    /// Returns the account that the profile belongs to. The records of version 0.1 do not name it: there it is the
+    /// account of the newest token, and any configured `username` is accepted for it.
     pub(super) fn owner(&self, username: Option<&str>) -> Option<Owner> {
         let sections = self.read();
         let inferred =

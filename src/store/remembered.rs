@@ -1,5 +1,5 @@
-//! What the records remember of renewals that failed: when the next early one may be tried, the last refusal that needs a
-//! person, and the claims that Microsoft demands.
+//! What the records remember of renewals that failed: when the next early one may be tried, the last refusal that needs
+//! a person, and the claims that Microsoft demands.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use super::record::Records;
 use super::renewal::{Pause, RecordedRefusal};
 
 impl Records {
-    /// Returns whether an early renewal may be tried with this configuration now. It may not if the file exists and cannot
-    /// be read.
+    /// Returns whether an early renewal may be tried with this configuration now. It may not if the file exists and
+    /// cannot be read.
     pub(super) fn allow_early_renewal(&self, configuration: &str) -> bool {
         self.try_read().is_ok_and(|sections| !sections.pause.is_some_and(|pause| pause.holds_for(configuration)))
     }
@@ -20,8 +20,8 @@ impl Records {
         self.write(&sections)
     }
 
-    /// Records a refusal, and the claims that Microsoft demands in the next requests. Of a refusal that comes again, the
-    /// first time is kept.
+    /// Records a refusal, and the claims that Microsoft demands in the next requests. Of a refusal that comes again,
+    /// the first time is kept.
     pub(super) fn remember(&self, refusal: RecordedRefusal, claims: Option<String>) {
         let mut sections = self.read();
         let is_same = |old: &RecordedRefusal| (old.exit, old.aadsts) == (refusal.exit, refusal.aadsts);
@@ -52,8 +52,8 @@ impl Records {
         }
     }
 
-    /// Forgets the claims: a sign-in has satisfied them.
-    pub(super) fn forget_claims(&self) {
+    /// Removes the claims: a sign-in has satisfied them.
+    pub(super) fn remove_claims(&self) {
         let mut sections = self.read();
         if sections.claims.take().is_some() {
             _ = self.write(&sections);

@@ -1,5 +1,5 @@
-//! How the stores are searched for a token, and how failed stores are reported. A store that did not respond may contain
-//! the token, so it is never treated as empty.
+//! How the stores are searched for a token, and how failed stores are reported. A store that did not respond may
+//! contain the token, so it is never treated as empty.
 
 use super::{Location, Stored, Stores};
 use crate::config::StoreChoice;

@@ -16,8 +16,8 @@ fn the_faults_in_the_table_that_need_root_have_the_documented_outcome() {
     faults::assert_outcomes(faults::needs_root);
 }
 
-/// Runs a script with the home on a file system where every file has mode 777 and `chmod` changes nothing. The mount ends
-/// with the script.
+/// Runs a script with the home on a file system where every file has mode 777 and `chmod` changes nothing. The mount
+/// ends with the script.
 fn without_modes(home: &Home, script: &str) -> crate::support::Run {
     let mut unshare = program("unshare", "util-linux");
     home.prepare(&mut unshare);

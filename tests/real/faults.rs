@@ -1,4 +1,5 @@
-//! The table of faults in `docs/reliability.md`: runs `refresh-token` with each fault, and checks exit code and message.
+//! The table of faults in `docs/reliability.md`: runs `refresh-token` with each fault, and checks exit code and
+//! message.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -197,7 +197,7 @@ fn a_further_profile_is_appended_and_the_rest_of_the_file_stays() {
     let terminal = Terminal::run(&home, "get-token -p work --browser never");
     terminal.shows("Add it? [Y/n] ");
     terminal.types(&["Enter"]);
-    terminal.shows(&format!("the same as before ({PUBLIC_CLIENT_ID})"));
+    terminal.shows(&format!("the configured client ID ({PUBLIC_CLIENT_ID})"));
     terminal.types(&["Enter"]);
     terminal.shows("Service [1]: ");
     terminal.types(&["Enter"]);

@@ -1,5 +1,5 @@
-//! The terminal pictures in the README: what the commands print now, in a real terminal with its colors, with Microsoft's
-//! URLs in place of the test's. `M365AUTH_TEST_PICTURES=write` updates them.
+//! The terminal pictures in the README: what the commands print now, in a real terminal with its colors, with
+//! Microsoft's URLs in place of the test's. `M365AUTH_TEST_PICTURES=write` updates them.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A cached token is renewed before it must be, and handed out as long as it is good: an outage stops no mail.
+//! A cached token is renewed early, and handed out while it is valid: an outage does not interrupt mail.
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +12,7 @@ use crate::support::{Home, eventually, finish};
 /// In seconds. Long enough that no test ever reaches the floor, or the end of the pause after a failure.
 const LIFETIME: u64 = 3600;
 
-/// A home whose tokens live for so many seconds and are due after one second.
+/// A home whose tokens are valid for this many seconds and are due after one second.
 fn home_with_lifetime(seconds: u64) -> HomeWithMemory {
     let lifetime = Some(Duration::from_secs(seconds));
     let setup = Setup { access_token_lifetime: lifetime, refresh_in: Some(json!(1)), ..Setup::default() };
@@ -67,7 +67,7 @@ fn a_due_token_is_renewed() {
 }
 
 #[test]
-fn a_token_is_due_after_half_its_life_unless_microsoft_says_when() {
+fn a_token_is_due_after_half_its_lifetime_unless_microsoft_says_when() {
     for refresh_in in [None, Some(json!(0)), Some(json!("soon")), Some(json!(3600))] {
         let lifetime = Some(Duration::from_secs(LIFETIME));
         let setup = Setup { access_token_lifetime: lifetime, refresh_in, ..Setup::default() };
@@ -262,7 +262,7 @@ fn a_save_is_not_cut_off_when_the_answer_came_in_time() {
 }
 
 #[test]
-fn a_program_is_asked_once_for_each_token_and_ended_with_its_children() {
+fn a_program_is_run_once_for_each_token_and_ended_with_its_children() {
     let home = home_with_lifetime(20); // a pause of 1 s for other stores
     std::fs::write(home.path().join("kept"), home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
     configure_programs(&home, "", "");

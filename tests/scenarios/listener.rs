@@ -1,4 +1,5 @@
-//! Attacks on the listener by other programs on this machine and by pages in the browser. The sign-in succeeds regardless.
+//! Attacks on the listener by other programs on this machine and by pages in the browser. The sign-in succeeds
+//! regardless.
 #![cfg(unix)]
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -189,7 +190,8 @@ fn thousands_of_open_connections_do_not_block_the_browser() {
         let idle: Vec<TcpStream> = (0..CONNECTIONS).map(|_| connect(home.callback_port)).collect();
         if scheme == "http" {
             assert!(get(home.callback_port, "/favicon.ico").starts_with("HTTP/1.1 404"));
-            // Once a connection has been silent for a minute, the listener closes it, and serves a browser that had to wait.
+            // Once a connection has been silent for a minute, the listener closes it, and serves a browser that had to
+            // wait.
             idle[0].set_nonblocking(true).unwrap();
             let read = (&idle[0]).read(&mut [0]).map_err(|error| error.kind());
             assert_eq!(read, Err(ErrorKind::WouldBlock), "the browser is served while the idle connections are open");

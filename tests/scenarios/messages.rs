@@ -1,5 +1,5 @@
-//! Errors are worded for a sign-in, a device code or a refresh: the error of a sign-in does not mention a stored token, and
-//! `get-token` advises to run `get-token` only with the word "again".
+//! Errors are worded for a sign-in, a device code or a refresh: the error of a sign-in does not mention a stored token,
+//! and `get-token` advises to run `get-token` only with the word "again".
 
 use standin::{ADA, Browser, Fault, Setup, Standin};
 

@@ -102,8 +102,8 @@ fn a_wrong_app_registration_exits_with_78_and_shows_the_values() {
     fault(Fault::aadsts(50_011), 78, &["the redirect URI https://localhost:", client_id, "config.toml"]);
 }
 
-/// Returns the codes, or values of `suberror` and `error`, with the causes and hints of the troubleshooting page, filled in
-/// with the values of this home. A unit test compares the page with the table of the program.
+/// Returns the codes, or values of `suberror` and `error`, with the causes and hints of the troubleshooting page,
+/// filled in with the values of this home. A unit test compares the page with the table of the program.
 fn table(home: &Home) -> Vec<(String, String, String)> {
     let redirect_uri = format!("https://localhost:{}/", home.callback_port);
     let authority = home.standin.authority();

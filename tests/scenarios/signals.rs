@@ -9,8 +9,8 @@ use standin::{ADA, Browser, Fault, PUBLIC_CLIENT_ID};
 
 use crate::support::{Home, eventually};
 
-/// Runs `refresh-token` with this command and sends it a signal after Microsoft has revoked the old token and before it has
-/// answered. The response arrives within the two seconds that a request may still take after a signal.
+/// Runs `refresh-token` with this command and sends it a signal after Microsoft has revoked the old token and before it
+/// has answered. The response arrives within the two seconds that a request may still take after a signal.
 fn refresh_and_signal(home: &Home, command: &mut Command, signal: Signal) -> Output {
     home.standin.set_single_use_refresh_tokens(true);
     let old = home.store_token("mail");

@@ -40,8 +40,8 @@ impl Drop for Home {
     }
 }
 
-/// Removes this home's keys from the kernel keyring. All keys of a user share a quota of 20,000 bytes, so those of a test
-/// that failed would fail the next ones.
+/// Removes this home's keys from the kernel keyring. All keys of a user share a quota of 20,000 bytes, so those of a
+/// test that failed would fail the next ones.
 #[cfg(target_os = "linux")]
 fn remove_cached_tokens(home: &Path) {
     use linux_keyutils::{Key, KeyRing, KeyRingIdentifier, KeySerialId};

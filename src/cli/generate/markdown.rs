@@ -30,8 +30,8 @@ pub(super) fn flags(command: &str) -> BTreeSet<String> {
                 let words = cell.split(['`', ' ', ',', ';']).filter(|word| word.starts_with("--"));
                 flags.extend(words.map(str::to_owned));
             }
-            None if line.starts_with("All three take") => applies = true,
-            None if line.contains("also take") => applies = line.starts_with(&format!("`{command}`")),
+            None if line.starts_with("All three accept") => applies = true,
+            None if line.contains("also accept") => applies = line.starts_with(&format!("`{command}`")),
             _ => {}
         }
     }

@@ -25,8 +25,8 @@ pub(in crate::entra) struct ProxyRefusal {
     pub(in crate::entra) schemes: Vec<String>,
 }
 
-/// Asks the proxy for a connection to `HOST:PORT`, and returns its refusal. Returns `None` if it cannot be read. A password
-/// that the proxy did not accept is not sent again, because that can lock the account.
+/// Asks the proxy for a connection to `HOST:PORT`, and returns its refusal. Returns `None` if it cannot be read. A
+/// password that the proxy did not accept is not sent again, because that can lock the account.
 pub(in crate::entra) async fn refusal(proxy: &Proxy, target: &str, sends_password: bool) -> Option<ProxyRefusal> {
     if proxy.url.scheme() != "http" {
         return None;

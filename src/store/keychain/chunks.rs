@@ -1,9 +1,10 @@
 //! Tokens that do not fit into one entry of the Credential Manager.
 //!
-//! A token that fits is stored in one entry, as Python does. A longer token is split into chunks, and the entry contains a
-//! manifest instead: `parts SET COUNT DIGEST`, which cannot be a token because it contains spaces. The chunks have entries
-//! of their own, `NAME/a1`, `NAME/a2` and so on, or `NAME/b1` and so on. A new token uses the set that the old token does
-//! not use, and the manifest is written last: a process that is killed before that leaves the old token intact.
+//! A token that fits is stored in one entry, as Python does. A longer token is split into chunks, and the entry
+//! contains a manifest instead: `parts SET COUNT DIGEST`, which cannot be a token because it contains spaces. The
+//! chunks have entries of their own, `NAME/a1`, `NAME/a2` and so on, or `NAME/b1` and so on. A new token uses the set
+//! that the old token does not use, and the manifest is written last: a process that is killed before that leaves the
+//! old token intact.
 
 use sha2::{Digest, Sha256};
 

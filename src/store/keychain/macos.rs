@@ -62,7 +62,8 @@ impl Connection {
     }
 }
 
-/// Never prints the error with `Debug`, because `BadEncoding` contains the secret. The numbers are those of `SecBase.h`.
+/// Never prints the error with `Debug`, because `BadEncoding` contains the secret. The numbers are those of
+/// `SecBase.h`.
 fn from_store_error(error: Error) -> KeychainError {
     let (Error::NoStorageAccess(error) | Error::PlatformFailure(error)) = error else {
         return KeychainError::Other("no reason given".to_owned());
@@ -71,8 +72,8 @@ fn from_store_error(error: Error) -> KeychainError {
     match number {
         -25291 => KeychainError::Absent(error.to_string()), // errSecNotAvailable
         -25307 | -25294 => KeychainError::NotSetUp,         // errSecNoDefaultKeychain, errSecNoSuchKeychain
-        // errSecInteractionNotAllowed (no desktop session), errSecUserCanceled, errSecAuthFailed, and for entries of other
-        // programs errSecInvalidOwnerEdit and wrPermErr.
+        // errSecInteractionNotAllowed (no desktop session), errSecUserCanceled, errSecAuthFailed, and for entries of
+        // other programs errSecInvalidOwnerEdit and wrPermErr.
         -25308 | -128 | -25293 | -25244 | -61 => KeychainError::Locked,
         _ => KeychainError::Other(error.to_string()),
     }

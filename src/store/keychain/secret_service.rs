@@ -1,7 +1,7 @@
 //! The Secret Service of Linux desktops (gnome-keyring, KWallet, KeePassXC).
 //!
-//! Uses the crate `secret-service` instead of the keyring project's store: that store's search unlocks every entry that it
-//! finds, which opens a prompt, and cannot tell which of two entries is newer.
+//! Uses the crate `secret-service` instead of the keyring project's store: that store's search unlocks every entry that
+//! it finds, which opens a prompt, and cannot tell which of two entries is newer.
 
 use std::collections::HashMap;
 

@@ -10,7 +10,7 @@ use crate::login::{Keyring, Login};
 use crate::memory;
 use crate::support::eventually;
 
-/// How long Microsoft is out of reach, of a token that lives for a minute.
+/// How long Microsoft cannot be reached. A token is valid for a minute.
 const OUTAGE: Duration = Duration::from_secs(12);
 
 /// Fetches and sends mail again and again, and calls `halfway` once. Returns the number of runs.

@@ -1,4 +1,4 @@
-//! The target `answers`: responses of the token endpoint and the device code endpoint.
+//! The target `token_response`: responses of the token endpoint and the device code endpoint.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const SECRET: &str = "0.AXoA";
 
 /// Token responses, error responses and device code responses, separated by empty lines. The first line of each is the
 /// status, followed by the value of `Retry-After` if there is one.
-pub fn answers(bytes: &[u8]) {
+pub fn token_response(bytes: &[u8]) {
     let mut responses: Vec<HttpResponse> = split(bytes, b"\n\n").into_iter().map(response).collect();
     responses.truncate(8);
     let entra = Entra::new(configuration::profile(), Patience::Full, None);
