@@ -1,5 +1,5 @@
-//! The checks of `get-token --check`: everything between the configuration and the mail servers, in the order in which a
-//! token is fetched and used. Sends no mail. The only change is a new refresh token, as with every refresh.
+//! The checks of `get-token --check`: everything between the configuration and the mail servers, in the order in which
+//! a token is fetched and used. Sends no mail. The only change is a new refresh token, as with every refresh.
 
 mod mail_server;
 pub(crate) mod preflight;
@@ -25,11 +25,11 @@ use mail_server::Login;
 
 /// In seconds. The usual tolerance for clocks that differ.
 const CLOCK_TOLERANCE: u64 = 5 * 60;
-/// The longest token that msmtp can send. Its SMTP commands are limited to 4,094 characters (measured with msmtp 1.8.23):
-/// this many in base64, next to a long address.
+/// The longest token that msmtp can send. Its SMTP commands are limited to 4,094 characters (measured with msmtp
+/// 1.8.23): this many in base64, next to a long address.
 const LONGEST_FOR_MSMTP: usize = 2_900;
-/// The longest token that mbsync and OfflineIMAP can send, next to a long address (7,264 characters failed, measured with
-/// isync 1.4.4).
+/// The longest token that mbsync and OfflineIMAP can send, next to a long address (7,264 characters failed, measured
+/// with isync 1.4.4).
 const LONGEST_FOR_IMAP: usize = 7_000;
 /// The limit for a dialogue with a mail server, and for each of its responses.
 const MAIL_SERVER_TIMEOUT: Duration = Duration::from_secs(5);

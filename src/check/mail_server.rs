@@ -1,5 +1,5 @@
-//! Signs in to the mail servers as a mail program does, and out again. IMAP selects a mailbox too, because a server that
-//! accepts the token may still refuse the mailbox at the next command.
+//! Signs in to the mail servers as a mail program does, and out again. IMAP selects a mailbox too, because a server
+//! that accepts the token may still refuse the mailbox at the next command.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};

@@ -1,4 +1,5 @@
-//! What can be found before the person signs in: a tenant that does not exist, a network that is down, a clock that is off.
+//! What can be found before the person signs in: a tenant that does not exist, a network that is down, a clock that is
+//! off.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,8 @@ const SPARE_DESCRIPTORS: usize = 16;
 ///
 /// # Errors
 ///
-/// Microsoft refuses the tenant, or the login host cannot be reached. A description that is absent or late, and a clock that
-/// is off, are warnings.
+/// Microsoft refuses the tenant, or the login host cannot be reached. A description that is absent or late, and a clock
+/// that is off, are warnings.
 pub(crate) fn run(session: &Session) -> Result<()> {
     // The sign-in itself may do with less.
     if runtime::with_spare_descriptors(SPARE_DESCRIPTORS).is_err() {

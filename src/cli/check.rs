@@ -10,8 +10,8 @@ use crate::check::{self, CheckResult};
 use crate::config::{Config, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Of several failures, the kind that comes first here decides the exit code: what must be changed once, then what a person
-/// must do, then what may pass by itself.
+/// Of several failures, the kind that comes first here decides the exit code: what must be changed once, then what a
+/// person must do, then what may pass by itself.
 const PRECEDENCE: [ErrorKind; 6] = [
     ErrorKind::Configuration,
     ErrorKind::SignIn,

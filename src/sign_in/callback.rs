@@ -35,8 +35,8 @@ use crate::runtime;
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the listener waits for the browser to fetch the result page.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How many file descriptors must be left when the listener starts: for the browser's connections (at most six to one host),
-/// and for the code exchange and the store meanwhile.
+/// How many file descriptors must be left when the listener starts: for the browser's connections (at most six to one
+/// host), and for the code exchange and the store meanwhile.
 const SPARE_DESCRIPTORS: usize = 16;
 
 /// The running listener.
@@ -64,7 +64,8 @@ struct Shared {
 }
 
 impl Shared {
-    /// Accepts the first redirect, and the same one again: a reload must show the result too. Any other one comes too late.
+    /// Accepts the first redirect, and the same one again: a reload must show the result too. Any other one comes too
+    /// late.
     fn is_first_or_repeated(&self, query: &str) -> bool {
         let digest = Sha256::digest(query).into();
         *self.accepted.get_or_init(|| digest) == digest
@@ -121,11 +122,12 @@ impl Callback {
     }
 }
 
-/// Raises the limit of open files once all descriptors are in use, so that idle connections of other programs do not use up
-/// those that the browser's connection needs.
+/// Raises the limit of open files once all descriptors are in use, so that idle connections of other programs do not
+/// use up those that the browser's connection needs.
 ///
-/// It is not raised earlier, because child processes inherit it. The browser and the programs that store tokens therefore
-/// run with the limit that the user chose, unless another program opens so many connections before they start.
+/// It is not raised earlier, because child processes inherit it. The browser and the programs that store tokens
+/// therefore run with the limit that the user chose, unless another program opens so many connections before they
+/// start.
 fn raise_descriptor_limit(error: &io::Error) {
     #[cfg(unix)]
     if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) {
@@ -216,7 +218,8 @@ fn has_loopback_host(request: &Request) -> bool {
     ["localhost", "127.0.0.1", "[::1]"].contains(&name)
 }
 
-/// Accepts a redirect with our `state`, and redirects the browser to the result page, whose URL does not contain the code.
+/// Accepts a redirect with our `state`, and redirects the browser to the result page, whose URL does not contain the
+/// code.
 fn handle_redirect(shared: &Shared, query: &str) -> Response {
     match redirect::parse(query, &shared.state) {
         Ok(redirect) if shared.is_first_or_repeated(query) => {

@@ -48,8 +48,8 @@ impl Page {
         Self { status: StatusCode::OK, mark, heading, content, footer: "M365-Auth".to_owned() }
     }
 
-    /// Returns the page for a request that the listener does not accept. It does not name the profile, because any program
-    /// on this machine can request it.
+    /// Returns the page for a request that the listener does not accept. It does not name the profile, because any
+    /// program on this machine can request it.
     pub(super) fn rejection(status: StatusCode, heading: &'static str, reason: &str) -> Self {
         Self { status, ..Self::new(Mark::No, heading, format!("<p>{}</p>", escape_html(reason))) }
     }

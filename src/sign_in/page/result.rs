@@ -67,8 +67,8 @@ fn stored_sentence(account: &str, profiles: &[&ProfileName]) -> String {
     format!("<p>The token of {account} is stored for the {noun} {}.</p>", profiles.join(", "))
 }
 
-/// Returns the error with its hint and with the IDs that Microsoft's support asks for, in the order of the terminal: hints
-/// refer to the "reference below".
+/// Returns the error with its hint and with the IDs that Microsoft's support asks for, in the order of the terminal:
+/// hints refer to the "reference below".
 fn failure(profile: Option<&ProfileName>, error: &Error, link: &str) -> String {
     let message = match profile {
         Some(name) => format!("Profile \"{name}\": {error}"),
@@ -99,8 +99,8 @@ fn sentence(text: &str) -> String {
     sentence
 }
 
-/// Returns a hint as HTML, with commands as `<code>`. Only `link`, the one URL that a hint asks to open, becomes a link: a
-/// hint may also contain the name of an account, and this name may look like a URL.
+/// Returns a hint as HTML, with commands as `<code>`. Only `link`, the one URL that a hint asks to open, becomes a
+/// link: a hint may also contain the name of an account, and this name may look like a URL.
 fn hint_html(hint: &str, link: &str) -> String {
     let anchor = format!("<a href=\"{0}\" rel=\"noreferrer\">{0}</a>", escape_html(link));
     let to_html = |text: &str| {
