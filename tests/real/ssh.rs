@@ -57,6 +57,7 @@ impl<'a> Host<'a> {
     /// Returns an ssh command that runs `get-token` on the remote host. The stand-in has the same port there.
     fn ssh(&self, forward: Option<u16>, arguments: &str) -> Command {
         let mut ssh = program("ssh", "openssh-client");
+        ssh.env("TERM", "xterm"); // as most terminals set it; ssh passes it on
         ssh.args(["-tt", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
         ssh.args(["-o", "LogLevel=ERROR", "-o", "IdentitiesOnly=yes", "-o", "ExitOnForwardFailure=yes"]);
         ssh.arg("-o").arg(format!("ProxyCommand={}", self.sshd()));

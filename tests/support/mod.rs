@@ -269,8 +269,10 @@ impl SignIn {
         while !waits {
             let mut line = String::new();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "get-token ended before it waited: {seen}");
-            if line.starts_with("https://") {
-                url = line.trim().to_owned();
+            // A terminal gets a link, whose text follows its target (OSC 8).
+            let text = line.split_once("\x1b\\").map_or(line.as_str(), |(_, text)| text);
+            if text.starts_with("https://") {
+                url = text.trim().split('\x1b').next().unwrap().to_owned();
             }
             if line.trim().contains(':') && line.trim().chars().all(|c| c == ':' || c.is_ascii_hexdigit()) {
                 fingerprint.push_str(line.trim());
