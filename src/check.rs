@@ -1,14 +1,14 @@
 //! The checks of `get-token --check`: everything between the configuration and the mail servers, in the order in which
 //! a token is fetched and used. Sends no mail. The only change is a new refresh token, as with every refresh.
 
+mod graph;
 mod mail_server;
 pub(crate) mod preflight;
 mod sasl_plugin;
+mod transport;
 
 use std::path::Path;
-use std::time::Duration;
 
-use oauth2::Scope;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -31,11 +31,6 @@ const LONGEST_FOR_MSMTP: usize = 2_900;
 /// The longest token that mbsync and OfflineIMAP can send, next to a long address (7,264 characters failed, measured
 /// with isync 1.4.4).
 const LONGEST_FOR_IMAP: usize = 7_000;
-/// The limit for a dialogue with a mail server, and for each of its responses.
-const MAIL_SERVER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The permission of Microsoft Graph for sending mail.
-const SENDS_MAIL: &str = "Mail.Send";
 
 /// The result of one check.
 pub(crate) enum CheckResult {
@@ -116,21 +111,7 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     };
     report("IMAP", test("IMAP", asks("IMAP"), &|| mail_server::imap(&login)));
     report("SMTP", test("SMTP", asks("SMTP"), &|| mail_server::smtp(&login)));
-    let is_graph = |scope: &&Scope| scope.contains(&profile.graph_server.host) || scope.contains("//graph.");
-    let graph: Vec<&str> = profile.scopes.iter().filter(is_graph).map(permission::name).collect();
-    // What can be tried without sending mail, if anything can.
-    let tried = graph.iter().find(|name| **name != SENDS_MAIL).copied();
-    report(
-        "Graph",
-        match graph.first() {
-            Some(_) if tried.is_none() && missing.is_empty() => {
-                CheckResult::Skipped(format!("{SENDS_MAIL} is granted; trying it would send mail"))
-            }
-            first => test("Graph", tried.or(first.copied()), &|| {
-                session.entra().graph(&access.token, tried.unwrap_or_default())
-            }),
-        },
-    );
+    report("Graph", graph::check(session, access, &missing));
 }
 
 /// Compares the scopes that the profile asks for with those that Microsoft granted.

@@ -8,6 +8,7 @@ mod keys;
 mod mistakes;
 mod plausible;
 mod resolve;
+mod service;
 mod store_choice;
 mod suggestion;
 mod syntax;
@@ -22,6 +23,7 @@ use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
+pub(crate) use service::Service;
 pub use store_choice::{StoreChoice, StoreCommands};
 pub(crate) use suggestion::key_of;
 use table::Table;
@@ -34,6 +36,9 @@ pub const EXAMPLE: &str = include_str!("../config.example.toml");
 /// The scopes of every request, in addition to the profile's own: for an id_token that names the account, and for a
 /// refresh token (Microsoft identity platform, "OpenID Connect scopes").
 pub(crate) const ALWAYS_REQUESTED: [&str; 3] = ["openid", "profile", "offline_access"];
+
+/// The default of `redirect_uri`: the URI that the Python tool registered.
+pub(crate) const DEFAULT_REDIRECT_URI: &str = "https://localhost:7598/";
 
 /// The profiles that exist without a section in the file.
 const BUILT_IN: [&str; 2] = ["calendar", "mail"];
@@ -83,6 +88,14 @@ pub struct Profile {
     pub smtp_server: Server,
     /// The Microsoft Graph server that `--check` tests.
     pub graph_server: Server,
+}
+
+impl Profile {
+    /// Returns the scopes of the profile's service, without those that every sign-in may request.
+    pub(crate) fn own_scopes(&self) -> impl Iterator<Item = &Scope> {
+        let is_own = |scope: &&Scope| !ALWAYS_REQUESTED.contains(&scope.as_str()) && scope.as_str() != "email";
+        self.scopes.iter().filter(is_own)
+    }
 }
 
 /// Prints the path only, because the text may contain the client secret.

@@ -40,7 +40,7 @@ use http::HttpClient;
 pub use id_token::Account;
 use id_token::IdToken;
 pub(crate) use lifetime::Lifetime;
-pub(crate) use network_error::untrusted_certificate;
+pub(crate) use network_error::certificate_hint;
 pub(crate) use proxy::proxy_for;
 pub(crate) use refusal::{is_policy, token_is_refused};
 pub(crate) use tls::tls_configuration;
@@ -225,21 +225,18 @@ impl<'a> Entra<'a> {
         Ok(date.map(str::to_owned))
     }
 
-    /// Tries the token at Microsoft Graph, at what the permission allows to read, and returns what to report.
-    pub(crate) fn graph(&self, token: &AccessToken, permission: &str) -> Result<String> {
+    /// Returns whether Microsoft Graph shows what is at this path below `/v1.0/me`.
+    ///
+    /// # Errors
+    ///
+    /// Graph rejects the token, or does not respond.
+    pub(crate) fn can_read_graph(&self, token: &AccessToken, path: &str) -> Result<bool> {
         let server = &self.profile.graph_server;
-        let (what, path) = match permission.split('.').next().unwrap_or_default() {
-            "Calendars" => ("the calendar", "/calendar"),
-            "Mail" => ("the inbox", "/mailFolders/inbox"),
-            _ => ("the account", ""),
-        };
         let response = self.http.get(&format!("https://{server}/v1.0/me{path}"), Some(token))?;
         match response.status().as_u16() {
-            200 => Ok(format!("{server} accepts the token and shows {what}")),
+            200 => Ok(true),
             // Reading the account needs User.Read, which few profiles have.
-            403 if path.is_empty() => {
-                Ok(format!("{server} accepts the token, but its scopes do not allow reading the account"))
-            }
+            403 if path.is_empty() => Ok(false),
             status => Err(Error::new(ErrorKind::SignIn, format!("{server} rejected the token (HTTP status {status})"))
                 .hint(format!(
                     "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",

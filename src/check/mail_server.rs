@@ -1,28 +1,22 @@
 //! Signs in to the mail servers as a mail program does, and out again. IMAP selects a mailbox too, because a server
 //! that accepts the token may still refuse the mailbox at the next command.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::time::Duration;
 
 use oauth2::AccessToken;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
-use tokio::task::JoinSet;
 
-use super::MAIL_SERVER_TIMEOUT;
-use crate::config::{Profile, SUBMISSION, Server};
-use crate::entra::{tls_configuration, untrusted_certificate};
+use super::transport::{TlsStream, connect, start_tls, unreachable};
+use crate::config::{Profile, Server};
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime;
 use crate::sanitize::for_terminal;
 use crate::xoauth2::initial_response;
 
 /// The port of SMTP over implicit TLS (RFC 8314). On every other port, STARTTLS is required.
 const SMTPS: u16 = 465;
-/// How long an address may take before the next one is tried beside it (RFC 8305, 8).
-const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+/// The limit for what follows the token. Exchange delays a refusal by 5 seconds (Microsoft: "Set-ReceiveConnector",
+/// TarpitInterval).
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest line that is read.
 const MAX_LINE: usize = 16 * 1024;
 
@@ -38,17 +32,13 @@ pub(super) struct Login<'a> {
 /// AUTHENTICATE, SELECT INBOX, LOGOUT (RFC 9051).
 pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     let server = &login.profile.imap_server;
-    let mut connection = MailConnection {
-        stream: start_tls(server, connect(server)?, login.profile)?,
-        server,
-        deadline: Instant::now() + MAIL_SERVER_TIMEOUT,
-    };
+    let mut connection = MailConnection { stream: start_tls(server, connect(server)?, login.profile)?, server };
     connection.read_line()?; // greeting
     connection.send_line("a1 AUTHENTICATE XOAUTH2")?;
     if !connection.read_tagged("a1")?.starts_with('+') {
         return Err(refused(server, "it does not support XOAUTH2"));
     }
-    connection.send_line(&initial_response(login.user, login.token))?;
+    connection.send_token(login)?;
     let mut response = connection.read_tagged("a1")?;
     if response.starts_with('+') {
         // The server sends the reason as JSON and expects an empty line before the NO.
@@ -74,7 +64,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     let stream = if server.port == SMTPS {
         start_tls(server, plain, login.profile)?
     } else {
-        let mut connection = MailConnection { stream: plain, server, deadline: Instant::now() + MAIL_SERVER_TIMEOUT };
+        let mut connection = MailConnection { stream: plain, server };
         connection.read_reply()?; // greeting
         connection.send_line("EHLO localhost")?;
         if !connection.read_reply()?.to_uppercase().contains("STARTTLS") {
@@ -87,7 +77,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
         }
         start_tls(server, connection.stream, login.profile)?
     };
-    let mut connection = MailConnection { stream, server, deadline: Instant::now() + MAIL_SERVER_TIMEOUT };
+    let mut connection = MailConnection { stream, server };
     if server.port == SMTPS {
         connection.read_reply()?; // greeting
     }
@@ -97,7 +87,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     connection.send_line("AUTH XOAUTH2")?;
     let mut response = connection.read_reply()?;
     if response.starts_with("334") {
-        connection.send_line(&initial_response(login.user, login.token))?;
+        connection.send_token(login)?;
         response = connection.read_reply()?;
     }
     if response.starts_with("334") {
@@ -111,66 +101,18 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     }
 }
 
-/// Connects to the address that responds first.
-fn connect(server: &Server) -> Result<TcpStream> {
-    let addresses: Vec<SocketAddr> =
-        (server.host.as_str(), server.port).to_socket_addrs().map_err(|error| unreachable(server, &error))?.collect();
-    let connected = runtime::new().and_then(|runtime| {
-        runtime.block_on(async {
-            let attempts = side_by_side(&addresses);
-            tokio::time::timeout(MAIL_SERVER_TIMEOUT, attempts).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
-        })
-    });
-    let configured = connected.and_then(|stream| {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(MAIL_SERVER_TIMEOUT))?;
-        stream.set_write_timeout(Some(MAIL_SERVER_TIMEOUT))?;
-        Ok(stream)
-    });
-    configured.map_err(|error| unreachable(server, &error))
-}
-
-/// Tries the addresses one after the other without waiting for the end of the earlier attempts ("Happy Eyeballs").
-async fn side_by_side(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let mut attempts = JoinSet::new();
-    for (delay, address) in (0..).map(|number| NEXT_ADDRESS * number).zip(addresses.iter().copied()) {
-        attempts.spawn(async move {
-            tokio::time::sleep(delay).await;
-            tokio::net::TcpStream::connect(address).await?.into_std()
-        });
-    }
-    let mut last = io::Error::other("the host name has no address");
-    while let Some(attempt) = attempts.join_next().await {
-        match attempt.map_err(io::Error::other).flatten() {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Starts TLS with the same certificate authorities as for the token endpoint.
-fn start_tls(server: &Server, plain: TcpStream, profile: &Profile) -> Result<StreamOwned<ClientConnection, TcpStream>> {
-    let name = ServerName::try_from(server.host.clone())
-        .map_err(|error| Error::new(ErrorKind::Configuration, format!("{server} is not a valid host name: {error}")))?;
-    let connection = ClientConnection::new(Arc::new(tls_configuration(profile)?), name)
-        .map_err(|error| unreachable(server, &io::Error::other(error)))?;
-    let mut stream = StreamOwned::new(connection, plain);
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock).map_err(|error| match error.to_string().contains("certificate") {
-            true => unreachable(server, &error).hint(untrusted_certificate(profile)),
-            false => unreachable(server, &error),
-        })?;
-    }
-    Ok(stream)
-}
-
 /// A dialogue in lines with a mail server.
 struct MailConnection<'a, Stream> {
     stream: Stream,
     server: &'a Server,
-    /// When to give up. A server that sends a byte now and then must not delay the check forever.
-    deadline: Instant,
+}
+
+impl MailConnection<'_, TlsStream> {
+    /// Sends the token. The server may take longer to verify it than for what came before.
+    fn send_token(&mut self, login: &Login<'_>) -> Result<()> {
+        self.stream.sock.allow(LOGIN_TIMEOUT);
+        self.send_line(&initial_response(login.user, login.token))
+    }
 }
 
 impl<Stream: Read + Write> MailConnection<'_, Stream> {
@@ -183,9 +125,6 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
         let mut line = Vec::new();
         let mut byte = [0];
         while line.last() != Some(&b'\n') && line.len() < MAX_LINE {
-            if Instant::now() > self.deadline {
-                return Err(unreachable(self.server, &io::ErrorKind::TimedOut.into()));
-            }
             self.stream.read_exact(&mut byte).map_err(|error| unreachable(self.server, &error))?;
             line.push(byte[0]);
         }
@@ -212,18 +151,6 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
         }
         Ok(reply)
     }
-}
-
-fn unreachable(server: &Server, error: &io::Error) -> Error {
-    // A read or write that runs into its time limit fails with WouldBlock on Unix (socket(7), SO_RCVTIMEO).
-    let timed_out = matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
-    let message = match timed_out {
-        true => format!("{server} did not respond within {} seconds", MAIL_SERVER_TIMEOUT.as_secs()),
-        false => format!("{server} cannot be reached: {}", for_terminal(&error.to_string())),
-    };
-    let port = if server.port == SUBMISSION { " (some networks block port 587)" } else { "" };
-    Error::new(ErrorKind::TryLater, message)
-        .hint(format!("check whether your network allows connections to {server}{port}"))
 }
 
 fn refused(server: &Server, why: &str) -> Error {
@@ -253,34 +180,4 @@ fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
     let other = login.account.filter(|account| !account.eq_ignore_ascii_case(login.user));
     let token = other.map_or_else(String::new, |account| format!(" (the token is for {account})"));
     Error::new(ErrorKind::SignIn, format!("{server} refused {}{token}: {response}", login.user)).hint(hint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Returns an address on which nobody answers: the kernel drops connections beyond the backlog.
-    async fn silent_address() -> (SocketAddr, Vec<tokio::net::TcpStream>, tokio::net::TcpListener) {
-        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
-        let listener = socket.listen(1).expect("listening");
-        let address = listener.local_addr().expect("an address");
-        let mut waiting = Vec::new();
-        while let Ok(Ok(stream)) = tokio::time::timeout(NEXT_ADDRESS, tokio::net::TcpStream::connect(address)).await {
-            waiting.push(stream);
-        }
-        (address, waiting, listener)
-    }
-
-    #[test]
-    fn an_address_that_does_not_answer_does_not_delay_the_next_one() {
-        runtime::new().expect("a runtime").block_on(async {
-            let (silent, _waiting, _silent_listener) = silent_address().await;
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            let working = listener.local_addr().expect("an address");
-            let connected = tokio::time::timeout(MAIL_SERVER_TIMEOUT, side_by_side(&[silent, working])).await;
-            let stream = connected.expect("in time").expect("connected");
-            assert_eq!(stream.peer_addr().expect("an address"), working);
-        });
-    }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use super::stdout::Stdout;
 use super::text::{Label, Text};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sanitize::for_terminal;
 
 /// The variables of a login session on which the commands, or the programs that they run, depend.
 const VARIABLES: [&str; 17] = [
@@ -36,6 +37,10 @@ const PATH: &str = "/usr/bin:/bin";
 ///
 /// The command cannot be started, or a signal ended it.
 pub(super) fn run(stdout: &Stdout, json: bool) -> Result<ExitCode> {
+    if cfg!(windows) {
+        return Err(Error::new(ErrorKind::Usage, "--as-cron is not available on Windows, which has no cron")
+            .hint("run `get-token --check` in the task itself"));
+    }
     let lines = lines_of_crontab();
     if !json && !lines.is_empty() {
         let text = format!("cron does not set what your session sets; if a check fails, add to the crontab:\n{lines}");
@@ -49,10 +54,13 @@ pub(super) fn run(stdout: &Stdout, json: bool) -> Result<ExitCode> {
     for (name, value) in [("HOME", env::var_os("HOME")), ("LOGNAME", env::var_os("LOGNAME").or(env::var_os("USER")))] {
         command.envs(value.map(|value| (name, value)));
     }
+    // cron starts in the home folder, so a relative path means another file there.
+    command.current_dir(env::var_os("HOME").unwrap_or_else(|| "/".into()));
     command.env("SHELL", "/bin/sh").env("PATH", PATH).stdin(Stdio::null()).stdout(stdout.for_child()?);
     let status = command.status().map_err(cannot_run)?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    code.map(ExitCode::from).ok_or_else(|| Error::new(ErrorKind::TryLater, "the check was ended by a signal"))
+    code.map(ExitCode::from)
+        .ok_or_else(|| Error::new(ErrorKind::TryLater, "a signal ended the check").hint("run the same command again"))
 }
 
 /// Returns the lines that give cron the variables of this session.
@@ -69,7 +77,7 @@ fn lines_of_crontab() -> String {
 /// A URL may contain a password.
 fn line((name, value): (&str, String)) -> String {
     let shown = if value.contains('@') { "…" } else { value.as_str() };
-    format!("  {name}={shown}")
+    format!("  {name}={}", for_terminal(shown))
 }
 
 /// Returns whether the commands find this value without the variable: the folder of the user's session and its bus.

@@ -31,14 +31,21 @@ struct Checked<'a> {
 #[derive(Serialize)]
 struct Check {
     name: String,
-    /// `passed`, `skipped` or `failed`.
-    result: &'static str,
+    result: Outcome,
     message: String,
     hint: Option<String>,
     /// The exit code, if the check failed.
     exit: Option<u8>,
     #[serde(skip)]
     kind: Option<ErrorKind>,
+}
+
+#[derive(PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Passed,
+    Skipped,
+    Failed,
 }
 
 /// Checks the profiles. Returns the exit code.
@@ -84,15 +91,12 @@ fn text(name: &str, result: &CheckResult) -> Text {
 
 fn verdict(all: &[Checked<'_>]) -> String {
     let checks = || all.iter().flat_map(|profile| profile.checks.iter().map(move |check| (profile.profile, check)));
-    let total = checks().filter(|(_, check)| check.result != "skipped").count();
-    let failed: Vec<String> = checks()
-        .filter(|(_, check)| check.kind.is_some())
-        .map(
-            |(profile, check)| {
-                if all.len() > 1 { format!("{} of \"{profile}\"", check.name) } else { check.name.clone() }
-            },
-        )
-        .collect();
+    let total = checks().filter(|(_, check)| check.result != Outcome::Skipped).count();
+    let name = |(profile, check): (&str, &Check)| match all.len() {
+        1 => check.name.clone(),
+        _ => format!("{} of \"{profile}\"", check.name),
+    };
+    let failed: Vec<String> = checks().filter(|(_, check)| check.result == Outcome::Failed).map(name).collect();
     match failed.is_empty() {
         true => format!("All {total} checks passed."),
         false => format!("{} of {total} checks failed: {}.", failed.len(), failed.join(", ")),
@@ -102,9 +106,9 @@ fn verdict(all: &[Checked<'_>]) -> String {
 impl Check {
     fn of(name: &str, result: CheckResult) -> Self {
         let (result, message, error) = match result {
-            CheckResult::Passed(text) => ("passed", text, None),
-            CheckResult::Skipped(why) => ("skipped", why, None),
-            CheckResult::Failed(error) => ("failed", error.to_string(), Some(error)),
+            CheckResult::Passed(text) => (Outcome::Passed, text, None),
+            CheckResult::Skipped(why) => (Outcome::Skipped, why, None),
+            CheckResult::Failed(error) => (Outcome::Failed, error.to_string(), Some(error)),
         };
         let hint = error.as_ref().and_then(|error| error.next_step()).map(str::to_owned);
         let kind = error.as_ref().map(Error::kind);

@@ -1,11 +1,10 @@
 //! The first run: imports the Python tool's configuration, asks for the values of a new one, or writes one to fill in.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 
 use super::python_config::PythonConfig;
 use super::questions::{self, Answers};
-use super::stderr::print;
+use super::stderr::{can_ask, print};
 use crate::config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
@@ -31,7 +30,7 @@ pub(super) fn run(file: &Path) -> Result<FirstRun> {
         print(&format!("Imported the Python tool's config.py to {}.", file.display()));
         return Ok(FirstRun::Imported);
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !can_ask() {
         return Err(write_example(file));
     }
     print(&format!(

@@ -1,11 +1,10 @@
 //! A profile that the configuration does not have: asks for its values, and appends its section to the file.
 
 use std::fs;
-use std::io::IsTerminal as _;
 
 use super::first_run::{unanswered, write};
 use super::questions;
-use super::stderr::{confirm_by_default, print};
+use super::stderr::{can_ask, confirm_by_default, print};
 use super::text::Text;
 use crate::config::{Config, ProfileName, key_of};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Adds the profiles that are not in the configuration, if a person can be asked. Without a terminal, the configuration
 /// is returned unchanged, and its user reports the unknown profile.
 pub(super) fn add_unknown(mut config: Config, profiles: &[ProfileName]) -> Result<Config> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !can_ask() {
         return Ok(config);
     }
     for name in profiles {
@@ -39,7 +38,7 @@ fn add(config: &Config, name: &ProfileName) -> Result<Config> {
         Config::parse(config.file(), text.clone()).and_then(|extended| extended.profile(name).map(|_| extended));
     let extended = extended.map_err(|error| {
         Error::new(ErrorKind::Configuration, format!("the profile \"{name}\" cannot be appended: {error}"))
-            .hint(format!("add this to {}: {}", config.file().display(), section.trim_end().replace('\n', "; ")))
+            .hint(format!("write the profiles of {} as sections such as [profiles.mail]", config.file().display()))
     })?;
     // A symbolic link, as for a file among other dotfiles, stays one.
     let file = fs::canonicalize(config.file()).unwrap_or_else(|_| config.file().to_owned());

@@ -5,15 +5,15 @@ use std::path::Path;
 use super::python_config::PythonConfig;
 use super::stderr::{print, progress, prompt, prompt_hidden};
 use crate::check::preflight;
-use crate::config::{Authority, Cloud, Config, ProfileName, built_in_scopes, client_id, key_of, redirect_uri};
+use crate::config::{
+    Authority, Cloud, Config, DEFAULT_REDIRECT_URI, ProfileName, built_in_scopes, client_id, key_of, redirect_uri,
+};
 
 /// The client ID that Thunderbird publishes in its source code (OAuth2Providers.sys.mjs). Its registered redirect URI
 /// is `https://localhost`, which the default of `redirect_uri` matches.
 const THUNDERBIRD: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
 /// The redirect URI for an app registration of one's own: the browser does not warn about a certificate.
 const OWN_REDIRECT_URI: &str = "http://localhost/";
-/// The redirect URI that the Python tool and published client IDs use.
-const DEFAULT_REDIRECT_URI: &str = "https://localhost:7598/";
 
 /// The answers: keys of `config.toml` with their values, as TOML.
 #[derive(Default)]
@@ -88,14 +88,14 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
 /// Asks for what a new profile of a configuration needs. Returns None at the end of the input.
 pub(super) fn of_new_profile(config: &Config, name: &ProfileName) -> Option<Answers> {
     let mut answers = Answers::default();
-    let configured = config.client_id().map(|id| (Application::Configured, format!("the configured client ID ({id})")));
+    let configured = config.client_id().map(|id| format!("the configured client ID ({id})"));
+    let configured = configured.as_deref().map(|text| (Application::Configured, text));
     let others = [
-        (Application::Own, "another app registration of mine".to_owned()),
-        (Application::Thunderbird, "Thunderbird's public client ID (for mail)".to_owned()),
-        (Application::Other, "a client ID that I was given".to_owned()),
+        (Application::Own, "another app registration of mine"),
+        (Application::Thunderbird, "Thunderbird's public client ID (for mail)"),
+        (Application::Other, "a client ID that I was given"),
     ];
-    let choices: Vec<(Application, String)> = configured.into_iter().chain(others).collect();
-    let choices: Vec<(Application, &str)> = choices.iter().map(|(value, text)| (*value, text.as_str())).collect();
+    let choices: Vec<(Application, &str)> = configured.into_iter().chain(others).collect();
     let application = choose("Which application does it use?", "Application", &choices)?;
     ask_for_application(&mut answers, application)?;
     let service = choose(
@@ -135,7 +135,7 @@ fn ask_for_application(answers: &mut Answers, application: Application) -> Optio
     if !answers.has("client_secret") {
         print("\nOnly an app registration of the type \"Web\" has a client secret. It is not shown while you type.");
         let secret = loop {
-            let secret = prompt_hidden("Client secret (Enter if there is none)")?;
+            let secret = prompt_hidden("Client secret (Enter to leave it out)")?;
             if client_id(&secret).is_err() {
                 break secret;
             }

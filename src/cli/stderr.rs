@@ -29,9 +29,14 @@ pub(super) fn is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Returns whether a person sees questions and can answer them.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && is_terminal()
+}
+
 /// Prints a line that the next call replaces; an empty text removes it. Only a terminal shows progress.
 pub(super) fn progress(text: &str) {
-    if io::stderr().is_terminal() && has_control_sequences() {
+    if is_terminal() && has_control_sequences() {
         let mut stderr = io::stderr().lock();
         _ = write!(stderr, "\r{}\x1b[K", without_controls(text)).and_then(|()| stderr.flush());
     }
@@ -40,7 +45,7 @@ pub(super) fn progress(text: &str) {
 /// Prints an explanation, asks a yes-or-no question and returns whether the answer is yes. Without a terminal it prints
 /// nothing, and the answer is no.
 pub(super) fn confirm(explanation: &str, question: &str) -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !can_ask() {
         return false;
     }
     print(explanation);
@@ -52,7 +57,7 @@ pub(super) fn confirm(explanation: &str, question: &str) -> bool {
 /// Prints an explanation and asks a question to which an empty answer means yes. Without a terminal, and at the end of
 /// input, the answer is no.
 pub(super) fn confirm_by_default(explanation: &Text, question: &str) -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !can_ask() {
         return false;
     }
     print_text(explanation);

@@ -5,7 +5,7 @@ use super::error::ConfigurationError;
 use super::keys::form;
 use super::table::Table;
 use super::values::client_id;
-use super::{ALWAYS_REQUESTED, Profile};
+use super::{Profile, Service};
 
 /// The permissions for which Exchange Online issues tokens to mail programs.
 const MAIL_PERMISSIONS: [&str; 4] =
@@ -17,23 +17,19 @@ pub(super) fn check(profile: &Profile, file: &Table) -> Result<(), Configuration
     let written = section.and_then(|section| section.scopes.as_ref());
     let span = written.map(|scopes| scopes.span());
     let mail = profile.cloud.mail_resource();
-    let scopes: Vec<&str> = profile.scopes.iter().map(|scope| scope.as_str()).collect();
-    let own: Vec<&str> =
-        scopes.into_iter().filter(|scope| !ALWAYS_REQUESTED.contains(scope) && *scope != "email").collect();
+    let own: Vec<&str> = profile.own_scopes().map(|scope| scope.as_str()).collect();
     for scope in &own {
         let (resource, permission) = scope.rsplit_once('/').unwrap_or(("", scope));
         let Some(known) = MAIL_PERMISSIONS.iter().find(|known| known.eq_ignore_ascii_case(permission)) else {
             continue;
         };
-        // A scope without a resource is one of Microsoft Graph ("Scopes and permissions in the Microsoft identity
-        // platform").
-        if service(scope) == Service::Graph {
+        if Service::of(scope) == Service::Graph {
             let what = if resource.is_empty() { "does not name its service" } else { "is for Microsoft Graph" };
             let message = format!("the scope {scope:?} {what}, so mail servers would refuse the token");
             return Err(ConfigurationError::new(span, message).hint(format!("did you mean {mail}/{known}?")));
         }
     }
-    if let Some(other) = own.iter().find(|scope| service(scope) != service(own[0])) {
+    if let Some(other) = own.iter().find(|scope| Service::of(scope) != Service::of(own[0])) {
         let message =
             format!("the scopes {:?} and {other:?} belong to two services, but a token is valid for one", own[0]);
         return Err(ConfigurationError::new(span, message)
@@ -47,30 +43,6 @@ pub(super) fn check(profile: &Profile, file: &Table) -> Result<(), Configuration
         )));
     }
     Ok(())
-}
-
-/// What a token is valid for.
-#[derive(PartialEq, Eq)]
-enum Service<'a> {
-    Exchange,
-    Graph,
-    Other(&'a str),
-}
-
-fn service(scope: &str) -> Service<'_> {
-    match scope.rsplit_once('/').map_or("", |(resource, _)| resource) {
-        "" => Service::Graph,
-        resource if ["//graph.", "//dod-graph.", "//microsoftgraph."].iter().any(|host| resource.contains(host)) => {
-            Service::Graph
-        }
-        // Names of one service: a token for one of them is valid at the others' servers.
-        resource
-            if ["//outlook.", "//outlook-dod.", "//partner.outlook."].iter().any(|host| resource.contains(host)) =>
-        {
-            Service::Exchange
-        }
-        resource => Service::Other(resource.trim_end_matches('/')),
-    }
 }
 
 #[cfg(test)]

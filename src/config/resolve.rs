@@ -11,10 +11,8 @@ use super::keys::form;
 use super::suggestion::key_of;
 use super::table::Table;
 use super::values::{Authority, Cloud, HTTPS, IMAPS, ProfileName, SUBMISSION, Server, client_id, redirect_uri};
-use super::{ALWAYS_REQUESTED, Profile, built_in_scopes};
+use super::{ALWAYS_REQUESTED, DEFAULT_REDIRECT_URI, Profile, built_in_scopes};
 
-/// The default of `redirect_uri`: the URI that the Python tool registered.
-const REDIRECT_URI: &str = "https://localhost:7598/";
 /// The default of `network_timeout`, in seconds.
 const NETWORK_TIMEOUT: u64 = 30;
 /// The longest `network_timeout`, in seconds. Mail programs give up long before.
@@ -41,7 +39,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
         authority,
         cloud,
         redirect_uri: redirect_uri
-            .unwrap_or_else(|| RedirectUrl::new(REDIRECT_URI.to_owned()).expect("the default is a URL")),
+            .unwrap_or_else(|| RedirectUrl::new(DEFAULT_REDIRECT_URI.to_owned()).expect("the default is a URL")),
         scopes: scopes(name, section, built_in_scopes(name, cloud))?,
         username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
         store: own.store.as_ref().or(file.store.as_ref()).cloned().unwrap_or_default(),

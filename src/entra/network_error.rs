@@ -36,16 +36,14 @@ fn temporary(message: String, hint: impl Into<String>) -> FailedAttempt {
 
 fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &reqwest::Error) -> FailedAttempt {
     let cause = root_cause(error);
-    let untrusted = cause.contains("certificate");
-    let hint = if cause.contains("expired") || cause.contains("not valid yet") {
-        "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`".to_owned()
-    } else if untrusted {
-        untrusted_certificate(profile)
-    } else if proxy.is_some() {
-        "check the network and the proxy, then try again".to_owned()
-    } else {
-        "check the network, then try again; if this network requires a proxy, set HTTPS_PROXY to its URL".to_owned()
-    };
+    let certificate_hint = certificate_hint(profile, &cause);
+    let untrusted = certificate_hint.is_some();
+    let hint = certificate_hint.unwrap_or_else(|| match proxy {
+        Some(_) => "check the network and the proxy, then try again".to_owned(),
+        None => {
+            "check the network, then try again; if this network requires a proxy, set HTTPS_PROXY to its URL".to_owned()
+        }
+    });
     let through = through(proxy);
     let failure = temporary(format!("{host} cannot be reached{through}: {cause}"), hint);
     match untrusted {
@@ -58,13 +56,18 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     }
 }
 
-/// Returns the hint for a certificate that is not trusted.
-pub(crate) fn untrusted_certificate(profile: &Profile) -> String {
-    format!(
-        "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE to its \
-         certificate authority (PEM)",
-        profile.file.display()
-    )
+/// Returns the hint for a certificate that is not trusted, if that is the cause of a failed connection. The texts of the
+/// errors are compared, because they pass through libraries that do not export their types.
+pub(crate) fn certificate_hint(profile: &Profile, cause: &str) -> Option<String> {
+    cause.contains("certificate").then(|| match cause.contains("expired") || cause.contains("not valid yet") {
+        true => "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`"
+            .to_owned(),
+        false => format!(
+            "if a proxy of your organisation replaces certificates, set ca_file in {} or the variable SSL_CERT_FILE to \
+             its certificate authority (PEM)",
+            profile.file.display()
+        ),
+    })
 }
 
 /// Returns ` through the proxy HOST:PORT`, if there is one.

@@ -93,6 +93,20 @@ fn the_wrong_mailbox_is_explained() {
     setup.check_fails(77, "refused grace@example.com (the token is for ada@example.com): ");
 }
 
+/// Exchange delays a refusal by 5 seconds.
+#[test]
+#[ignore = "tests/run: Dovecot, gnome-keyring"]
+fn a_refusal_that_is_delayed_is_shown() {
+    let setup = CheckSetup::new();
+    let slow = Dovecot::start_with(&setup.home, setup.sink.port, "auth_failure_delay = 6 secs\n");
+    let both = setup.home.standin.ca_pem() + &fs::read_to_string(slow.ca_file()).unwrap();
+    fs::write(setup.home.path().join("both.pem"), both).unwrap();
+    let server = |port: u16| format!("localhost:{port}");
+    setup.configure(&server(slow.imaps_port), &server(slow.submission_port), GRACE);
+    fs::remove_file(setup.home.cache().join("records_mail.toml")).unwrap();
+    setup.check_fails(77, " refused grace@example.com (the token is for ada@example.com): ");
+}
+
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn no_token_is_sent_to_a_server_without_tls() {

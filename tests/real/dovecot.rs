@@ -27,6 +27,11 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts Dovecot. It relays submitted mail to `relay_port`.
     pub fn start(home: &Home, relay_port: u16) -> Self {
+        Self::start_with(home, relay_port, "")
+    }
+
+    /// Starts Dovecot with more lines of configuration, which take precedence.
+    pub fn start_with(home: &Home, relay_port: u16, lines: &str) -> Self {
         // A short path, because a socket's path is limited to 107 characters. Dovecot's other users need access.
         let folder = tempfile::Builder::new().prefix("m365-imap-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -36,7 +41,7 @@ impl Dovecot {
         fs::copy(home.standin.ca_file(), folder.path().join("standin.pem")).unwrap();
         fs::write(folder.path().join("oauth2.conf"), oauth2(home, folder.path())).unwrap();
         let configuration = folder.path().join("dovecot.conf");
-        fs::write(&configuration, dovecot(folder.path(), ports, relay_port)).unwrap();
+        fs::write(&configuration, dovecot(folder.path(), ports, relay_port) + lines).unwrap();
         let server = program("dovecot", "dovecot-core dovecot-imapd dovecot-submissiond")
             .arg("-c")
             .arg(configuration)

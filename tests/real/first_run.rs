@@ -71,7 +71,7 @@ fn an_own_registration_needs_a_client_id_an_address_and_enter() {
     terminal.types(&["no client ID", "Enter"]);
     terminal.shows("\"no client ID\" is not valid");
     terminal.types(&[&format!("{{{PUBLIC_CLIENT_ID}}} "), "Enter"]);
-    terminal.shows("Client secret (Enter if there is none): ");
+    terminal.shows("Client secret (Enter to leave it out): ");
     terminal.types(&["Enter"]);
     terminal.shows("Mail address");
     terminal.types(&["ada", "Enter"]);
@@ -123,7 +123,7 @@ fn an_interrupted_first_run_writes_no_configuration_and_shows_no_secret() {
     terminal.types(&["Enter"]);
     terminal.shows("Client ID: ");
     terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
-    terminal.shows("Client secret (Enter if there is none): ");
+    terminal.shows("Client secret (Enter to leave it out): ");
     terminal.types(&["00001111-aaaa-2222-bbbb-3333cccc4444", "Enter"]);
     terminal.shows("Enter the value of the secret");
     terminal.types(&["hunter2", "Enter"]);
@@ -230,5 +230,31 @@ fn a_misspelled_profile_is_not_added_without_consent() {
     terminal.shows("Add it? [Y/n] ");
     terminal.types(&["n", "Enter"]);
     terminal.ends_with(78);
+    assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), before);
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_configuration_that_cannot_be_extended_stays_and_the_typed_secret_is_not_shown() {
+    let home = Home::new();
+    let before = format!("profiles = {{ mail = {{ store = 'file' }} }}\n{}", home.configuration());
+    home.configure(&before);
+    let terminal = Terminal::run(&home, "get-token -p work");
+    terminal.types(&["Enter"]);
+    terminal.shows("Application [1]: ");
+    terminal.types(&["2", "Enter"]);
+    terminal.shows("Client ID: ");
+    terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
+    terminal.shows("Client secret");
+    terminal.types(&["hunter2", "Enter"]);
+    terminal.shows("Service [1]: ");
+    terminal.types(&["Enter"]);
+    terminal.shows("Mail address");
+    terminal.types(&["Enter"]);
+    terminal.shows("Redirect URI");
+    terminal.types(&["Enter"]);
+    terminal.ends_with(78);
+    terminal.shows("cannot be appended");
+    assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
     assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), before);
 }

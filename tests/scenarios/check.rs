@@ -2,7 +2,7 @@
 
 use standin::Fault;
 
-use crate::support::{Home, Run};
+use crate::support::{Home, Run, finish};
 
 /// Runs `--check` without mail servers: nothing listens on their ports.
 fn check(home: &Home) -> Run {
@@ -58,7 +58,13 @@ fn the_check_of_a_calendar_sends_a_request_to_graph() {
 fn the_check_of_graph_mail_reads_the_inbox_and_sends_no_mail() {
     for (scopes, expected) in [
         ("'https://graph.microsoft.com/Mail.Send', 'https://graph.microsoft.com/Mail.Read'", "✓ Graph: localhost:"),
+        (
+            "'https://graph.microsoft.com/Mail.Send', 'https://graph.microsoft.com/Mail.Read'",
+            "shows the inbox; Mail.Send is not tried, because that would send mail",
+        ),
         ("'https://graph.microsoft.com/Mail.Send'", "– Graph: Mail.Send is granted; trying it would send mail"),
+        ("'Mail.Send.Shared'", "– Graph: Mail.Send.Shared is granted; trying it would send mail"),
+        ("'Calendars.ReadWrite', 'Mail.ReadWrite', 'Calendars.Read'", "shows the calendar and the inbox"),
     ] {
         let home = Home::new();
         home.store_token("work");
@@ -131,6 +137,12 @@ fn the_check_as_cron_runs_without_the_variables_of_the_session_and_names_them() 
     assert!(run.stdout.contains(&format!("\n  SSL_CERT_FILE={ca_file}\n")), "{run:?}");
     assert!(run.stdout.contains("NO_PROXY=…") && !run.stdout.contains("hunter2"), "{run:?}");
     assert!(run.stdout.trim_end().lines().last().unwrap().contains(" checks failed: "), "{run:?}");
+
+    let mut elsewhere = home.command("get-token");
+    elsewhere.current_dir(home.config_file().parent().unwrap()).args(["--check", "--config", "config.toml"]);
+    assert!(finish(&mut elsewhere).stdout.contains("✓ configuration: "), "relative to the current folder");
+    let run = finish(elsewhere.arg("--as-cron"));
+    assert_eq!(run.code, Some(78), "cron starts in the home folder: {run:?}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ const GRAPH: &[&str] = &[
     "Mail.Read",
     "Mail.ReadWrite",
     "Mail.Send",
+    "Mail.Send.Shared",
     "Calendars.Read",
     "Calendars.ReadWrite",
     "Contacts.Read",
