@@ -14,8 +14,8 @@ use crate::xoauth2::initial_response;
 
 /// The port of SMTP over implicit TLS (RFC 8314). On every other port, STARTTLS is required.
 const SMTPS: u16 = 465;
-/// The limit for what follows the token. Exchange delays a refusal by 5 seconds (Microsoft: "Set-ReceiveConnector",
-/// TarpitInterval).
+/// The limit for what follows the token, because Exchange can delay a refusal for seconds (Microsoft:
+/// "Set-ReceiveConnector", TarpitInterval; the page is about Exchange Server).
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest line that is read.
 const MAX_LINE: usize = 16 * 1024;

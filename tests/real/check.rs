@@ -93,7 +93,7 @@ fn the_wrong_mailbox_is_explained() {
     setup.check_fails(77, "refused grace@example.com (the token is for ada@example.com): ");
 }
 
-/// Exchange delays a refusal by 5 seconds.
+/// As Exchange can delay it for seconds.
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn a_refusal_that_is_delayed_is_shown() {
