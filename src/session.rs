@@ -273,6 +273,14 @@ impl Session {
         }
     }
 
+    /// Warns if mail programs will not get the token that a sign-in has just saved in the keychain.
+    fn warn_unless_loaded_unattended(&self, token: &RefreshToken) {
+        if let Err(error) = self.stores.ensure_loads_unattended(token) {
+            let hint = error.next_step().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            log::warn!("programs that run unattended cannot read this token: {error}{hint}");
+        }
+    }
+
     pub(crate) fn entra(&self) -> Entra<'_> {
         Entra::new(&self.profile, self.patience, self.stores.claims())
     }
@@ -307,6 +315,9 @@ impl Session {
         let saved = self.save_or_retry(&refresh_token, &record, retry)?;
         if saved.keychain_failure.is_some() {
             self.warn_of_file(Location::Keychain, &saved);
+        }
+        if saved.location == Location::Keychain {
+            self.warn_unless_loaded_unattended(&refresh_token);
         }
         self.reset_notification();
         self.stores.remove_claims();

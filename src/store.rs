@@ -181,6 +181,15 @@ impl Stores {
         }
     }
 
+    /// Fails if a program that runs unattended cannot load the token that was just saved in the keychain. KeePassXC asks
+    /// a person before each new connection may read an entry, unless that is switched off.
+    pub(crate) fn ensure_loads_unattended(&self, token: &RefreshToken) -> Result<()> {
+        match Keychain::unattended(&self.profile, Patience::Full).load()? {
+            Some(loaded) if loaded.secret() == token.secret() => Ok(()),
+            _ => Err(Error::new(ErrorKind::Storage, "the keychain returned another token than the one that was saved")),
+        }
+    }
+
     /// Returns the account that the profile belongs to, if it is known.
     pub(crate) fn owner(&self, username: Option<&str>) -> Option<Owner> {
         self.records.owner(username)

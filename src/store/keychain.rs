@@ -66,6 +66,9 @@ enum KeychainError {
     #[cfg_attr(windows, expect(dead_code, reason = "the Credential Manager needs no setup"))]
     NotSetUp,
     Locked,
+    /// The keychain is unlocked, but asks a person before a program may read the entry.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only KeePassXC does this"))]
+    NotPermitted,
     /// The keychain does not respond.
     NoResponse,
     /// The entry does not contain a valid token.
@@ -76,8 +79,13 @@ enum KeychainError {
 impl Keychain {
     pub(super) fn new(profile: &ProfileName, patience: Patience) -> Self {
         let interactive = patience.is_full() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        Self { interactive, ..Self::unattended(profile, patience) }
+    }
+
+    /// Returns a keychain that never opens a window, as for a program on a timer.
+    pub(super) fn unattended(profile: &ProfileName, patience: Patience) -> Self {
         let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self { service, older_service, interactive, patience, state: Mutex::new(State::NotConnected) }
+        Self { service, older_service, interactive: false, patience, state: Mutex::new(State::NotConnected) }
     }
 
     /// Checks whether a token could be stored, without writing anything.
@@ -112,8 +120,10 @@ impl Keychain {
         let request = Arc::new(request);
         let answered = match self.timed(limit, &state, &request) {
             // Prompt for the password, then repeat the request.
-            (connection, Err(KeychainError::Locked)) if self.interactive && !imp::OS_PROMPTS => {
-                log::warn!("the keychain is locked: enter its password in the window that opens");
+            (connection, Err(error @ (KeychainError::Locked | KeychainError::NotPermitted)))
+                if self.interactive && !imp::OS_PROMPTS =>
+            {
+                log::warn!("{}", error.prompt());
                 let service = self.service.clone();
                 let unlocked = self.timed(
                     UNLOCK_TIMEOUT,
@@ -122,7 +132,7 @@ impl Keychain {
                 );
                 match unlocked {
                     (connection, Ok(())) => self.timed(RESPONSE_TIMEOUT, &connection, &request),
-                    (connection, Err(_)) => (connection, Err(KeychainError::Locked)),
+                    (connection, Err(_)) => (connection, Err(error)),
                 }
             }
             answered => answered,
@@ -199,7 +209,7 @@ impl TokenStore for Keychain {
 
 /// Returns the name of the program that serves the keychain, if the hint for the error needs it.
 fn program_for_hint(error: &KeychainError) -> Option<String> {
-    matches!(error, KeychainError::Locked | KeychainError::Other(_)).then_some(())?;
+    matches!(error, KeychainError::Locked | KeychainError::NotPermitted | KeychainError::Other(_)).then_some(())?;
     timeout::run(RESPONSE_TIMEOUT, imp::program).ok().flatten()
 }
 
@@ -224,6 +234,14 @@ fn decode_utf16(blob: &[u8]) -> Option<String> {
 }
 
 impl KeychainError {
+    /// What a person is asked to do in the window that the keychain opens.
+    fn prompt(&self) -> &'static str {
+        match self {
+            Self::NotPermitted => "the keychain asks for permission: allow it in the window that opens",
+            _ => "the keychain is locked: enter its password in the window that opens",
+        }
+    }
+
     fn into_error(self, program: Option<&str>) -> Error {
         let or_file = "or set `store = \"file\"` in config.toml if you accept an unencrypted token file";
         let unlock = format!("{}; {or_file}", imp::how_to_unlock(program));
@@ -234,6 +252,8 @@ impl KeychainError {
             Self::NotSetUp => unavailable("the keychain has no default collection")
                 .hint(format!("create one, for example with Seahorse; {or_file}")),
             Self::Locked => unavailable("the keychain is locked").hint(unlock),
+            Self::NotPermitted => unavailable("the keychain asks for permission for each program")
+                .hint(format!("{}; {or_file}", imp::how_to_permit(program))),
             Self::NoResponse => unavailable("the keychain does not respond")
                 .hint(format!("restart the keychain or log in again; {or_file}")),
             Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")

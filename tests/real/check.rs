@@ -24,7 +24,7 @@ impl CheckSetup {
     }
 
     pub fn with(mut home: Home) -> Self {
-        let login = Login::start(&mut home, Keyring::Unlocked);
+        let login = Login::start(&mut home, Keyring::Gnome);
         let sink = Sink::start();
         let server = Dovecot::start(&home, sink.port);
         server.deliver(ADA, "Subject: a message\n\n");

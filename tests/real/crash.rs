@@ -34,7 +34,7 @@ const PROGRAMS: &str = "store.load = ['sh', '-c', 'cat \"$HOME/token\"']\n\
 /// response and before the token is stored. The next call then fails with 77, and a new sign-in helps.
 fn kill(store: Store, single_use: bool) -> Kills {
     let mut home = Home::new();
-    let _login = (store == Store::Keychain).then(|| Login::start(&mut home, Keyring::Unlocked));
+    let _login = (store == Store::Keychain).then(|| Login::start(&mut home, Keyring::Gnome));
     if store == Store::Programs {
         home.configure(&home.configuration().replace("store = 'file'\n", PROGRAMS));
     }

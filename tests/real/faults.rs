@@ -281,12 +281,12 @@ fn injected(home: &Home, what: &str) -> Run {
 /// Runs the command with the token in a real keychain that is then made to fail. `next` is a new login session with the
 /// keychain unlocked.
 fn with_keychain(home: &mut Home, next: &mut Option<Login>, damage: impl FnOnce(&mut Login)) -> Run {
-    let mut login = Login::start(home, Keyring::Unlocked);
+    let mut login = Login::start(home, Keyring::Gnome);
     home.refresh().token();
     assert_eq!(home.token_in_file("mail"), None, "the token is in the keychain");
     damage(&mut login);
     let run = verbose(home);
     drop(login);
-    *next = Some(Login::start(home, Keyring::Unlocked));
+    *next = Some(Login::start(home, Keyring::Gnome));
     run
 }

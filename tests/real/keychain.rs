@@ -1,10 +1,10 @@
-//! The real gnome-keyring in its six states, and the entry that is shared with the Python tool.
+//! Real keychains in the states that users meet, and the entry that is shared with the Python tool.
 
 use std::time::{Duration, Instant};
 
 use standin::{ADA, PUBLIC_CLIENT_ID};
 
-use crate::login::{Keyring, Login};
+use crate::login::{KeePassXc, Keyring, Login};
 use crate::support::{Home, Run};
 
 /// Time limit for each command without a terminal.
@@ -16,6 +16,42 @@ fn home(keyring: Keyring) -> (Home, Login) {
     (home, login)
 }
 
+/// Makes a test for each keychain from a function that takes one.
+macro_rules! test_with_each_keychain {
+    (all { $($all:ident)* } all_but_keepassxc { $($other:ident)* }) => {
+        test_with_each_keychain!(gnome_keyring, "gnome-keyring", Keyring::Gnome, $($all)* $($other)*);
+        test_with_each_keychain!(kwallet, "KWallet", Keyring::KWallet, $($all)* $($other)*);
+        test_with_each_keychain!(keepassxc, "KeePassXC", Keyring::KeePassXc(KeePassXc::Unlocked), $($all)*);
+    };
+    ($keychain:ident, $program:literal, $keyring:expr, $($name:ident)*) => {
+        mod $keychain {
+            use super::*;
+            $(#[test]
+            #[ignore = concat!("tests/run: ", $program, " and Python's keyring")]
+            fn $name() {
+                super::$name($keyring);
+            })*
+        }
+    };
+}
+
+test_with_each_keychain! {
+    all {
+        a_token_of_the_python_tool_is_used_and_its_entry_is_updated
+        the_commands_create_the_entry_that_the_python_tool_reads
+        a_newer_token_in_a_file_is_used_first_and_moved_to_the_keychain
+        if_microsoft_refuses_one_copy_the_other_is_tried
+    a_locked_keychain_is_69_and_no_token_is_lost
+    a_keychain_that_does_not_respond_is_69_and_a_token_in_a_file_still_works
+        the_python_tools_older_entry_is_read_last_and_signing_out_removes_both
+    }
+    // KeePassXC asks a person before the Python tool replaces an entry.
+    all_but_keepassxc {
+        the_python_tool_overwrites_the_entry_of_the_commands
+        the_newer_of_two_entries_is_used_and_replaces_both
+    }
+}
+
 /// Runs a command and asserts that it ends within the limit, so that it does not block a mail program.
 #[track_caller]
 fn promptly(home: &Home, command: &str) -> Run {
@@ -25,10 +61,8 @@ fn promptly(home: &Home, command: &str) -> Run {
     run
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn a_token_of_the_python_tool_is_used_and_its_entry_is_updated() {
-    let (home, login) = home(Keyring::Unlocked);
+fn a_token_of_the_python_tool_is_used_and_its_entry_is_updated(keyring: Keyring) {
+    let (home, login) = home(keyring);
     let pythons = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     login.python_writes(&home, &pythons);
     assert_eq!(promptly(&home, "get-refresh-token").token(), pythons);
@@ -40,25 +74,26 @@ fn a_token_of_the_python_tool_is_used_and_its_entry_is_updated() {
     assert_eq!(home.token_in_file("mail"), None);
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn the_python_tool_and_the_commands_overwrite_one_entry() {
-    let (home, login) = home(Keyring::Unlocked);
+fn the_commands_create_the_entry_that_the_python_tool_reads(keyring: Keyring) {
+    let (home, login) = home(keyring);
     let run = home.sign_in();
     run.token();
     assert!(run.stderr.contains("the keychain (m365auth-mail)"), "{}", run.stderr);
-    let ours = login.python_reads(&home);
-    assert!(home.standin.is_valid_refresh_token(&ours));
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    assert!(home.standin.is_valid_refresh_token(&login.python_reads(&home)));
+}
+
+fn the_python_tool_overwrites_the_entry_of_the_commands(keyring: Keyring) {
+    let (home, login) = home(keyring);
+    home.sign_in().token();
     let pythons = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     login.python_writes(&home, &pythons);
     assert_eq!(login.items(&home), 1);
     assert_eq!(promptly(&home, "get-refresh-token").token(), pythons);
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn the_newer_of_two_entries_is_used_and_replaces_both() {
-    let (home, login) = home(Keyring::Unlocked);
+fn the_newer_of_two_entries_is_used_and_replaces_both(keyring: Keyring) {
+    let (home, login) = home(keyring);
     // An entry without the `application` attribute, as other Rust programs write it. Python then adds a second one.
     let mut other = crate::login::program("secret-tool", "libsecret-tools");
     home.prepare(&mut other);
@@ -76,10 +111,8 @@ fn the_newer_of_two_entries_is_used_and_replaces_both() {
     assert_eq!(promptly(&home, "get-refresh-token").token(), login.python_reads(&home));
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring"]
-fn a_newer_token_in_a_file_is_used_first_and_moved_to_the_keychain() {
-    let (home, login) = home(Keyring::Unlocked);
+fn a_newer_token_in_a_file_is_used_first_and_moved_to_the_keychain(keyring: Keyring) {
+    let (home, login) = home(keyring);
     home.sign_in().token();
     let older = login.python_reads(&home);
     let newer = home.store_token("mail");
@@ -90,10 +123,8 @@ fn a_newer_token_in_a_file_is_used_first_and_moved_to_the_keychain() {
     assert!(stored != older && stored != newer && home.standin.is_valid_refresh_token(&stored));
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring"]
-fn if_microsoft_refuses_one_copy_the_other_is_tried() {
-    let (home, login) = home(Keyring::Unlocked);
+fn if_microsoft_refuses_one_copy_the_other_is_tried(keyring: Keyring) {
+    let (home, login) = home(keyring);
     home.sign_in().token();
     home.put_token("mail", "a-token-that-is-expired");
     assert!(home.standin.is_valid_access_token(promptly(&home, "refresh-token").token()));
@@ -101,10 +132,8 @@ fn if_microsoft_refuses_one_copy_the_other_is_tried() {
     assert!(home.standin.is_valid_refresh_token(&login.python_reads(&home)));
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring"]
-fn a_locked_keychain_is_69_and_no_token_is_lost() {
-    let (home, login) = home(Keyring::Unlocked);
+fn a_locked_keychain_is_69_and_no_token_is_lost(keyring: Keyring) {
+    let (home, login) = home(keyring);
     home.sign_in().token();
     login.lock();
     for command in ["refresh-token", "get-refresh-token"] {
@@ -124,10 +153,8 @@ fn a_locked_keychain_is_69_and_no_token_is_lost() {
     promptly(&home, "refresh-token").token();
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring"]
-fn a_keychain_that_does_not_respond_is_69_and_a_token_in_a_file_still_works() {
-    let (home, login) = home(Keyring::Unlocked);
+fn a_keychain_that_does_not_respond_is_69_and_a_token_in_a_file_still_works(keyring: Keyring) {
+    let (home, login) = home(keyring);
     home.sign_in().token();
     login.stop_responding();
     for command in ["refresh-token", "get-refresh-token"] {
@@ -159,7 +186,7 @@ fn without_a_keychain_or_its_collection_the_file_is_used() {
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
-    let (mut home, mut login) = home(Keyring::Unlocked);
+    let (mut home, mut login) = home(Keyring::Gnome);
     home.sign_in().token();
     login.end_keyring();
     assert!(promptly(&home, "refresh-token").fails_with(69).contains("no keychain is available"));
@@ -174,7 +201,7 @@ fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn if_the_keychain_disappears_between_load_and_save_the_token_goes_to_the_file() {
-    let (home, mut login) = home(Keyring::Unlocked);
+    let (home, mut login) = home(Keyring::Gnome);
     home.sign_in().token();
     home.standin.set_single_use_refresh_tokens(true);
     home.standin.inject(standin::Fault::Delay { milliseconds: 600 });
@@ -191,10 +218,8 @@ fn if_the_keychain_disappears_between_load_and_save_the_token_goes_to_the_file()
     promptly(&home, "refresh-token").token();
 }
 
-#[test]
-#[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn the_python_tools_older_entry_is_read_last_and_signing_out_removes_both() {
-    let (home, login) = home(Keyring::Unlocked);
+fn the_python_tools_older_entry_is_read_last_and_signing_out_removes_both(keyring: Keyring) {
+    let (home, login) = home(keyring);
     let oldest = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let write = format!("keyring.set_password('m365-imap-mail', 'refresh_token', '{oldest}')");
     assert_eq!(login.python(&home, &write).code, Some(0));
@@ -213,7 +238,7 @@ fn the_python_tools_older_entry_is_read_last_and_signing_out_removes_both() {
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn a_damaged_file_beside_a_good_entry_is_a_warning() {
-    let (home, _login) = home(Keyring::Unlocked);
+    let (home, _login) = home(Keyring::Gnome);
     home.sign_in().token();
     home.put_token("mail", "two\nlines");
     for command in ["get-refresh-token", "refresh-token"] {
@@ -229,7 +254,7 @@ fn a_damaged_file_beside_a_good_entry_is_a_warning() {
 #[test]
 #[ignore = "tests/run: gnome-keyring"]
 fn a_stale_bus_address_does_not_hide_the_running_keychain() {
-    let (mut home, login) = home(Keyring::Unlocked);
+    let (mut home, login) = home(Keyring::Gnome);
     home.sign_in().token();
     let address = login.address().to_owned();
     let set = |home: &mut Home, address: &str| {

@@ -63,7 +63,7 @@ fn many_concurrent_misses_make_one_request_and_share_its_token() {
 fn many_without_a_cache_refresh_in_sequence_and_lose_no_rotated_token() {
     for keychain in [false, true] {
         let mut home = home_with_long_timeout();
-        let login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
+        let login = keychain.then(|| Login::start(&mut home, Keyring::Gnome));
         home.standin.set_single_use_refresh_tokens(true);
         home.store_token("mail");
         let tokens = at_once(&home, &vec![Vec::new(); rounds(40)]);

@@ -1,11 +1,17 @@
-//! A login session: a private D-Bus with the real gnome-keyring, in the states that users have.
+//! A login session: a private D-Bus with a real keyring, in the states that users have.
+
+mod keepassxc;
+mod kwallet;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
+
 use crate::support::{Home, Run, eventually, finish};
+pub use keepassxc::KeePassXc;
 
 /// The bus starts no keyring on demand, so each test decides whether there is one. Root may use it too.
 const BUS_CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -15,12 +21,19 @@ const BUS_CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//D
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
 </policy></busconfig>"#;
 
-/// The state of the keyring.
+/// The password of every keyring.
+const PASSWORD: &str = "a password";
+
+/// The keyring of a login session, and its state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Keyring {
-    Unlocked,
-    /// The keyring runs, but has no default collection yet.
+    /// gnome-keyring, unlocked.
+    Gnome,
+    /// gnome-keyring without a default collection.
     NeverSetUp,
+    KeePassXc(KeePassXc),
+    /// KWallet, opened by the login.
+    KWallet,
     /// No keyring is on the bus.
     Absent,
 }
@@ -28,6 +41,7 @@ pub enum Keyring {
 pub struct Login {
     folder: tempfile::TempDir,
     bus: Child,
+    keyring: Keyring,
     daemon: Option<Child>,
     environment: Vec<(String, String)>,
 }
@@ -59,7 +73,7 @@ impl Login {
         home.environment.extend(environment.clone());
         let configuration = std::fs::read_to_string(home.config_file()).unwrap();
         home.configure(&configuration.replace("store = 'file'", "store = 'auto'"));
-        let mut login = Self { folder, bus, daemon: None, environment };
+        let mut login = Self { folder, bus, keyring, daemon: None, environment };
         if keyring != Keyring::Absent {
             login.start_keyring(home.path(), keyring);
         }
@@ -67,28 +81,45 @@ impl Login {
     }
 
     fn start_keyring(&mut self, home: &Path, keyring: Keyring) {
-        let mut command = program("gnome-keyring-daemon", "gnome-keyring");
-        command.args(["--foreground", "--components=secrets"]).env("HOME", home).envs(self.environment.clone());
-        if keyring == Keyring::Unlocked {
-            command.arg("--unlock");
+        let mut daemon = match keyring {
+            Keyring::KWallet => kwallet::spawn(home, &self.environment),
+            Keyring::KeePassXc(state) => self.spawn(home, keepassxc::command(home, state)),
+            _ => {
+                let mut command = program("gnome-keyring-daemon", "gnome-keyring");
+                command.args(["--foreground", "--components=secrets"]);
+                if keyring == Keyring::Gnome {
+                    command.arg("--unlock");
+                }
+                self.spawn(home, command)
+            }
+        };
+        if let Some(mut stdin) = daemon.stdin.take() {
+            stdin.write_all(PASSWORD.as_bytes()).unwrap();
         }
-        let mut daemon = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("gnome-keyring starts");
-        daemon.stdin.take().unwrap().write_all(b"a password").unwrap();
         self.daemon = Some(daemon);
-        eventually("the keyring is on the bus", || {
-            let owner = self.call(
-                "org.freedesktop.DBus",
-                "/",
-                "org.freedesktop.DBus.NameHasOwner",
-                &["string:org.freedesktop.secrets"],
-            );
-            owner.stdout.contains("boolean true")
-        });
+        self.keyring = keyring;
+        eventually("the keyring is on the bus", || self.has_owner("org.freedesktop.secrets"));
+        if matches!(keyring, Keyring::KWallet | Keyring::KeePassXc(_)) {
+            eventually("its collection is there", || self.default_collection().is_some());
+        }
+    }
+
+    fn spawn(&self, home: &Path, mut command: Command) -> Child {
+        command.env("HOME", home).envs(self.environment.clone());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the keyring starts")
+    }
+
+    fn has_owner(&self, name: &str) -> bool {
+        let method = "org.freedesktop.DBus.NameHasOwner";
+        self.call("org.freedesktop.DBus", "/", method, &[&format!("string:{name}")]).stdout.contains("boolean true")
+    }
+
+    /// Returns the object path of the default collection, if there is one.
+    fn default_collection(&self) -> Option<String> {
+        let method = "org.freedesktop.Secret.Service.ReadAlias";
+        let reply = self.call("org.freedesktop.secrets", "/org/freedesktop/secrets", method, &["string:default"]);
+        let path = reply.stdout.split('"').nth(1)?.to_owned();
+        (path != "/").then_some(path)
     }
 
     /// Lets the bus start a service on demand: `program` with these arguments.
@@ -109,13 +140,23 @@ impl Login {
 
     /// Locks the keyring, as a screen lock or a logout does.
     pub fn lock(&self) {
-        let locked = self.call(
-            "org.freedesktop.secrets",
-            "/org/freedesktop/secrets",
-            "org.freedesktop.Secret.Service.Lock",
-            &["array:objpath:/org/freedesktop/secrets/collection/login"],
-        );
-        assert_eq!(locked.code, Some(0), "{locked:?}");
+        const KEYRING: Option<&str> = Some("org.freedesktop.secrets");
+        let bus = zbus::blocking::connection::Builder::address(self.address()).unwrap().build().unwrap();
+        let collection = ObjectPath::try_from(self.default_collection().unwrap()).unwrap();
+        let interface = Some("org.freedesktop.Secret.Service");
+        let reply =
+            bus.call_method(KEYRING, "/org/freedesktop/secrets", interface, "Lock", &(vec![&collection],)).unwrap();
+        let (_, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) = reply.body().deserialize().unwrap();
+        if prompt.as_str() != "/" {
+            // KeePassXC locks only then. No window opens for it.
+            bus.call_method(KEYRING, prompt, Some("org.freedesktop.Secret.Prompt"), "Prompt", &"").unwrap();
+        }
+        eventually("the keyring is locked", || {
+            let properties = Some("org.freedesktop.DBus.Properties");
+            let locked = ("org.freedesktop.Secret.Collection", "Locked");
+            let reply = bus.call_method(KEYRING, &collection, properties, "Get", &locked).unwrap();
+            reply.body().deserialize::<OwnedValue>().unwrap() == OwnedValue::from(true)
+        });
     }
 
     /// Stops the keyring's process, so it hangs as under a debugger or on a broken disk.
@@ -130,10 +171,10 @@ impl Login {
         daemon.wait().unwrap();
     }
 
-    /// Starts the keyring again, unlocked.
+    /// Starts the keyring again.
     pub fn restart_keyring(&mut self, home: &Home) {
         self.end_keyring();
-        self.start_keyring(home.path(), Keyring::Unlocked);
+        self.start_keyring(home.path(), self.keyring);
     }
 
     fn signal(&self, name: &str) {

@@ -140,7 +140,7 @@ fn with_fixed_length(output: &str) -> String {
 #[ignore = "tests/run: gnome-keyring, tmux"]
 fn the_picture_of_a_sign_in_is_up_to_date() {
     let mut home = Home::with(standin());
-    let _login = crate::login::Login::start(&mut home, crate::login::Keyring::Unlocked);
+    let _login = crate::login::Login::start(&mut home, crate::login::Keyring::Gnome);
     let terminal = Terminal::run_in(&home, WIDE, "get-token --profile mail --browser never");
     let url = terminal.url();
     Browser::approve(&url, ADA, None).unwrap();

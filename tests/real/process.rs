@@ -13,7 +13,7 @@ use crate::support::{Home, binary, finish};
 fn no_secret_reaches_arguments_environment_or_files_except_the_store() {
     for keychain in [false, true] {
         let mut home = Home::new();
-        let _login = keychain.then(|| Login::start(&mut home, Keyring::Unlocked));
+        let _login = keychain.then(|| Login::start(&mut home, Keyring::Gnome));
         home.sign_in().token();
         let trace = home.path().join("trace");
         let mut strace = program("strace", "strace");

@@ -160,7 +160,7 @@ fn ctrl_c_at_the_question_about_another_account_stores_nothing() {
 #[ignore = "tests/run: tmux and gnome-keyring"]
 fn a_locked_keychain_prompts_and_fails_if_no_prompt_can_be_shown() {
     let mut home = Home::new();
-    let login = Login::start(&mut home, Keyring::Unlocked);
+    let login = Login::start(&mut home, Keyring::Gnome);
     home.sign_in().token();
     login.lock();
     let terminal = Terminal::run(&home, "refresh-token");
@@ -187,7 +187,7 @@ fn an_early_renewal_does_not_prompt_for_a_locked_keychain() {
     let _turn = memory::take_turn();
     let setup = Setup { refresh_in: Some(serde_json::json!(1)), ..Setup::default() };
     let mut home = Home::with(Standin::start_with(setup));
-    let login = Login::start(&mut home, Keyring::Unlocked);
+    let login = Login::start(&mut home, Keyring::Gnome);
     let configuration = std::fs::read_to_string(home.config_file()).unwrap();
     home.configure(&configuration.replace("cache = 'none'\n", ""));
     let due = home.sign_in().token().to_owned();

@@ -24,7 +24,7 @@ fn sign_in_and_answer(home: &Home, account: &str, question: &str, answer: &str, 
 #[ignore = "tests/run: tmux, gnome-keyring and Python's keyring"]
 fn a_token_of_another_account_in_the_keychain_is_never_used_and_is_removed() {
     let mut home = Home::new();
-    let login = Login::start(&mut home, Keyring::Unlocked);
+    let login = Login::start(&mut home, Keyring::Gnome);
     home.sign_in().token();
     // Over SSH there is no keychain, and Ada's token in it cannot be reached.
     let desktop = std::mem::replace(&mut home.environment, Home::new().environment.clone());

@@ -22,6 +22,10 @@ pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
     "run `security unlock-keychain` and allow the access when macOS asks".to_owned()
 }
 
+pub(super) fn how_to_permit(program: Option<&str>) -> String {
+    how_to_unlock(program)
+}
+
 pub(super) struct Connection(Arc<Store>);
 
 impl Connection {

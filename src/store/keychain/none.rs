@@ -14,6 +14,10 @@ pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
     "no keychain is supported on this system".to_owned()
 }
 
+pub(super) fn how_to_permit(program: Option<&str>) -> String {
+    how_to_unlock(program)
+}
+
 pub(super) struct Connection(());
 
 impl Connection {

@@ -3,6 +3,8 @@
 //! Uses the crate `secret-service` instead of the keyring project's store: that store's search unlocks every entry that
 //! it finds, which opens a prompt, and cannot tell which of two entries is newer.
 
+mod unlock;
+
 use std::collections::HashMap;
 
 use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
@@ -17,6 +19,8 @@ use crate::session_bus::{self, first_line};
 const APPLICATION: (&str, &str) = ("application", "Python keyring library");
 /// The content type that Python's `secretstorage` writes.
 const CONTENT_TYPE: &str = "text/plain";
+
+const KEEPASSXC: &str = "keepassxc";
 
 /// The service asks for the password only when we request that.
 pub(super) const OS_PROMPTS: bool = false;
@@ -38,7 +42,20 @@ pub(super) fn how_to_unlock(program: Option<&str>) -> String {
     match program {
         // A process name has 15 characters at most (proc_pid_comm(5)).
         None | Some("gnome-keyring-d") => "log in to the desktop, or run `gnome-keyring-daemon --unlock`".to_owned(),
+        Some(KEEPASSXC) => "unlock the database in KeePassXC".to_owned(),
         Some(program) => format!("log in to the desktop, or unlock the keychain in {program}"),
+    }
+}
+
+/// Returns how the user permits all programs to read entries, given the name of the process that serves the keychain.
+pub(super) fn how_to_permit(program: Option<&str>) -> String {
+    match program {
+        Some(KEEPASSXC) => {
+            "in KeePassXC, open Settings > Secret Service Integration and clear \"Confirm when passwords \
+                            are retrieved by clients\""
+                .to_owned()
+        }
+        program => format!("permit all programs to read it in {}", program.unwrap_or("the settings of the keychain")),
     }
 }
 
@@ -72,18 +89,27 @@ impl Connection {
         self.runtime.block_on(self.client.open_collection()).map(drop)
     }
 
-    /// Prompts for the password of the entry's collection, or of the default collection if there is no entry.
+    /// Prompts for the password of the default collection and of the entry's, and for the permission to read the entry.
     pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         self.runtime.block_on(self.client.unlock(service, user))
     }
 }
 
-struct Client(SecretService<'static>);
+struct Client {
+    service: SecretService<'static>,
+    bus: zbus::Connection,
+}
 
 impl Client {
     async fn open() -> Result<Self, KeychainError> {
         let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
-        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus).await.map_err(|error| {
+        let mut service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
+        // A service may support plain sessions only (Secret Service API, "Transfer of Secrets"). Python's library and
+        // libsecret use one then, too.
+        if service.as_ref().is_err_and(|error| error.to_string().contains("org.freedesktop.DBus.Error.NotSupported")) {
+            service = SecretService::connect_with_existing(EncryptionType::Plain, bus.clone()).await;
+        }
+        let service = service.map_err(|error| {
             let text = error.to_string();
             // The bus reports this for a name that has no owner and cannot be activated.
             match ["ServiceUnknown", "NameHasNoOwner", "Error.Spawn"].iter().any(|name| text.contains(name)) {
@@ -91,28 +117,23 @@ impl Client {
                 false => KeychainError::Other(first_line(&error)),
             }
         })?;
-        Ok(Self(service))
+        Ok(Self { service, bus })
     }
 
     async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
-        let (items, locked) = self.items(service, user).await?;
-        match items.first() {
-            Some(newest) => newest.get_secret().await.map(Some).map_err(from_store_error),
-            None if locked => Err(KeychainError::Locked),
-            None => match self.open_collection().await {
-                Ok(_) | Err(KeychainError::NotSetUp) => Ok(None),
-                Err(other) => Err(other),
-            },
+        let Entries { unlocked, locked } = self.entries(service, user).await?;
+        match (unlocked.first(), locked) {
+            (Some(newest), _) => newest.get_secret().await.map(Some).map_err(from_store_error),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
         }
     }
 
     async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
-        let (items, locked) = self.items(service, user).await?;
-        if locked {
-            return Err(KeychainError::Locked); // a locked entry cannot be replaced; the new one would be a second entry
-        }
+        // A locked entry cannot be replaced; the new one would be a second entry.
+        let entries = self.entries(service, user).await?.all_unlocked()?;
         let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
-        let Some((newest, older)) = items.split_first() else {
+        let Some((newest, older)) = entries.split_first() else {
             let collection = self.open_collection().await?;
             let label = format!("Password for '{user}' on '{service}'");
             let created = collection.create_item(&label, attributes, token.as_bytes(), true, CONTENT_TYPE);
@@ -127,49 +148,77 @@ impl Client {
     }
 
     async fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
-        match self.items(service, user).await? {
-            (_, true) => Err(KeychainError::Locked),
-            (items, false) => delete_all(&items).await,
-        }
+        delete_all(&self.entries(service, user).await?.all_unlocked()?).await
     }
 
     async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
-        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
+        if let Err(KeychainError::Locked) = self.open_collection().await {
+            self.default_collection().await?.unlock().await.map_err(from_store_error)?;
+        }
+        let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         match found.locked.first() {
             Some(item) => item.unlock().await.map_err(from_store_error),
-            None => self.default_collection().await?.unlock().await.map_err(from_store_error),
+            None => Ok(()),
         }
     }
 
-    /// Returns the unlocked entries of this name, newest first, and whether there are locked ones. Never prompts.
-    async fn items(&self, service: &str, user: &str) -> Result<(Vec<Item<'_>>, bool), KeychainError> {
-        let found = self.0.search_items(attributes(service, user)).await.map_err(from_store_error)?;
-        let mut items = found.unlocked;
-        if items.len() > 1 {
+    /// Returns the entries of this name. Never opens a window.
+    async fn entries(&self, service: &str, user: &str) -> Result<Entries<'_>, KeychainError> {
+        // First the collection: KeePassXC does not respond to a search while its database is locked.
+        let collection = match self.open_collection().await {
+            Err(KeychainError::NotSetUp) => None,
+            opened => Some(opened?),
+        };
+        let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
+        let locked = found.locked.first().map(|item| {
+            let is_inside =
+                |collection: &Collection<'_>| item.item_path.starts_with(&format!("{}/", *collection.collection_path));
+            match collection.as_ref().is_some_and(is_inside) {
+                true => KeychainError::NotPermitted,
+                false => KeychainError::Locked,
+            }
+        });
+        let mut unlocked = found.unlocked;
+        if unlocked.len() > 1 {
             let mut dated = Vec::new();
-            for item in items {
+            for item in unlocked {
                 dated.push((item.get_modified().await.unwrap_or(0), item));
             }
             dated.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-            items = dated.into_iter().map(|(_, item)| item).collect();
+            unlocked = dated.into_iter().map(|(_, item)| item).collect();
         }
-        Ok((items, !found.locked.is_empty()))
+        Ok(Entries { unlocked, locked })
     }
 
-    /// Returns the default collection, where a new entry is created, if it is unlocked.
+    /// Returns the default collection, where a new entry is created, if it is unlocked or can be without a window.
     async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
         let collection = self.default_collection().await?;
-        match collection.is_locked().await.map_err(from_store_error)? {
+        let is_locked = collection.is_locked().await.map_err(from_store_error)?;
+        match is_locked && !unlock::without_window(&self.bus, &collection).await.map_err(from_store_error)? {
             true => Err(KeychainError::Locked),
             false => Ok(collection),
         }
     }
 
     async fn default_collection(&self) -> Result<Collection<'_>, KeychainError> {
-        self.0.get_default_collection().await.map_err(|error| match error {
+        self.service.get_default_collection().await.map_err(|error| match error {
             Error::NoResult => KeychainError::NotSetUp,
             error => from_store_error(error),
         })
+    }
+}
+
+/// The entries of one name.
+struct Entries<'a> {
+    /// The newest first.
+    unlocked: Vec<Item<'a>>,
+    /// Why another entry cannot be read.
+    locked: Option<KeychainError>,
+}
+
+impl<'a> Entries<'a> {
+    fn all_unlocked(self) -> Result<Vec<Item<'a>>, KeychainError> {
+        self.locked.map_or(Ok(self.unlocked), Err)
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) fn how_to_unlock(_program: Option<&str>) -> String {
     HOW_TO_GET_ONE.to_owned()
 }
 
+pub(super) fn how_to_permit(program: Option<&str>) -> String {
+    how_to_unlock(program)
+}
+
 pub(super) struct Connection(Arc<Store>);
 
 impl Connection {

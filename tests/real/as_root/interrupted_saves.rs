@@ -31,7 +31,7 @@ fn after_an_interrupted_save_the_new_token_is_found_before_an_older_copy() {
     home.standin.set_single_use_refresh_tokens(true);
     home.sign_in().token();
     let old = home.token_in_file("mail");
-    let _login = Login::start(&mut home, Keyring::Unlocked);
+    let _login = Login::start(&mut home, Keyring::Gnome);
     let mut strace = program("strace", "strace");
     home.prepare(&mut strace);
     strace.args(["-f", "-o", "/dev/null", "-e", "inject=?unlink,unlinkat:signal=KILL", "-P"]);

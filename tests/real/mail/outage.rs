@@ -36,7 +36,7 @@ fn mail_goes_on_in_an_outage_and_with_a_locked_keychain_and_the_alarm_comes_befo
     let lifetime = Some(Duration::from_secs(60));
     let setup = Setup { access_token_lifetime: lifetime, refresh_in: Some(json!(1)), ..Setup::default() };
     let mut setup = MailSetup::with(setup).receive_mail();
-    let mut login = Login::start(&mut setup.home, Keyring::Unlocked);
+    let mut login = Login::start(&mut setup.home, Keyring::Gnome);
     let configuration = std::fs::read_to_string(setup.home.config_file()).unwrap().replace("cache = 'none'\n", "");
     let alarm = setup.home.path().join("alarm");
     setup.home.configure(&format!("on_sign_in_needed = ['touch', '{}']\n{configuration}", alarm.display()));

@@ -1,0 +1,48 @@
+//! KeePassXC as Secret Service.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::{PASSWORD, program};
+
+/// A database that exposes its only group, as the settings of a database do.
+const DATABASE: &str = "<KeePassFile><Meta><CustomData><Item><Key>FDO_SECRETS_EXPOSED_GROUP</Key>\
+    <Value>{00010203-0405-0607-0809-0a0b0c0d0e0f}</Value></Item></CustomData></Meta>\
+    <Root><Group><UUID>AAECAwQFBgcICQoLDA0ODw==</UUID><Name>Passwords</Name></Group></Root></KeePassFile>";
+/// The default settings, but with the Secret Service, and without a question at the first start.
+const SETTINGS: &str = "[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\nSingleInstance=false\n\
+    [Security]\nLockDatabaseIdle=false\n[FdoSecrets]\nEnabled=true\n";
+
+/// How KeePassXC runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum KeePassXc {
+    /// It asks a person before each new program may read an entry: the default.
+    Confirming,
+    Unlocked,
+    /// The password of the database is not entered yet.
+    Locked,
+}
+
+/// Makes a database and returns the command that opens it. The password is expected on stdin.
+pub fn command(home: &Path, state: KeePassXc) -> Command {
+    let (source, database, settings) = (home.join("database.xml"), home.join("m365.kdbx"), home.join("keepassxc.ini"));
+    if !database.exists() {
+        std::fs::write(&source, DATABASE).unwrap();
+        let mut import = program("keepassxc-cli", "keepassxc");
+        import.args(["import", "--quiet", "--set-password", "--decryption-time", "100"]).args([&source, &database]);
+        let mut import = import.env("HOME", home).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        write!(import.stdin.take().unwrap(), "{PASSWORD}\n{PASSWORD}\n").unwrap();
+        assert!(import.wait().unwrap().success());
+    }
+    let confirm = state == KeePassXc::Confirming;
+    std::fs::write(&settings, format!("{SETTINGS}ConfirmAccessItem={confirm}\n")).unwrap();
+    let mut command = program("keepassxc", "keepassxc");
+    command.arg("--config").arg(&settings).arg("--localconfig").arg(home.join("keepassxc-local.ini"));
+    command.env("QT_QPA_PLATFORM", "offscreen").stdin(Stdio::piped());
+    if state != KeePassXc::Locked {
+        command.arg("--pw-stdin");
+    }
+    command.arg(&database);
+    command
+}
