@@ -268,7 +268,7 @@ impl<'a> Entra<'a> {
         };
         match &fault {
             // In a refresh, the tokens were issued for a secret of ours, so they are valid even if the id_token is not.
-            Some(fault) if !flow.is_sign_in() => log::warn!("the id_token of the response is not used: {fault}"),
+            Some(fault) if !flow.is_sign_in() => log::warn!("the id_token in the response is not used: {fault}"),
             Some(fault) => return Err(self.invalid_id_token(fault, flow)),
             None => {}
         }
@@ -288,7 +288,7 @@ impl<'a> Entra<'a> {
 
     fn invalid_id_token(&self, fault: &str, flow: Flow) -> Error {
         let again = flow.get_token(self.profile);
-        Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}"))
+        Error::new(ErrorKind::Protocol, format!("the id_token in the response is not valid: {fault}"))
             .hint(format!("nothing was stored; run {again} and sign in at the URL that it shows"))
     }
 }

@@ -280,7 +280,7 @@ impl fmt::Display for Authority {
 /// The hosts on which the callback listens.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Parses a redirect URI on this computer: `https`, or `http`, which Microsoft allows for localhost only.
+/// Parses a redirect URI on this machine: `https`, or `http`, which Microsoft allows for localhost only.
 pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
     // The text is sent as it is written, so it is checked as written: a URL parser also accepts `http:/localhost`,
     // white space, `\` and an empty port.
@@ -292,13 +292,13 @@ pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
     }
     // `RedirectUrl` keeps the text unchanged, because Microsoft compares it character by character.
     let redirect = RedirectUrl::new(text.to_owned())
-        .map_err(|_| "be a URI on this computer, such as https://localhost:7598/ or http://localhost/")?;
+        .map_err(|_| "be a URI on this machine, such as https://localhost:7598/ or http://localhost/")?;
     let url = redirect.url();
     let server = text.split('/').nth(2).unwrap_or_default();
     let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
     if !LOOPBACK.iter().any(|host| server == *host || server == format!("{host}{port}")) {
         return Err(
-            "be on this computer (localhost, 127.0.0.1 or [::1]), such as https://localhost:7598/ or http://localhost/",
+            "be on this machine (localhost, 127.0.0.1 or [::1]), such as https://localhost:7598/ or http://localhost/",
         );
     }
     if url.scheme() == "http" && server.ends_with(":80") {
