@@ -69,7 +69,7 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
         Some(Ok(access)) => with_token(&session, &access, report),
         Some(Err(error)) => without_token(session.profile(), CheckResult::Failed(error), report),
         None => {
-            let refresh = CheckResult::Skipped("no stored token to refresh".to_owned());
+            let refresh = CheckResult::Skipped("it needs a stored token".to_owned());
             without_token(session.profile(), refresh, report);
         }
     }
@@ -181,7 +181,7 @@ fn keychain(session: &Session) -> CheckResult {
         }
         None => {
             let file = session.stores().describe(Location::File);
-            CheckResult::Skipped(format!("not used; the token is stored unencrypted in {file}"))
+            CheckResult::Skipped(format!("not used; new tokens are stored unencrypted in {file}"))
         }
         Some(Ok(())) => CheckResult::Passed("unlocked and writable".to_owned()),
         Some(Err(error)) => CheckResult::Failed(error),

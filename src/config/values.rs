@@ -28,10 +28,12 @@ impl FromStr for ProfileName {
     fn from_str(name: &str) -> Result<Self, Error> {
         let allowed = |c: char| c.is_alphanumeric() || "-_.@+ ".contains(c);
         if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
-            let message = format!("\"{}\" is not a valid profile name", for_terminal(name));
-            return Err(Error::new(ErrorKind::Configuration, message).hint(
-                "use only letters, digits, spaces and - _ . @ + in a profile name, and do not start it with a dot",
-            ));
+            let message = format!(
+                "\"{}\" is not a valid profile name: it may contain letters, digits, spaces and - _ . @ +, and must not \
+                 start with a dot",
+                for_terminal(name)
+            );
+            return Err(Error::new(ErrorKind::Configuration, message).hint("choose another name, such as work"));
         }
         if name.len() > MAX_NAME_LENGTH {
             let message = format!("a profile name of {} bytes is too long: the limit is {MAX_NAME_LENGTH}", name.len());
