@@ -306,7 +306,9 @@ pub(crate) fn ensure_well_formed(token: &AccessToken) -> Result<()> {
 pub(crate) fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
-        RequestTokenError::ServerResponse(_) => http::unexpected_response("it is an error response of an unknown form"),
+        RequestTokenError::ServerResponse(_) => {
+            http::unexpected_response("it is an error response in an unknown format")
+        }
         RequestTokenError::Parse(..) => http::unexpected_response("it is not a token response"),
         // Mostly a Content-Type other than JSON.
         RequestTokenError::Other(_) => http::unexpected_response("it is not JSON"),
