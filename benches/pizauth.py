@@ -1,4 +1,4 @@
-"""A pizauth that is signed in at the stand-in. Its daemon caches a token, which `pizauth show` prints."""
+"""A pizauth that is signed in to the stand-in. Its daemon caches a token, which `pizauth show` prints."""
 
 import re
 import ssl

@@ -1,5 +1,6 @@
 //! The checks of `get-token --check`: everything between the configuration and the mail servers, in the order in which
-//! a token is fetched and used. Sends no mail. The only change is a new refresh token, as with every refresh.
+//! a token is fetched and used. They send no mail, and change only the stored and the cached token, as every refresh
+//! does.
 
 mod graph;
 mod mail_server;
@@ -25,8 +26,8 @@ use mail_server::Login;
 
 /// In seconds. The usual tolerance for clocks that differ.
 const CLOCK_TOLERANCE: u64 = 5 * 60;
-/// The longest token that msmtp can send. Its SMTP commands are limited to 4,094 characters (measured with msmtp
-/// 1.8.23): this many in base64, next to a long address.
+/// The longest token that msmtp can send: its SMTP commands are limited to 4,094 characters (measured with msmtp
+/// 1.8.23), and the token is sent in base64, next to an address that may be long.
 const LONGEST_FOR_MSMTP: usize = 2_900;
 /// The longest token that mbsync and OfflineIMAP can send, next to a long address (7,264 characters failed, measured
 /// with isync 1.4.4).
@@ -68,7 +69,7 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
         Some(Ok(access)) => with_token(&session, &access, report),
         Some(Err(error)) => without_token(session.profile(), CheckResult::Failed(error), report),
         None => {
-            let refresh = CheckResult::Skipped("no stored token to refresh".to_owned());
+            let refresh = CheckResult::Skipped("it needs a stored token".to_owned());
             without_token(session.profile(), refresh, report);
         }
     }
@@ -123,7 +124,8 @@ fn scopes(profile: &Profile, access: &Access, missing: &[&str]) -> CheckResult {
     let message = format!("Microsoft did not grant {}", for_terminal(&missing.join(" ")));
     let name = &profile.name;
     CheckResult::Failed(Error::new(ErrorKind::SignIn, message).hint(format!(
-        "run `get-token --profile {name:#}` and consent to it, ask an administrator, or remove it from the profile's scopes"
+        "run `get-token --profile {name:#}` and consent, ask an administrator to consent, or remove the scope from the \
+         profile"
     )))
 }
 
@@ -179,7 +181,7 @@ fn keychain(session: &Session) -> CheckResult {
         }
         None => {
             let file = session.stores().describe(Location::File);
-            CheckResult::Skipped(format!("not used; the token is stored unencrypted in {file}"))
+            CheckResult::Skipped(format!("not used; new tokens are stored unencrypted in {file}"))
         }
         Some(Ok(())) => CheckResult::Passed("unlocked and writable".to_owned()),
         Some(Err(error)) => CheckResult::Failed(error),
@@ -243,7 +245,7 @@ fn stored_token(session: &Session) -> CheckResult {
     }
 }
 
-/// Says until when mail goes on if Microsoft cannot be reached.
+/// Reports how long mail keeps working if Microsoft cannot be reached.
 fn cache(session: &Session) -> CheckResult {
     match (session.cached(), session.not_cached()) {
         (Some(cached), None) => {

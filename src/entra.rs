@@ -268,7 +268,7 @@ impl<'a> Entra<'a> {
         };
         match &fault {
             // In a refresh, the tokens were issued for a secret of ours, so they are valid even if the id_token is not.
-            Some(fault) if !flow.is_sign_in() => log::warn!("the id_token of the response is not used: {fault}"),
+            Some(fault) if !flow.is_sign_in() => log::warn!("the id_token in the response is not used: {fault}"),
             Some(fault) => return Err(self.invalid_id_token(fault, flow)),
             None => {}
         }
@@ -288,7 +288,7 @@ impl<'a> Entra<'a> {
 
     fn invalid_id_token(&self, fault: &str, flow: Flow) -> Error {
         let again = flow.get_token(self.profile);
-        Error::new(ErrorKind::Protocol, format!("the id_token of the response is not valid: {fault}"))
+        Error::new(ErrorKind::Protocol, format!("the id_token in the response is not valid: {fault}"))
             .hint(format!("nothing was stored; run {again} and sign in at the URL that it shows"))
     }
 }
@@ -306,7 +306,9 @@ pub(crate) fn ensure_well_formed(token: &AccessToken) -> Result<()> {
 pub(crate) fn into_error(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
-        RequestTokenError::ServerResponse(_) => http::unexpected_response("it is an error response of an unknown form"),
+        RequestTokenError::ServerResponse(_) => {
+            http::unexpected_response("it is an error response in an unknown format")
+        }
         RequestTokenError::Parse(..) => http::unexpected_response("it is not a token response"),
         // Mostly a Content-Type other than JSON.
         RequestTokenError::Other(_) => http::unexpected_response("it is not JSON"),

@@ -54,7 +54,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Like [`write()`], but does not wait for the disk: for files that a power cut may take.
+/// Like [`write()`], but does not wait for the disk: for files that may be lost in a power cut.
 pub(crate) fn write_without_sync(path: &Path, content: &[u8]) -> io::Result<()> {
     write_with(path, content, |_| Ok(()))
 }

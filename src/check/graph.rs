@@ -1,4 +1,4 @@
-//! Tries the token at Microsoft Graph, at what its permissions allow to read.
+//! Tests the token with Microsoft Graph, by reading what its permissions allow.
 
 use super::CheckResult;
 use crate::config::Service;
@@ -53,7 +53,7 @@ fn is_for_sending(permission: &str) -> bool {
     permission.to_lowercase().starts_with("mail.send")
 }
 
-/// Something that a permission allows to read.
+/// Data that a permission gives access to.
 #[derive(PartialEq, Eq)]
 struct Resource {
     name: &'static str,

@@ -14,7 +14,7 @@ use crate::xoauth2::initial_response;
 
 /// The port of SMTP over implicit TLS (RFC 8314). On every other port, STARTTLS is required.
 const SMTPS: u16 = 465;
-/// The limit for what follows the token, because Exchange can delay a refusal for seconds (Microsoft:
+/// The time limit once the token is sent, because Exchange can delay a refusal for seconds (Microsoft:
 /// "Set-ReceiveConnector", TarpitInterval; the page is about Exchange Server).
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest line that is read.
@@ -101,14 +101,14 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
     }
 }
 
-/// A dialogue in lines with a mail server.
+/// A connection to a mail server, which sends and receives lines.
 struct MailConnection<'a, Stream> {
     stream: Stream,
     server: &'a Server,
 }
 
 impl MailConnection<'_, TlsStream> {
-    /// Sends the token. The server may take longer to verify it than for what came before.
+    /// Sends the token. The server may take longer to verify it than to answer the earlier commands.
     fn send_token(&mut self, login: &Login<'_>) -> Result<()> {
         self.stream.sock.allow(LOGIN_TIMEOUT);
         self.send_line(&initial_response(login.user, login.token))
@@ -131,7 +131,7 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
         Ok(for_terminal(&String::from_utf8_lossy(&line)))
     }
 
-    /// Reads IMAP's response to a command: the first line that is tagged or asks for more.
+    /// Reads IMAP's response to a command: the first line that is tagged, or that asks the client to continue.
     fn read_tagged(&mut self, tag: &str) -> Result<String> {
         loop {
             let line = self.read_line()?;

@@ -1,5 +1,5 @@
-//! What can be found before the person signs in: a tenant that does not exist, a network that is down, a clock that is
-//! off.
+//! Problems that can be found before the person signs in: a tenant that does not exist, a network that is down, a clock
+//! that is off.
 
 use std::time::{Duration, Instant};
 
@@ -11,20 +11,20 @@ use crate::patience::Patience;
 use crate::runtime;
 use crate::session::Session;
 
-/// A login host that answers late delays the sign-in by no more than this.
+/// How long a slow login host may delay the sign-in.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// For a connection, a lookup of its host name and the files of the certificate authorities.
 const SPARE_DESCRIPTORS: usize = 16;
 
-/// Fetches the tenant's description from the login host.
+/// Fetches the tenant's discovery document from the login host.
 ///
 /// # Errors
 ///
-/// Microsoft refuses the tenant, or the login host cannot be reached. A description that is absent or late, and a clock
-/// that is off, are warnings.
+/// Microsoft refuses the tenant, or the login host cannot be reached. A discovery document that is missing or late, and
+/// a clock that is off, are warnings.
 pub(crate) fn run(session: &Session) -> Result<()> {
-    // The sign-in itself may do with less.
+    // The sign-in itself may need fewer.
     if runtime::with_spare_descriptors(SPARE_DESCRIPTORS).is_err() {
         return Ok(());
     }
@@ -41,14 +41,14 @@ pub(crate) fn run(session: &Session) -> Result<()> {
             warn(&error);
             Ok(())
         }
-        // The sign-in would fail too. A network that replaces certificates until one has logged in to it is rare here:
-        // the person is about to use a browser.
+        // The sign-in would fail too. A captive portal is an unlikely cause, because the person is about to use a
+        // browser.
         Err(error) if error.is_caused_by(Cause::UntrustedCertificate) => Err(error.with_kind(ErrorKind::Configuration)),
         Err(error) => Err(error),
     }
 }
 
-/// Returns whether the login host describes the profile's tenant, without waiting for a late answer.
+/// Returns whether the login host has a discovery document for the profile's tenant. Does not wait for a slow host.
 pub(crate) fn tenant_exists(profile: &Profile) -> bool {
     Entra::new(profile, Patience::Until(Instant::now() + TIMEOUT), None).discover().is_ok()
 }

@@ -1,4 +1,4 @@
-//! mbsync signs in with XOAUTH2 by a plugin of Cyrus SASL, which few systems install with mbsync.
+//! The Cyrus SASL plugin that mbsync needs for XOAUTH2. Few systems install it together with mbsync.
 
 use std::fs;
 use std::path::PathBuf;

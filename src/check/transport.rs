@@ -15,10 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
 use crate::{runtime, timeout};
 
-/// The limit for a connection, with the lookup of its host name, TLS and all that precedes the token. A server that
-/// works responds within a second.
+/// The time limit for everything before the token: the lookup of the host name, the connection, TLS and the first
+/// commands. A server that works responds within a second.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an address may take before the next one is tried beside it (RFC 8305, 8).
+/// How long an address may take before the next one is tried in parallel (RFC 8305, 8).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 pub(super) type TlsStream = StreamOwned<ClientConnection, LimitedStream>;
@@ -36,7 +36,7 @@ impl LimitedStream {
         Self { stream, limit, deadline: since + limit }
     }
 
-    /// Starts another limit for what follows.
+    /// Starts a new time limit.
     pub(super) fn allow(&mut self, limit: Duration) {
         (self.limit, self.deadline) = (limit, Instant::now() + limit);
     }
@@ -96,8 +96,8 @@ fn try_to_connect(server: &Server) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Tries the addresses in their order. The next one is tried beside the others after [`NEXT_ADDRESS`], or as soon as one
-/// of them fails ("Happy Eyeballs", RFC 8305, 5).
+/// Tries the addresses in order. The next attempt starts after [`NEXT_ADDRESS`], in parallel with the others, or as
+/// soon as one of them fails ("Happy Eyeballs", RFC 8305, 5).
 async fn side_by_side(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let (mut attempts, mut left) = (JoinSet::new(), addresses.iter().copied());
     let mut last = io::Error::other("the host name has no address");

@@ -39,11 +39,13 @@ const PATH: &str = "/usr/bin:/bin";
 pub(super) fn run(stdout: &Stdout, json: bool) -> Result<ExitCode> {
     if cfg!(windows) {
         return Err(Error::new(ErrorKind::Usage, "--as-cron is not available on Windows, which has no cron")
-            .hint("run `get-token --check` in the task itself"));
+            .hint("run `get-token --check` in the scheduled task itself"));
     }
     let lines = lines_of_crontab();
     if !json && !lines.is_empty() {
-        let text = format!("cron does not set what your session sets; if a check fails, add to the crontab:\n{lines}");
+        let text = format!(
+            "cron does not set these variables as your session does; if a check fails, add the lines to the crontab:\n{lines}"
+        );
         stdout.show(&Text::with_label(Label::Skipped, &text))?;
     }
     let cannot_run = |error: std::io::Error| {
@@ -54,7 +56,7 @@ pub(super) fn run(stdout: &Stdout, json: bool) -> Result<ExitCode> {
     for (name, value) in [("HOME", env::var_os("HOME")), ("LOGNAME", env::var_os("LOGNAME").or(env::var_os("USER")))] {
         command.envs(value.map(|value| (name, value)));
     }
-    // cron starts in the home folder, so a relative path means another file there.
+    // cron starts in the home folder, where a relative path may name another file.
     command.current_dir(env::var_os("HOME").unwrap_or_else(|| "/".into()));
     command.env("SHELL", "/bin/sh").env("PATH", PATH).stdin(Stdio::null()).stdout(stdout.for_child()?);
     let status = command.status().map_err(cannot_run)?;
@@ -74,7 +76,7 @@ fn lines_of_crontab() -> String {
     lines.join("\n")
 }
 
-/// A URL may contain a password.
+/// Returns a line of the crontab. A value with an `@` is not shown, because a URL may contain a password.
 fn line((name, value): (&str, String)) -> String {
     let shown = if value.contains('@') { "…" } else { value.as_str() };
     format!("  {name}={}", for_terminal(shown))

@@ -11,7 +11,7 @@ use crate::config::{Config, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Of several failures, the kind that comes first here decides the exit code: what must be changed once, then what a
-/// person must do, then what may pass by itself.
+/// person must do, then what may resolve itself.
 const PRECEDENCE: [ErrorKind; 6] = [
     ErrorKind::Configuration,
     ErrorKind::SignIn,

@@ -114,7 +114,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
     if !arguments.flow.with_token {
-        preflight::run(&sessions[0])?; // with a token, its request finds the same
+        preflight::run(&sessions[0])?; // redeeming a token from stdin reports the same problems
     }
     // stdin is a pipe with --with-token, so nobody can be asked.
     let confirm: &dyn Fn(&str, &str) -> bool = if arguments.flow.with_token { &|_, _| false } else { &confirm };

@@ -10,7 +10,7 @@ use crate::config::{Config, ProfileName, key_of};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Adds the profiles that are not in the configuration, if a person can be asked. Without a terminal, the configuration
-/// is returned unchanged, and its user reports the unknown profile.
+/// is returned unchanged, and the caller reports the unknown profile.
 pub(super) fn add_unknown(mut config: Config, profiles: &[ProfileName]) -> Result<Config> {
     if !can_ask() {
         return Ok(config);
@@ -18,7 +18,8 @@ pub(super) fn add_unknown(mut config: Config, profiles: &[ProfileName]) -> Resul
     for name in profiles {
         let Err(unknown) = config.store_choice(name) else { continue };
         let similar = unknown.next_step().filter(|hint| hint.starts_with("did you mean")).unwrap_or_default();
-        if !confirm_by_default(&Text::plain(&format!("{}. {similar}", capitalized(&unknown))), "Add it?") {
+        let explanation = format!("{}. {}", capitalized(&unknown.to_string()), capitalized(similar));
+        if !confirm_by_default(&Text::plain(explanation.trim_end()), &format!("Add the profile \"{name}\"?")) {
             return Err(unknown);
         }
         config = add(&config, name)?;
@@ -40,14 +41,13 @@ fn add(config: &Config, name: &ProfileName) -> Result<Config> {
         Error::new(ErrorKind::Configuration, format!("the profile \"{name}\" cannot be appended: {error}"))
             .hint(format!("write the profiles of {} as sections such as [profiles.mail]", config.file().display()))
     })?;
-    // A symbolic link, as for a file among other dotfiles, stays one.
+    // If the file is a symbolic link, for example into a repository of dotfiles, its target is replaced.
     let file = fs::canonicalize(config.file()).unwrap_or_else(|_| config.file().to_owned());
     write(&file, &text)?;
     print(&format!("\nAdded the profile \"{name}\" to {}.\n", config.file().display()));
     Ok(extended)
 }
 
-fn capitalized(error: &Error) -> String {
-    let text = error.to_string();
+fn capitalized(text: &str) -> String {
     text.chars().take(1).flat_map(char::to_uppercase).chain(text.chars().skip(1)).collect()
 }

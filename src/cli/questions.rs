@@ -68,7 +68,10 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
         "Application",
         &[
             (Application::Own, "my own app registration (recommended; see \"Quick start\" in the README)"),
-            (Application::Thunderbird, "Thunderbird's public client ID (mail; Microsoft's pages name Thunderbird)"),
+            (
+                Application::Thunderbird,
+                "Thunderbird's public client ID (mail only; Microsoft's page says \"Thunderbird\")",
+            ),
             (Application::Other, "a client ID that I was given"),
         ],
     )?;
@@ -92,7 +95,7 @@ pub(super) fn of_new_profile(config: &Config, name: &ProfileName) -> Option<Answ
     let configured = configured.as_deref().map(|text| (Application::Configured, text));
     let others = [
         (Application::Own, "another app registration of mine"),
-        (Application::Thunderbird, "Thunderbird's public client ID (for mail)"),
+        (Application::Thunderbird, "Thunderbird's public client ID (mail only)"),
         (Application::Other, "a client ID that I was given"),
     ];
     let choices: Vec<(Application, &str)> = configured.into_iter().chain(others).collect();
@@ -135,7 +138,7 @@ fn ask_for_application(answers: &mut Answers, application: Application) -> Optio
     if !answers.has("client_secret") {
         print("\nOnly an app registration of the type \"Web\" has a client secret. It is not shown while you type.");
         let secret = loop {
-            let secret = prompt_hidden("Client secret (Enter to leave it out)")?;
+            let secret = prompt_hidden("Client secret (press Enter to skip)")?;
             if client_id(&secret).is_err() {
                 break secret;
             }
@@ -148,7 +151,7 @@ fn ask_for_application(answers: &mut Answers, application: Application) -> Optio
 
 fn ask_for_address() -> Option<String> {
     print("\nIf you enter your mail address, Microsoft does not ask which account to use.");
-    prompt_until_valid("Mail address (Enter to leave it out)", "", |address| {
+    prompt_until_valid("Mail address (press Enter to skip)", "", |address| {
         let is_valid = address.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'));
         match address.is_empty() || is_valid && !address.contains(char::is_whitespace) {
             true => Ok(()),
@@ -157,7 +160,7 @@ fn ask_for_address() -> Option<String> {
     })
 }
 
-/// Asks for the tenant. `configured` applies without an answer.
+/// Asks for the tenant, and sets it unless the answer is `configured`, which applies anyway.
 fn ask_for_tenant(
     answers: &mut Answers,
     application: Application,
@@ -178,7 +181,7 @@ fn ask_for_tenant(
     let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
     let found = match domain {
         "" => configured,
-        // Tenants of Microsoft's own, which have no personal accounts.
+        // These domains are also tenants of Microsoft itself, in which personal accounts do not exist.
         domain if is_personal(domain) && is_own => "consumers",
         domain if is_personal(domain) => "common",
         domain if exists(domain) => domain,

@@ -35,8 +35,8 @@ pub(super) struct FlowArguments {
     pub(super) with_token: bool,
     /// Whether to open a browser
     ///
-    /// auto opens one; over SSH, only with --server and a forwarded display. Over SSH without --server, even always
-    /// does not open a browser.
+    /// auto opens one; over SSH, only with --server and a forwarded display. Over SSH without --server, no browser is
+    /// opened, whatever the value.
     #[arg(long, value_name = "auto|always|never", default_value = "auto", hide_possible_values = true)]
     browser: OpenBrowser,
     /// Time limit in seconds

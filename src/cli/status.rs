@@ -26,7 +26,7 @@ struct Status<'a> {
     account: Option<Account>,
     issued: Option<u64>,
     last_used: Option<u64>,
-    /// Until the token expires because it was not used for 90 days. An organisation may set a shorter time.
+    /// Days until the token expires if it is not used. An organisation may set a shorter time than 90 days.
     days_left: Option<u64>,
     /// Why the state is what it is, unless it is `ok` or `not_signed_in`.
     error: Option<String>,

@@ -75,7 +75,7 @@ fn a_value_that_cannot_be_used_is_shown() {
         ("authority", "http://example.com/t/", "start with https://"),
         ("redirect_uri", "ftp://localhost/", "start with https:// or http://"),
         ("redirect_uri", "https://localhost/a b", "not contain spaces"),
-        ("redirect_uri", "https://example.com/", "be on this computer"),
+        ("redirect_uri", "https://example.com/", "be on this machine"),
         ("redirect_uri", "http://localhost:80/", "not have the port 80"),
         ("redirect_uri", "http://localhost/?a", "not contain ? or #"),
         ("imap_host", "localhost:imap", "be HOST or HOST:PORT"),

@@ -19,7 +19,7 @@ impl<'a> Service<'a> {
         match resource {
             "" => Self::Graph,
             _ if has_host(&["//graph.", "//dod-graph.", "//microsoftgraph."]) => Self::Graph,
-            // Names of one service: a token for one of them is valid at the servers of the others.
+            // All of these hosts belong to one service: a token for one of them is valid at the others.
             _ if has_host(&["//outlook.", "//outlook-dod.", "//partner.outlook."]) => Self::Exchange,
             _ => Self::Other(resource.trim_end_matches('/')),
         }

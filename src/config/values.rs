@@ -28,10 +28,12 @@ impl FromStr for ProfileName {
     fn from_str(name: &str) -> Result<Self, Error> {
         let allowed = |c: char| c.is_alphanumeric() || "-_.@+ ".contains(c);
         if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(allowed) {
-            let message = format!("\"{}\" is not a valid profile name", for_terminal(name));
-            return Err(Error::new(ErrorKind::Configuration, message).hint(
-                "use only letters, digits, spaces and - _ . @ + in a profile name, and do not start it with a dot",
-            ));
+            let message = format!(
+                "\"{}\" is not a valid profile name: it may contain letters, digits, spaces and - _ . @ +, and must not \
+                 start with a dot",
+                for_terminal(name)
+            );
+            return Err(Error::new(ErrorKind::Configuration, message).hint("choose another name, such as work"));
         }
         if name.len() > MAX_NAME_LENGTH {
             let message = format!("a profile name of {} bytes is too long: the limit is {MAX_NAME_LENGTH}", name.len());
@@ -280,7 +282,7 @@ impl fmt::Display for Authority {
 /// The hosts on which the callback listens.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// Parses a redirect URI on this computer: `https`, or `http`, which Microsoft allows for localhost only.
+/// Parses a redirect URI on this machine: `https`, or `http`, which Microsoft allows for localhost only.
 pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
     // The text is sent as it is written, so it is checked as written: a URL parser also accepts `http:/localhost`,
     // white space, `\` and an empty port.
@@ -292,13 +294,13 @@ pub(crate) fn redirect_uri(text: &str) -> Result<RedirectUrl, &'static str> {
     }
     // `RedirectUrl` keeps the text unchanged, because Microsoft compares it character by character.
     let redirect = RedirectUrl::new(text.to_owned())
-        .map_err(|_| "be a URI on this computer, such as https://localhost:7598/ or http://localhost/")?;
+        .map_err(|_| "be a URI on this machine, such as https://localhost:7598/ or http://localhost/")?;
     let url = redirect.url();
     let server = text.split('/').nth(2).unwrap_or_default();
     let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
     if !LOOPBACK.iter().any(|host| server == *host || server == format!("{host}{port}")) {
         return Err(
-            "be on this computer (localhost, 127.0.0.1 or [::1]), such as https://localhost:7598/ or http://localhost/",
+            "be on this machine (localhost, 127.0.0.1 or [::1]), such as https://localhost:7598/ or http://localhost/",
         );
     }
     if url.scheme() == "http" && server.ends_with(":80") {

@@ -163,7 +163,7 @@ pub(crate) static TABLE: &[Advice] = &[
     row(500_341, "the account was deleted from tenant \"{tenant}\"", OtherAccount),
     row(700_005, "the authorization code was issued for a tenant other than \"{tenant}\"", OtherAccount),
     row(65001, "you have not consented to the scopes of profile \"{profile}\" for client {client_id}", Consent),
-    row(65002, "client {client_id} is an application of Microsoft that is not authorised for these scopes", Fix("set client_id in {file} to another app registration")),
+    row(65002, "client {client_id} is a Microsoft application that is not authorised for these scopes", Fix("set client_id in {file} to another app registration")),
     row(65004, "the consent was declined", Consent),
     row(90094, "client {client_id} requires administrator consent", AdministratorConsent),
     row(90095, "client {client_id} requires administrator consent", AdministratorConsent),

@@ -1,5 +1,5 @@
-//! What a token request belongs to. The wording of errors depends on it: a sign-in does not use the stored token, and a
-//! failed `get-token` advises to run `get-token` again.
+//! What a token request belongs to. The wording of errors depends on it: a sign-in does not use the stored token, and
+//! the hint of a failed `get-token` is to run `get-token` again.
 
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind};

@@ -27,7 +27,7 @@ pub(super) async fn no_response(
 /// The failure of a response whose end did not arrive.
 pub(super) fn cut_off(host: &str, error: &reqwest::Error) -> FailedAttempt {
     log::info!("{host}: {}", root_cause(error));
-    temporary(format!("the response of {host} was cut off"), "check the network, then try again")
+    temporary(format!("the response from {host} was cut off"), "check the network, then try again")
 }
 
 fn temporary(message: String, hint: impl Into<String>) -> FailedAttempt {

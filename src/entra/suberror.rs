@@ -19,7 +19,7 @@ static TABLE: &[Row] = &[
     ("consent_required", "you have not consented to the scopes of profile \"{profile}\" for client {client_id}", Consent),
     ("bad_token", "the {grant} is not valid", SignIn),
     ("token_expired", "the {grant} has expired", SignIn),
-    ("client_mismatch", "the {grant} was issued to another client than {client_id}", Fix("run {get_token} to sign in with this client, or correct client_id in {file}")),
+    ("client_mismatch", "the {grant} was issued to a client other than {client_id}", Fix("run {get_token} to sign in with this client, or correct client_id in {file}")),
     ("message_only", "blocked by a policy of your organisation", Policy),
     ("protection_policy_required", "your organisation requires an Intune app protection policy, which this program does not support", Policy),
     ("device_authentication_failed", "your organisation requires a registered device, and this device could not be authenticated", Policy),

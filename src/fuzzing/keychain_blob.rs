@@ -35,7 +35,7 @@ pub fn keychain_blob(bytes: &[u8]) {
     }
 }
 
-/// What is saved is loaded identical: as we write it, with the line end of an editor, and as Python writes on Windows.
+/// What is saved is loaded unchanged: as we write it, with the line end of an editor, and as Python writes on Windows.
 pub(super) fn assert_stored_intact(token: &RefreshToken) {
     let secret = token.secret();
     assert!(is_well_formed_token(secret));

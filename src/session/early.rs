@@ -32,8 +32,8 @@ impl From<Access> for HandedOut {
 }
 
 impl Session {
-    /// Returns a token that is due, or a new one. None if the store contains another refresh token than the one that
-    /// the cached token was issued for.
+    /// Renews a token that is due, if an attempt may be made now, and returns the new token, or the due one if there is
+    /// none. Returns None if the store contains another refresh token than the one that the due token was issued for.
     pub(super) fn renew_early(&self, due: CachedToken) -> Option<HandedOut> {
         let attempt = match self.try_early(&due) {
             None => return Some(due.into()), // no attempt is made now
@@ -91,7 +91,7 @@ impl Session {
         }
     }
 
-    /// Returns this session with less patience.
+    /// Returns a copy of this session that stops waiting at this time.
     fn impatient(&self, end: Instant) -> Self {
         let patience = Patience::Until(end);
         Self {

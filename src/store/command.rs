@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 use crate::foreground::ForegroundTerminal;
 use crate::patience::Patience;
+use crate::sanitize::for_shell;
 #[cfg(unix)]
 use crate::signals;
 use crate::timeout;
@@ -58,7 +59,7 @@ impl CommandStore {
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
         let failed = |what: String| {
             Error::new(ErrorKind::Unavailable, format!("the program that {task} the token, `{program}`, {what}"))
-                .hint(format!("run it in a terminal to see why: `{}`", command.join(" ")))
+                .hint(task.how_to_find_out(&command))
         };
         #[cfg(unix)]
         let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
@@ -181,12 +182,27 @@ impl std::fmt::Display for Task<'_> {
     }
 }
 
+impl Task<'_> {
+    /// Returns what the user can do about a program that failed. A program that saves must not be run by hand: it would
+    /// replace the token with what it reads.
+    fn how_to_find_out(&self, command: &[String]) -> String {
+        match self {
+            Task::Load => {
+                let words: Vec<_> = command.iter().map(|word| for_shell(word)).collect();
+                format!("run `{}` in a terminal to see why", words.join(" "))
+            }
+            Task::Save(_) => "see its messages above, and correct store.save in config.toml".to_owned(),
+            Task::Delete => "see its messages above, and correct store.delete in config.toml".to_owned(),
+        }
+    }
+}
+
 impl TokenStore for CommandStore {
     fn load(&self) -> Result<Option<RefreshToken>> {
         let output = self.run(&self.commands.load, &Task::Load)?;
         parse_token(&output).map_err(|MalformedToken| {
             Error::new(ErrorKind::SignIn, format!("{} did not print a valid token", self.describe())).hint(format!(
-                "it must print the token and nothing else; run `get-token --profile {:#}` to store a new token",
+                "store.load must print the token and nothing else; run `get-token --profile {:#}` to store a new token",
                 self.profile
             ))
         })

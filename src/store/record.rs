@@ -85,7 +85,7 @@ impl Owner {
         self.username.as_deref().unwrap_or(&self.account.name).to_lowercase() == username.to_lowercase()
     }
 
-    /// The name to show for the owner's side of a comparison.
+    /// Returns the `username` for which the account was confirmed, or else the account's name.
     pub(crate) fn username(&self) -> &str {
         self.username.as_deref().unwrap_or(&self.account.name)
     }

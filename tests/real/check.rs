@@ -93,7 +93,7 @@ fn the_wrong_mailbox_is_explained() {
     setup.check_fails(77, "refused grace@example.com (the token is for ada@example.com): ");
 }
 
-/// As Exchange can delay it for seconds.
+/// Exchange can delay a refusal for seconds.
 #[test]
 #[ignore = "tests/run: Dovecot, gnome-keyring"]
 fn a_refusal_that_is_delayed_is_shown() {

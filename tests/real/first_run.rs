@@ -71,7 +71,7 @@ fn an_own_registration_needs_a_client_id_an_address_and_enter() {
     terminal.types(&["no client ID", "Enter"]);
     terminal.shows("\"no client ID\" is not valid");
     terminal.types(&[&format!("{{{PUBLIC_CLIENT_ID}}} "), "Enter"]);
-    terminal.shows("Client secret (Enter to leave it out): ");
+    terminal.shows("Client secret (press Enter to skip): ");
     terminal.types(&["Enter"]);
     terminal.shows("Mail address");
     terminal.types(&["ada", "Enter"]);
@@ -81,7 +81,7 @@ fn an_own_registration_needs_a_client_id_an_address_and_enter() {
     terminal.types(&["Enter"]);
     terminal.shows("Redirect URI [http://localhost/]: ");
     terminal.types(&["https://example.com/", "Enter"]);
-    terminal.shows("must be on this computer");
+    terminal.shows("must be on this machine");
     terminal.types(&["Enter"]);
     sign_in(&terminal, &home, ADA);
     terminal.ends_with(0);
@@ -123,7 +123,7 @@ fn an_interrupted_first_run_writes_no_configuration_and_shows_no_secret() {
     terminal.types(&["Enter"]);
     terminal.shows("Client ID: ");
     terminal.types(&[PUBLIC_CLIENT_ID, "Enter"]);
-    terminal.shows("Client secret (Enter to leave it out): ");
+    terminal.shows("Client secret (press Enter to skip): ");
     terminal.types(&["00001111-aaaa-2222-bbbb-3333cccc4444", "Enter"]);
     terminal.shows("Enter the value of the secret");
     terminal.types(&["hunter2", "Enter"]);
@@ -195,7 +195,7 @@ fn a_further_profile_is_appended_and_the_rest_of_the_file_stays() {
     let unknown = home.run("get-token", ["-p", "work"]);
     assert!(unknown.fails_with(78).contains("there is no profile \"work\""), "{unknown:?}");
     let terminal = Terminal::run(&home, "get-token -p work --browser never");
-    terminal.shows("Add it? [Y/n] ");
+    terminal.shows("Add the profile \"work\"? [Y/n] ");
     terminal.types(&["Enter"]);
     terminal.shows(&format!("the configured client ID ({PUBLIC_CLIENT_ID})"));
     terminal.types(&["Enter"]);
@@ -226,8 +226,8 @@ fn a_misspelled_profile_is_not_added_without_consent() {
     let home = Home::new();
     let before = std::fs::read_to_string(home.config_file()).unwrap();
     let terminal = Terminal::run(&home, "get-token -p calender");
-    terminal.shows("did you mean \"calendar\"?");
-    terminal.shows("Add it? [Y/n] ");
+    terminal.shows("Did you mean \"calendar\"?");
+    terminal.shows("Add the profile \"calender\"? [Y/n] ");
     terminal.types(&["n", "Enter"]);
     terminal.ends_with(78);
     assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), before);

@@ -31,7 +31,7 @@ fn assert_no_secret(home: &Home, what: &str, run: &Run) {
         assert!(!run.stderr.contains(secret), "{what}: {}", run.stderr);
         assert!(run.code == Some(0) || !run.stdout.contains(secret), "{what}: {}", run.stdout);
     }
-    // What --check and --status print is their answer.
+    // --check and --status print their result on stdout even if they fail.
     if run.code != Some(0) && !["--check", "--status"].iter().any(|flag| what.contains(flag)) {
         assert_eq!(run.stdout, "", "{what}");
     }

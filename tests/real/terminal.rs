@@ -73,7 +73,7 @@ fn the_callback_can_finish_while_the_terminal_waits_for_a_paste() {
     terminal.shows("Signed in as ada@example.com");
 }
 
-/// With the token before them, so that they are the last thing on the screen.
+/// The token is printed first, so the next steps are the last thing on the screen.
 #[test]
 #[ignore = "tests/run: tmux"]
 fn a_sign_in_ends_with_the_next_steps() {
@@ -180,7 +180,7 @@ fn a_refresh_token_is_not_read_from_a_terminal() {
     terminal.shows("hint: run `get-token --with-token <FILE`");
 }
 
-/// A token that is due is printed without it.
+/// A token that is due is printed even if the keychain is locked.
 #[test]
 #[ignore = "tests/run: tmux, gnome-keyring"]
 fn an_early_renewal_does_not_prompt_for_a_locked_keychain() {

@@ -34,7 +34,7 @@ fn the_check_reports_each_result_on_a_line_and_ends_with_the_verdict() {
     }
     assert!(run.stdout.contains("✗ IMAP: localhost:") && run.stdout.contains("✗ SMTP: "), "{}", run.stdout);
     assert!(run.stdout.contains("– Graph: the profile has no Graph scope"), "{}", run.stdout);
-    assert!(run.stdout.contains("– keychain: not used; the token is stored unencrypted in "), "{}", run.stdout);
+    assert!(run.stdout.contains("– keychain: not used; new tokens are stored unencrypted in "), "{}", run.stdout);
     assert_eq!(run.code, Some(75), "the mail servers cannot be reached");
     assert!(run.stdout.ends_with("\n2 of 13 checks failed: IMAP, SMTP.\n"), "{}", run.stdout);
     for secret in home.standin.issued_secrets() {
@@ -175,6 +175,7 @@ fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
     let home = Home::new();
     let run = check(&home);
     assert!(run.stdout.contains("✗ stored token: No refresh token found"), "{}", run.stdout);
+    assert!(run.stdout.contains("– refresh: it needs a stored token"), "{}", run.stdout);
     assert!(run.stdout.contains("– mail and calendar: no access token to test with"), "{}", run.stdout);
 
     let home = Home::new();

@@ -95,7 +95,7 @@ fn a_url_that_is_not_valid_is_shown_with_an_example() {
     for wrong in ["http:/localhost/", "http://localhost:80/", "http://127.0.0.2/", "ftp://localhost/"] {
         mistake(&format!("redirect_uri = '{wrong}'"), 2, &[&format!("redirect_uri = \"{wrong}\" is not valid")]);
     }
-    mistake("redirect_uri = 'https://example.com/'", 2, &["on this computer", "https://localhost:7598/"]);
+    mistake("redirect_uri = 'https://example.com/'", 2, &["on this machine", "https://localhost:7598/"]);
 }
 
 #[test]

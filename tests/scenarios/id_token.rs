@@ -41,7 +41,7 @@ fn faults(home: &Home) -> Vec<(Fault, String)> {
 #[track_caller]
 fn assert_invalid(home: &Home, run: &Run, text: &str) {
     let stderr = run.fails_with(76);
-    assert!(stderr.contains("the id_token of the response is not valid: ") && stderr.contains(text), "{stderr}");
+    assert!(stderr.contains("the id_token in the response is not valid: ") && stderr.contains(text), "{stderr}");
     assert_eq!(home.token_in_file("mail"), None);
 }
 

@@ -1,5 +1,5 @@
 //! Errors are worded for a sign-in, a device code or a refresh: the error of a sign-in does not mention a stored token,
-//! and `get-token` advises to run `get-token` only with the word "again".
+//! and the hint of `get-token` names `get-token` only with the word "again".
 
 use standin::{ADA, Browser, Fault, Setup, Standin};
 
@@ -42,7 +42,7 @@ fn a_failed_sign_in_does_not_mention_a_stored_token() {
 }
 
 #[test]
-fn a_refused_sign_in_advises_to_sign_in_again() {
+fn the_hint_of_a_refused_sign_in_is_to_sign_in_again() {
     for (code, texts) in [
         (70_008, ["the authorization code has expired", "hint: run `get-token --profile mail` again\n"]),
         (70_000, ["the authorization code is not valid", "hint: run `get-token --profile mail` again\n"]),
@@ -61,7 +61,7 @@ fn a_refused_sign_in_advises_to_sign_in_again() {
 }
 
 #[test]
-fn a_declined_sign_in_advises_to_sign_in_again() {
+fn the_hint_of_a_declined_sign_in_is_to_sign_in_again() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&[]);
     sign_in.decline(ADA);
@@ -70,7 +70,7 @@ fn a_declined_sign_in_advises_to_sign_in_again() {
 }
 
 #[test]
-fn a_refused_refresh_advises_to_sign_in() {
+fn the_hint_of_a_refused_refresh_is_to_sign_in() {
     for (code, texts) in [
         (70_008, ["the refresh token has expired", "hint: run `get-token --profile mail` to sign in again\n"]),
         (50_076, ["requires multifactor", "run `get-token --profile mail` and follow the instructions"]),
@@ -85,7 +85,7 @@ fn a_refused_refresh_advises_to_sign_in() {
 }
 
 #[test]
-fn a_refused_device_code_advises_to_request_another() {
+fn the_hint_of_a_refused_device_code_is_to_request_another() {
     let expiring = Setup { device_code_lifetime: std::time::Duration::from_secs(2), ..short_interval() };
     let home = Home::with(Standin::start_with(expiring));
     let run = with_device_code(&home, &[], |_, _| {});
@@ -110,7 +110,7 @@ fn a_refused_device_code_advises_to_request_another() {
 
 /// The sign-in itself succeeded, so the hint is a separate command.
 #[test]
-fn an_additional_profile_advises_to_sign_in_for_it_alone() {
+fn the_hint_for_an_additional_profile_is_to_sign_in_for_it_alone() {
     for (fault, text) in [
         (Fault::aadsts(65_001), "run `get-token --profile calendar` and accept the requested permissions\n"),
         (Fault::aadsts(70_000), "the refresh token is not valid"),

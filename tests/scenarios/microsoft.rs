@@ -59,7 +59,7 @@ fn transient_failures_exit_with_75() {
             &["is temporarily unavailable", "the stored token is kept"],
         );
     }
-    fault(Fault::Truncated, 75, &["the response of localhost:", " was cut off", "the stored token is kept"]);
+    fault(Fault::Truncated, 75, &["the response from localhost:", " was cut off", "the stored token is kept"]);
     fault(Fault::aadsts(50_196), 75, &["AADSTS50196", "try again later"]);
 }
 

@@ -23,7 +23,7 @@ fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     home.refresh().token();
     home.standin.inject_times(Fault::aadsts(50_196), 5);
     home.refresh().fails_with(75);
-    assert!(!notified.exists(), "no person must act");
+    assert!(!notified.exists(), "nobody needs to act");
     home.standin.clear_faults();
 
     home.standin.revoke_all(50_173);

@@ -1,4 +1,4 @@
-//! What `get-token` finds before the person signs in.
+//! Problems that `get-token` finds before the person signs in.
 
 use std::time::{Duration, Instant};
 
@@ -45,10 +45,10 @@ fn a_login_host_that_does_not_respond_is_a_warning() {
 }
 
 #[test]
-fn a_description_that_is_absent_is_a_warning() {
+fn a_missing_discovery_document_is_a_warning() {
     let home = Home::new();
-    // As behind a server that passes on the sign-in alone.
-    home.standin.hide_description();
+    // As behind a proxy server that forwards only the requests of a sign-in.
+    home.standin.hide_discovery();
     let run = home.sign_in();
     run.token();
     assert!(run.stderr.contains("warning: unexpected response"), "{}", run.stderr);

@@ -181,7 +181,7 @@ fn a_token_that_microsoft_does_not_replace_keeps_its_age() {
     assert!(run.stderr.contains("this refresh token is 76 days old"), "{run:?}");
 }
 
-/// Some hints advise to replace `common` with the organisation's own tenant.
+/// Some hints say to replace `common` with the organisation's own tenant.
 #[test]
 fn a_changed_tenant_needs_no_new_sign_in() {
     let home = Home::new();

@@ -214,7 +214,8 @@ fn a_failing_store_program_is_reported_with_its_stderr_and_no_token_is_lost() {
     let stderr = run.fails_with(74);
     assert!(
         stderr.contains("no room")
-            && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3"),
+            && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3")
+            && stderr.contains("correct store.save in config.toml"),
         "{stderr}"
     );
     let run = home.refresh();
@@ -223,10 +224,9 @@ fn a_failing_store_program_is_reported_with_its_stderr_and_no_token_is_lost() {
     home.sign_in().token();
     std::fs::rename(home.path().join("token"), home.path().join("away")).unwrap();
     let run = home.refresh();
-    assert!(
-        run.fails_with(69).contains("the program that loads the token, `sh`, failed with exit status: 1"),
-        "{run:?}"
-    );
+    let stderr = run.fails_with(69);
+    assert!(stderr.contains("the program that loads the token, `sh`, failed with exit status: 1"), "{stderr}");
+    assert!(stderr.contains("run `sh -c 'cat \"$HOME/token\"'` in a terminal to see why"), "{stderr}");
     std::fs::write(home.path().join("token"), "two words\n").unwrap();
     home.refresh().fails_with(77);
     std::fs::rename(home.path().join("away"), home.path().join("token")).unwrap();

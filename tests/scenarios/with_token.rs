@@ -61,7 +61,7 @@ fn a_token_of_another_account_is_77_and_nothing_is_stored() {
 fn a_token_of_another_client_is_78() {
     let home = Home::new();
     let run = with_token(&home, &[], &home.standin.seed_refresh_token(CONFIDENTIAL_CLIENT_ID, ADA));
-    assert!(run.fails_with(78).contains("was issued to another client than"), "{run:?}");
+    assert!(run.fails_with(78).contains("was issued to a client other than"), "{run:?}");
     assert_eq!(home.token_in_file("mail"), None);
 }
 

@@ -45,7 +45,7 @@ fn of_outcome(first: &ProfileName, outcome: &SignInOutcome, link: &str) -> Page 
     }
 }
 
-/// Returns a heading that is true of each error of its kind.
+/// Returns a heading that fits every error of this kind.
 fn heading(error: &Error) -> &'static str {
     match error.kind() {
         _ if error.is_caused_by(Cause::WrongAccount) => "Wrong account",

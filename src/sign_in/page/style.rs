@@ -1,6 +1,6 @@
 //! The style of the pages, in light and dark colors.
 
-/// All colors are variables, of which the dark theme has its own values. The tests check their contrast.
+/// All colors are variables, which have other values in the dark theme. The tests check their contrast.
 pub(super) const STYLE: &str = "\
     :root{color-scheme:light dark;--back:#fafafa;--back-hint:#efefef;\
     --text:#222;--note:#595959;--link:#0b57d0;--yes:#146c3e;--no:#b3261e}\
@@ -20,7 +20,7 @@ mod tests {
 
     use super::STYLE;
 
-    /// The least contrast of text (WCAG 2.1, 1.4.3, level AA).
+    /// The minimum contrast of text (WCAG 2.1, 1.4.3, level AA).
     const LEAST_CONTRAST: f64 = 4.5;
 
     /// Returns the variables that a part of the style sets.

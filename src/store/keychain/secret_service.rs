@@ -25,7 +25,7 @@ const KEEPASSXC: &str = "keepassxc";
 /// The service asks for the password only when we request that.
 pub(super) const OS_PROMPTS: bool = false;
 pub(super) const HOW_TO_GET_ONE: &str =
-    "start one in this login session, such as gnome-keyring (cron jobs and SSH logins often have none)";
+    "start a keychain in this login session, such as gnome-keyring (cron jobs and SSH logins often have none)";
 
 /// Returns the name of the process that serves the keychain. Asks the bus daemon, because the service may hang.
 pub(super) fn program() -> Option<String> {

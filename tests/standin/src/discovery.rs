@@ -18,7 +18,7 @@ pub(crate) async fn openid_configuration(
     headers: HeaderMap,
     caller: Caller,
 ) -> Response {
-    if platform.hides_description.load(Ordering::Relaxed) {
+    if platform.hides_discovery.load(Ordering::Relaxed) {
         return StatusCode::NOT_FOUND.into_response();
     }
     let tenant = match platform.tenant(&name) {

@@ -186,9 +186,9 @@ impl Standin {
         self.platform.set_outage(outage);
     }
 
-    /// Answers requests for the OpenID description with 404 from now on.
-    pub fn hide_description(&self) {
-        self.platform.hides_description.store(true, Ordering::Relaxed);
+    /// Answers requests for a tenant's discovery document with 404 from now on.
+    pub fn hide_discovery(&self) {
+        self.platform.hides_discovery.store(true, Ordering::Relaxed);
     }
 
     /// Demands these `claims` (JSON) in each token request from now on: one without them is refused, and the refusal

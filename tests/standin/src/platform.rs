@@ -46,7 +46,7 @@ pub(crate) struct Platform {
     pub setup: Setup,
     pub origin: String,
     pub connections: AtomicUsize,
-    pub hides_description: AtomicBool,
+    pub hides_discovery: AtomicBool,
     vault: Mutex<Vault>,
     faults: Mutex<VecDeque<Fault>>,
     log: Mutex<Vec<Logged>>,
@@ -59,7 +59,7 @@ pub(crate) struct Platform {
 pub(crate) type Shared = axum::extract::State<Arc<Platform>>;
 
 impl Platform {
-    /// Returns the origin that tokens and descriptions name.
+    /// Returns the origin that tokens and discovery documents name.
     pub fn issuer_origin(&self) -> &str {
         self.setup.issuer_origin.as_deref().unwrap_or(&self.origin)
     }
@@ -70,7 +70,7 @@ impl Platform {
             setup,
             origin,
             connections: AtomicUsize::new(0),
-            hides_description: AtomicBool::new(false),
+            hides_discovery: AtomicBool::new(false),
             vault: Mutex::new(vault),
             faults: Mutex::default(),
             log: Mutex::default(),

@@ -105,8 +105,8 @@ pub struct Setup {
     pub accounts: Vec<Account>,
     /// Tenants.
     pub tenants: Vec<Tenant>,
-    /// The origin that tokens and descriptions name, such as `https://login.microsoftonline.com`. It differs from the
-    /// stand-in's own if a proxy connects the login host to it.
+    /// The origin that tokens and discovery documents name, such as `https://login.microsoftonline.com`. It differs
+    /// from the stand-in's own if a proxy connects the login host to it.
     pub issuer_origin: Option<String>,
     /// Whether an authorization request needs a code challenge.
     pub require_pkce: bool,
