@@ -104,9 +104,14 @@ impl Client {
     async fn open() -> Result<Self, KeychainError> {
         let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
         let mut service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
-        // A service may support plain sessions only (Secret Service API, "Transfer of Secrets"). Python's library and
-        // libsecret use one then, too.
-        if service.as_ref().is_err_and(|error| error.to_string().contains("org.freedesktop.DBus.Error.NotSupported")) {
+        if is_refused(&service, "InvalidArgs") {
+            // A new key helps: KWallet refuses a public key that begins with a zero byte, one of 256, because the crate
+            // leaves the byte out (https://github.com/mitya57/secretstorage/issues/48).
+            service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
+        }
+        if is_refused(&service, "NotSupported") {
+            // A service need not encrypt (Secret Service API, "Transfer of Secrets"). libsecret and Python's library
+            // accept that, too.
             service = SecretService::connect_with_existing(EncryptionType::Plain, bus.clone()).await;
         }
         let service = service.map_err(|error| {
@@ -206,6 +211,11 @@ impl Client {
             error => from_store_error(error),
         })
     }
+}
+
+/// Returns whether the service refused the session with this D-Bus error.
+fn is_refused(session: &Result<SecretService<'_>, Error>, error: &str) -> bool {
+    session.as_ref().is_err_and(|failure| failure.to_string().contains(&format!("org.freedesktop.DBus.Error.{error}")))
 }
 
 /// The entries of one name.

@@ -26,7 +26,7 @@ pub fn spawn(home: &Path, environment: &[(String, String)]) -> Child {
         std::fs::write(folder.join("kdewallet.salt"), [b's'; 56]).unwrap();
         // A wallet that is created by the login is served only from the next start on.
         let mut first = log_in(home, environment);
-        eventually("the wallet is created", || wallet.exists());
+        eventually("the wallet is written", || wallet.metadata().is_ok_and(|file| file.len() > 0));
         first.kill().unwrap();
         first.wait().unwrap();
     }
