@@ -1,9 +1,12 @@
 //! Real keychains in the states that users meet, and the entry that is shared with the Python tool.
 
+mod double;
+
 use std::time::{Duration, Instant};
 
 use standin::{ADA, PUBLIC_CLIENT_ID};
 
+use crate::keychain::double::{Behavior, Double, KWallet};
 use crate::login::{KeePassXc, Keyring, Login};
 use crate::support::{Home, Run};
 
@@ -296,4 +299,64 @@ fn an_error_of_the_service_is_shown_and_the_hint_names_its_program() {
     assert!(!run.stderr.contains("no D-Bus session bus"), "{run:?}");
     let ourselves = std::fs::read_to_string("/proc/self/comm").unwrap();
     assert!(run.stderr.contains(&format!("unlock the keychain in {}", ourselves.trim())), "{run:?}");
+}
+
+/// Each row: how the service behaves, who serves an open KWallet, the exit code, the error, and how many prompts run.
+#[test]
+#[ignore = "tests/run: D-Bus"]
+fn an_unattended_command_opens_no_window_and_says_why_the_keychain_cannot_be_used() {
+    use Behavior::{EndlessPrompt, LockedItem, Plain, Prompting, RefusedKey, WaitingSearch};
+    use KWallet::{Absent, Other, Same};
+    let rows = [
+        (Plain, Absent, 0, "", 0),
+        (RefusedKey, Absent, 0, "", 0),
+        (LockedItem, Absent, 69, "the keychain asks for permission for each program", 0),
+        (WaitingSearch, Absent, 69, "the keychain is locked", 0),
+        (Prompting, Absent, 69, "the keychain is locked", 0),
+        (Prompting, Other, 69, "the keychain is locked", 0),
+        (Prompting, Same, 0, "", 1), // an open KWallet's prompt shows no window
+        (EndlessPrompt, Absent, 69, "the keychain is locked", 0),
+        (EndlessPrompt, Same, 69, "the keychain does not respond", 1),
+    ];
+    for (behavior, kwallet, code, error, prompts) in rows {
+        let (home, login) = home(Keyring::Absent);
+        let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+        let service = Double::start(&login, behavior, kwallet, &token);
+        let run = promptly(&home, "refresh-token");
+        assert_eq!(run.code, Some(code), "{behavior:?} {kwallet:?}: {run:?}");
+        assert!(run.stderr.contains(error), "{behavior:?} {kwallet:?}: {run:?}");
+        assert_eq!(service.prompts(), prompts, "{behavior:?} {kwallet:?}");
+        assert_eq!(service.token() != token, code == 0, "{behavior:?} {kwallet:?}: the rotated token is saved");
+        assert!(home.standin.is_valid_refresh_token(&service.token()));
+    }
+}
+
+/// KeePassXC's default: it asks a person before each new program may read an entry.
+#[test]
+#[ignore = "tests/run: KeePassXC"]
+fn a_sign_in_warns_that_keepassxc_asks_for_permission_for_each_program() {
+    let (home, mut login) = home(Keyring::KeePassXc(KeePassXc::Confirming));
+    let run = home.sign_in();
+    run.token();
+    let setting = "\"Confirm when passwords are retrieved by clients\"";
+    assert!(run.stderr.contains("warning: programs that run unattended cannot read this token"), "{run:?}");
+    assert!(run.stderr.contains(setting), "{run:?}");
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = promptly(&home, command);
+        assert!(run.fails_with(69).contains("the keychain asks for permission for each program"), "{run:?}");
+        assert!(run.stderr.contains(setting), "{run:?}");
+    }
+    login.restart_keepassxc(&home, KeePassXc::Unlocked);
+    promptly(&home, "refresh-token").token();
+}
+
+#[test]
+#[ignore = "tests/run: KeePassXC"]
+fn a_database_that_is_not_opened_yet_is_69_at_once() {
+    let (home, mut login) = home(Keyring::KeePassXc(KeePassXc::Unlocked));
+    home.sign_in().token();
+    login.restart_keepassxc(&home, KeePassXc::Locked);
+    let run = promptly(&home, "refresh-token");
+    assert!(run.fails_with(69).contains("the keychain is locked"), "{run:?}");
+    assert!(run.stderr.contains("unlock the database in KeePassXC"), "{run:?}");
 }

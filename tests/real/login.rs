@@ -197,6 +197,12 @@ impl Login {
         self.start_keyring(home.path(), self.keyring);
     }
 
+    /// Starts KeePassXC again, with the same database.
+    pub fn restart_keepassxc(&mut self, home: &Home, state: KeePassXc) {
+        self.end_keyring();
+        self.start_keyring(home.path(), Keyring::KeePassXc(state));
+    }
+
     fn signal(&self, name: &str) {
         if let Some(daemon) = &self.daemon {
             let id = daemon.id().to_string();
