@@ -61,7 +61,7 @@ impl Cache {
     pub(crate) fn insert(
         &self,
         cached: &CachedToken,
-        refresh_token: &RefreshToken,
+        refresh_token: Option<&RefreshToken>,
         file: Option<FileId>,
     ) -> Result<(), &'static str> {
         let seconds = cached.lifetime.floor.saturating_sub(now()).min(MAX_LIFETIME);
@@ -73,7 +73,7 @@ impl Cache {
         }
         let entry = Entry {
             key_digest: self.key_digest,
-            token_digest: token_digest(refresh_token),
+            token_digest: refresh_token.map(token_digest).unwrap_or_default(),
             file: file.map(|file| file.0),
             lifetime: cached.lifetime,
             token: cached.token.secret().clone(),

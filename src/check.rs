@@ -13,7 +13,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::config::{Config, Profile, ProfileName, StoreChoice};
+use crate::config::{CertificateFiles, Config, Credential, Grant, Profile, ProfileName, Service, StoreChoice};
 use crate::entra::{self, Access, permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
@@ -54,14 +54,24 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
         config.ensure_plausible(session.profile()).map(|()| format!("{}{trust}", config.file().display()));
     report("configuration", configuration.into());
     report("folders", folders(&session, config.file()));
-    report("keychain", keychain(&session));
-    report("callback", callback(&session));
+    if let Some(Credential::Certificate(files)) = &session.profile().credential {
+        report("certificate", certificate(session.profile(), files));
+    }
+    let is_application = session.profile().grant == Grant::ClientCredentials;
+    if !is_application {
+        report("keychain", keychain(&session));
+        report("callback", callback(&session));
+    }
     let (network, clock) = network(&session);
     report("network", network);
     report("clock", clock);
-    let stored = stored_token(&session);
+    let stored = match is_application {
+        true => CheckResult::Skipped("not used; the application requests tokens for itself".to_owned()),
+        false => stored_token(&session),
+    };
     let refreshed = match &stored {
         CheckResult::Passed(_) => Some(session.fresh_access_token()),
+        _ if is_application => Some(session.fresh_access_token()),
         _ => None,
     };
     report("stored token", stored);
@@ -102,6 +112,9 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
 
     let user = profile.username.clone().or(account.clone()).unwrap_or_default();
     let login = Login { profile, user: &user, account: account.as_deref(), token: &access.token };
+    if profile.grant == Grant::ClientCredentials {
+        return for_application(&login, report);
+    }
     let asks = |protocol| permission::requested_for(&profile.scopes, protocol);
     let test = |service: &str, asked: Option<&str>, test: &dyn Fn() -> Result<String>| match asked {
         Some(permission) if missing.contains(&permission) => {
@@ -115,8 +128,42 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     report("Graph", graph::check(session, access, &missing));
 }
 
+/// Tests the mailbox that the application uses. `.default` does not name a protocol, so both are tried.
+fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult)) {
+    let profile = login.profile;
+    let is_for_mail = profile.own_scopes().any(|scope| Service::of(scope) == Service::Exchange);
+    if !is_for_mail {
+        let skipped = "nothing to read without a user: the token is for the application".to_owned();
+        return report("mail and calendar", CheckResult::Skipped(skipped));
+    }
+    if login.user.is_empty() {
+        let error = Error::new(ErrorKind::Configuration, format!("the profile \"{}\" names no mailbox", profile.name))
+            .hint(format!("set username in {} to the address of the mailbox", profile.file.display()));
+        return report("mailbox", CheckResult::Failed(error));
+    }
+    report("IMAP", mail_server::imap(login).into());
+    report("SMTP", mail_server::smtp(login).into());
+}
+
+/// Reports when the client certificate expires.
+fn certificate(profile: &Profile, files: &CertificateFiles) -> CheckResult {
+    match entra::certificate_expiry(files) {
+        Err(error) => CheckResult::Failed(error),
+        Ok(expires) => {
+            let days = expires.saturating_sub(now()) / DAY;
+            match entra::expiring_certificate(profile) {
+                Some(error) if expires <= now() => CheckResult::Failed(error),
+                _ => CheckResult::Passed(format!("{}, expires in {days} days", files.certificate.display())),
+            }
+        }
+    }
+}
+
 /// Compares the scopes that the profile asks for with those that Microsoft granted.
 fn scopes(profile: &Profile, access: &Access, missing: &[&str]) -> CheckResult {
+    if access.scopes.is_empty() {
+        return CheckResult::Skipped("not in Microsoft's response".to_owned());
+    }
     let granted: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     if missing.is_empty() {
         return CheckResult::Passed(for_terminal(&granted.join(" ")));
@@ -157,7 +204,7 @@ fn folders(session: &Session, configuration: &Path) -> CheckResult {
 #[cfg(unix)]
 fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let has_secret = session.profile().client_secret.is_some();
+    let has_secret = matches!(session.profile().credential, Some(Credential::Secret(_)));
     let configuration =
         if has_secret { (configuration, 0o077, "chmod 600") } else { (configuration, 0o022, "chmod go-w") };
     for (path, forbidden, command) in [configuration, (session.paths().cache(), 0o077, "chmod 700")] {

@@ -1,8 +1,10 @@
 //! The configuration: `config.toml` parsed into types. Each error names the file, the line and the value.
 
+mod credential;
 mod document;
 mod entry;
 mod error;
+mod grant;
 mod keys;
 #[cfg(test)]
 mod mistakes;
@@ -19,10 +21,12 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use oauth2::{ClientId, ClientSecret, RedirectUrl, Scope};
+use oauth2::{ClientId, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
+pub use credential::{CertificateFiles, Credential};
+pub use grant::Grant;
 pub(crate) use service::Service;
 pub use store_choice::{StoreChoice, StoreCommands};
 pub(crate) use suggestion::key_of;
@@ -62,15 +66,17 @@ pub struct Profile {
     pub file: PathBuf,
     /// The Application (client) ID.
     pub client_id: ClientId,
-    /// The client secret of a confidential client ("Web"). It is not empty.
-    pub client_secret: Option<ClientSecret>,
+    /// How access tokens are requested.
+    pub grant: Grant,
+    /// The credential of a confidential client ("Web").
+    pub credential: Option<Credential>,
     /// The issuer of the tokens.
     pub authority: Authority,
     /// The cloud of the authority.
     pub cloud: Cloud,
     /// The redirect URI, exactly as registered.
     pub redirect_uri: RedirectUrl,
-    /// The scopes of the profile's resource, then `openid profile offline_access`.
+    /// The scopes of the profile's resource, then `openid profile offline_access` if a person signs in.
     pub scopes: Vec<Scope>,
     /// The email address of the account.
     pub username: Option<String>,
@@ -161,8 +167,14 @@ impl Config {
         let mut profile = resolved.map_err(|error| error.into_error(&self.file, &self.text))?;
         profile.file.clone_from(&self.file);
         // A relative path in the file is relative to the file's folder.
-        if let (Some(ca_file), Some(folder)) = (&mut profile.ca_file, self.file.parent()) {
-            *ca_file = folder.join(&*ca_file);
+        if let Some(folder) = self.file.parent() {
+            let certificate = match &mut profile.credential {
+                Some(Credential::Certificate(files)) => vec![&mut files.certificate, &mut files.key],
+                _ => vec![],
+            };
+            for path in certificate.into_iter().chain(profile.ca_file.as_mut()) {
+                *path = folder.join(&*path);
+            }
         }
         Ok(profile)
     }
@@ -205,6 +217,12 @@ impl Config {
         }
         let choice = own.and_then(|own| own.get_ref().store.as_ref()).or(self.table.store.as_ref());
         Ok(choice.cloned().unwrap_or_default())
+    }
+
+    /// Returns how the access tokens of a profile are requested.
+    pub(crate) fn grant(&self, name: &ProfileName) -> Grant {
+        let own = self.table.profiles.get(name.as_str()).and_then(|own| own.get_ref().grant);
+        own.or(self.table.grant).unwrap_or_default()
     }
 
     fn unknown_profile(&self, name: &ProfileName) -> Error {

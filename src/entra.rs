@@ -2,6 +2,8 @@
 //! and redeems refresh tokens. [`http`] sends the requests; [`refusal`] and [`aadsts`] explain error responses.
 
 mod aadsts;
+mod certificate;
+mod client_authentication;
 mod device;
 mod dns;
 mod flow;
@@ -34,6 +36,7 @@ use crate::patience::Patience;
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
 pub(crate) use aadsts::admin_consent;
+pub(crate) use certificate::{certificate_expiry, expiring_certificate};
 pub(crate) use device::DeviceCode;
 pub(crate) use flow::Flow;
 use http::HttpClient;
@@ -123,15 +126,12 @@ pub struct Access {
 impl<'a> Entra<'a> {
     pub(crate) fn new(profile: &'a Profile, patience: Patience, claims: Option<String>) -> Self {
         let endpoint = |path| profile.authority.endpoint(path);
-        let mut client = oauth2::Client::new(profile.client_id.clone())
+        let client = oauth2::Client::new(profile.client_id.clone())
             .set_auth_uri(AuthUrl::from_url(endpoint("oauth2/v2.0/authorize")))
             .set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint("oauth2/v2.0/devicecode")))
             .set_token_uri(TokenUrl::from_url(endpoint("oauth2/v2.0/token")))
-            // Microsoft documents client authentication in the request body only, and public clients have no other.
+            // The client ID is sent in the request body, as `client_authentication` sends the credential.
             .set_auth_type(AuthType::RequestBody);
-        if let Some(secret) = &profile.client_secret {
-            client = client.set_client_secret(secret.clone());
-        }
         Self { profile, client, http: HttpClient::new(profile, patience), claims }
     }
 
@@ -204,9 +204,17 @@ impl<'a> Entra<'a> {
         tokens.map_err(|error| flow.mention_stored_token(error))
     }
 
-    /// Returns the error for a refresh that Microsoft refused to another process.
-    pub(crate) fn refused(&self, refusal: Refusal) -> Error {
-        refusal::into_error(refusal, http::BAD_REQUEST, self.profile, Flow::Refresh)
+    /// Requests an access token for the application itself (RFC 6749, 4.4).
+    pub(crate) fn client_credentials(&self) -> Result<Tokens> {
+        let flow = Flow::ClientCredentials;
+        let request = self.client.exchange_client_credentials().add_scopes(self.profile.scopes.iter().cloned());
+        let response = request.request(&|request| self.http.post(request, flow)).map_err(into_error)?;
+        self.tokens(response, flow, None, now())
+    }
+
+    /// Returns the error for a request that Microsoft refused to another process.
+    pub(crate) fn refused(&self, refusal: Refusal, flow: Flow) -> Error {
+        refusal::into_error(refusal, http::BAD_REQUEST, self.profile, flow)
     }
 
     /// Sends a token request, and notes when the server answered.
@@ -263,6 +271,8 @@ impl<'a> Entra<'a> {
             return Err(http::unexpected_response("the response contains no token"));
         }
         let IdToken { account, fault } = match response.id_token() {
+            // Nobody signed in (Microsoft: "client credentials flow").
+            _ if flow == Flow::ClientCredentials => IdToken { account: None, fault: None },
             Some(id_token) => id_token::parse(id_token, self.profile, nonce, answered_at),
             None => IdToken { account: None, fault: Some("it is missing".to_owned()) },
         };

@@ -1,5 +1,6 @@
 //! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
+mod application;
 mod early;
 mod ownership;
 mod refused;
@@ -11,12 +12,13 @@ use std::thread;
 use oauth2::RefreshToken;
 
 use crate::cache::{self, Cache, CachedToken};
-use crate::config::{Config, Profile, ProfileName};
+use crate::config::{Config, Grant, Profile, ProfileName};
 use crate::entra::{self, Access, Entra, Flow, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::patience::Patience;
+use crate::private_fs::FileId;
 use crate::signals;
 use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
 use crate::unix_time::now;
@@ -136,7 +138,7 @@ impl Session {
 
     /// Returns the cached token, if it may be handed out.
     pub(crate) fn cached(&self) -> Option<CachedToken> {
-        self.cache.get(|| self.stores.file_id())
+        self.cache.get(|| self.file_id())
     }
 
     /// Returns why the last access token was not cached, if it was not.
@@ -144,12 +146,17 @@ impl Session {
         self.not_cached.get().copied()
     }
 
-    /// A token of unknown lifetime is not cached.
-    fn cache(&self, access: &Access, refresh_token: &RefreshToken) {
+    /// Returns the identity of the refresh token's file, which a cached access token belongs to.
+    fn file_id(&self) -> Option<FileId> {
+        if self.profile.grant == Grant::RefreshToken { self.stores.file_id() } else { None }
+    }
+
+    /// A token of unknown lifetime is not cached. An application has no refresh token.
+    fn cache(&self, access: &Access, refresh_token: Option<&RefreshToken>) {
         let cached = match access.lifetime {
             Some(lifetime) => {
                 let cached = CachedToken { token: access.token.clone(), lifetime };
-                self.cache.insert(&cached, refresh_token, self.stores.file_id())
+                self.cache.insert(&cached, refresh_token, self.file_id())
             }
             None => Err("Microsoft did not say when it expires"),
         };
@@ -177,7 +184,10 @@ impl Session {
         thread::scope(|scope| {
             // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
-            self.refresh_from_store(&entra, lock)
+            match self.profile.grant {
+                Grant::RefreshToken => self.refresh_from_store(&entra, lock),
+                Grant::ClientCredentials => self.request_for_application(&entra, lock),
+            }
         })
     }
 
@@ -239,22 +249,25 @@ impl Session {
         }
         entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
         self.reset_notification();
-        self.cache(&access, refresh_token.as_ref().unwrap_or(&stored.token));
+        self.cache(&access, refresh_token.as_ref().or(Some(&stored.token)));
         Ok(access)
     }
 
     /// Redeems the stored token, unless Microsoft refused it while this process was waiting for the lock.
     fn redeem(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Tokens> {
-        let request = refused::digest(&stored.token, &self.profile);
+        let request = refused::digest(Some(&stored.token), &self.profile);
         if let Some(refusal) = refused::find(lock, &request) {
             log::info!("Microsoft refused this token while this command was waiting");
-            return Err(entra.refused(refusal));
+            return Err(entra.refused(refusal, Flow::Refresh));
         }
         entra.refresh(&stored.token, Flow::Refresh).inspect_err(|error| refused::leave(lock, request, error))
     }
 
     /// After a success, the next refusal runs `on_sign_in_needed` again, even within the hour.
     fn reset_notification(&self) {
+        if entra::expiring_certificate(&self.profile).is_some() {
+            return; // the person was notified of that, and not every renewal is a reason to do so again
+        }
         _ = std::fs::remove_file(self.paths.notified(&self.profile.name));
     }
 
@@ -322,7 +335,7 @@ impl Session {
         self.reset_notification();
         self.stores.remove_claims();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
-        self.cache(&access, &refresh_token);
+        self.cache(&access, Some(&refresh_token));
         let in_file = saved.location == Location::File;
         Ok(SignedIn { access, refresh_token, location: self.stores.describe(saved.location), in_file })
     }

@@ -19,6 +19,7 @@ use crate::patience::Patience;
 use crate::private_fs::FileId;
 use crate::sanitize::is_well_formed_token;
 use command::CommandStore;
+pub(crate) use command::client_secret_of_program;
 use file::FileStore;
 use keychain::Keychain;
 pub(crate) use record::{Owner, Record, token_digest};
@@ -217,6 +218,11 @@ impl Stores {
     /// Records a refusal that needs a person, and the claims that Microsoft demands in the next requests.
     pub(crate) fn remember_refusal(&self, refusal: RecordedRefusal, claims: Option<String>) {
         self.records.remember(refusal, claims);
+    }
+
+    /// Removes the refusal and the pause of early renewals: a request has succeeded.
+    pub(crate) fn forget_refusal(&self) {
+        self.records.forget_refusal();
     }
 
     /// Returns the refusal that is not resolved yet.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use oauth2::AccessToken;
 
 use super::transport::{TlsStream, connect, start_tls, unreachable};
-use crate::config::{Profile, Server};
+use crate::config::{Grant, Profile, Server};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
 use crate::xoauth2::initial_response;
@@ -164,6 +164,7 @@ fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
         _ if response.contains("5.7.139") => {
             "ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for this mailbox"
         }
+        _ if login.profile.grant == Grant::ClientCredentials => return not_let_in(login, server, response),
         _ if response.contains("5.7.3") => {
             "check that username is your mail address and that the profile's scopes include SMTP.Send: the token is for another \
              mailbox or lacks this scope"
@@ -180,4 +181,16 @@ fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
     let other = login.account.filter(|account| !account.eq_ignore_ascii_case(login.user));
     let token = other.map_or_else(String::new, |account| format!(" (the token is for {account})"));
     Error::new(ErrorKind::SignIn, format!("{server} refused {}{token}: {response}", login.user)).hint(hint)
+}
+
+/// Explains that an application has no permission for the mailbox (Microsoft: "Authenticate an IMAP, POP or SMTP
+/// connection using OAuth", "Register service principals in Exchange").
+fn not_let_in(login: &Login<'_>, server: &Server, response: &str) -> Error {
+    let (client, mailbox) = (login.profile.client_id.as_str(), login.user);
+    Error::new(ErrorKind::SignIn, format!("{server} does not let the application {client} into {mailbox}: {response}"))
+        .hint(format!(
+            "in Exchange Online PowerShell, run `New-ServicePrincipal -AppId {client} -ObjectId OBJECT_ID` with the object ID \
+             of the enterprise application (not of the app registration), then `Add-MailboxPermission -Identity {mailbox} \
+             -User OBJECT_ID -AccessRights FullAccess`"
+        ))
 }

@@ -13,6 +13,8 @@ use crate::private_fs;
 
 /// A mail program tries every few minutes, which would notify the person again and again.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// The interval while nothing has failed yet.
+const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the person is notified of.
 pub(super) struct Alarm<'a> {
@@ -41,7 +43,7 @@ impl<'a> Alarm<'a> {
         }
     }
 
-    /// Notifies the person, at most once an hour for each profile. A failure is a warning only, because the command
+    /// Notifies the person, at most once an hour for each profile, or once a day while nothing has failed yet. A failure is a warning only, because the command
     /// reports an error of its own.
     pub(super) fn raise(&self, config: &Config) {
         let program = config.on_sign_in_needed(self.profile);
@@ -50,7 +52,8 @@ impl<'a> Alarm<'a> {
         }
         let Ok(notified) = Paths::from_environment().map(|paths| paths.notified(self.profile)) else { return };
         let modified = notified.metadata().and_then(|metadata| metadata.modified());
-        if modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < INTERVAL) {
+        let interval = if self.exit == 0 { WARNING_INTERVAL } else { INTERVAL };
+        if modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < interval) {
             return;
         }
         // Write the time stamp first. Without it, the person would be notified each time that mail is fetched.

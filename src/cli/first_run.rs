@@ -100,6 +100,7 @@ fn filled_in(answers: &Answers) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Credential;
 
     #[test]
     fn the_example_with_the_answers_is_a_valid_configuration() {
@@ -113,6 +114,7 @@ mod tests {
         let config = crate::config::Config::load(&file).expect("a configuration");
         let profile = config.profile(&"mail".parse().expect("a name")).expect("complete");
         assert_eq!(profile.authority.to_string(), "https://login.microsoftonline.com/example.com/");
-        assert_eq!(profile.client_secret.expect("a secret").secret(), "a \"quoted\" secret");
+        let Some(Credential::Secret(secret)) = profile.credential else { panic!("{:?}", profile.credential) };
+        assert_eq!(secret.secret(), "a \"quoted\" secret");
     }
 }

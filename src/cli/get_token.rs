@@ -14,7 +14,7 @@ use super::summary::print_summary;
 use super::text::{Label, Text};
 use super::{Common, as_cron, check, each, first_run, imported, new_profile, sign_out, status};
 use crate::check::preflight;
-use crate::config::{Config, Profile, ProfileName};
+use crate::config::{Config, Grant, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::session::Session;
@@ -110,6 +110,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     config = new_profile::add_unknown(config, profiles)?;
     let sessions = sessions(&config, profiles)?;
+    if sessions[0].profile().grant == Grant::ClientCredentials {
+        return without_sign_in(stdout, &sessions, arguments.flow.with_token);
+    }
     // Checked before the sign-in, because a token that cannot be stored would be lost.
     each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
     sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
@@ -131,6 +134,20 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let name = |error| if is_one_of_several { each::name(&sessions[0].profile().name, error) } else { error };
     outcome.first.map_err(name)?;
     printed.map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints a token of an application, for which nobody signs in.
+fn without_sign_in(stdout: Stdout, sessions: &[Session], with_token: bool) -> Result<ExitCode> {
+    let name = &sessions[0].profile().name;
+    let reason =
+        format!("the grant of the profile \"{name}\" is client_credentials: the application requests its own tokens");
+    if with_token {
+        return Err(Error::new(ErrorKind::Usage, format!("{reason}, so no refresh token is stored"))
+            .hint(format!("run `refresh-token --profile {name:#}`")));
+    }
+    let access = sessions[0].access_token()?;
+    print_text(&Text::with_label(Label::Note, &format!("no sign-in is needed; {reason}")));
+    print_token(stdout, access.token.secret()).map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints the access token of an imported sign-in, if that profile has one, and says that it works.
@@ -179,6 +196,8 @@ fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
         ("client IDs", [first.client_id.to_string(), other.client_id.to_string()])
     } else if first.authority != other.authority {
         ("authorities", [first.authority.to_string(), other.authority.to_string()])
+    } else if first.grant != other.grant || first.grant == Grant::ClientCredentials {
+        ("grants", [first.grant.to_string(), other.grant.to_string()])
     } else {
         return Ok(());
     };

@@ -11,7 +11,7 @@ use super::generate::generated;
 use super::stdout::Stdout;
 use super::{Common, ProfileArgument};
 use crate::config::Profile;
-use crate::entra::{Access, Account};
+use crate::entra::{self, Access, Account};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
 use crate::session::{HandedOut, Session};
@@ -90,6 +90,10 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
         let owner = session.owner().map(|owner| owner.account.name);
         let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
         Alarm::of(error, &profile.profile, account).raise(&config);
+    }
+    if let Some(error) = entra::expiring_certificate(session.profile()).filter(|_| handed_out.is_ok()) {
+        log::warn!("{error}");
+        Alarm { exit: 0, ..Alarm::of(&error, &profile.profile, String::new()) }.raise(&config);
     }
     let access = match format {
         Format::Token => handed_out?.access,

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use super::stdout::Stdout;
 use super::text::{Label, Text};
-use crate::config::{Config, Profile, ProfileName};
-use crate::entra::{Account, REFRESH_TOKEN_DAYS};
+use crate::config::{Config, Credential, Grant, Profile, ProfileName};
+use crate::entra::{self, Account, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
 use crate::session::{DAY, StoredState, stored_state};
@@ -32,8 +32,13 @@ struct Status<'a> {
     error: Option<String>,
     #[serde(skip)]
     hint: Option<String>,
+    /// When the client certificate expires, if there is one.
+    certificate_expires: Option<u64>,
     /// The last refusal that a person must resolve.
     refusal: Option<Refusal>,
+    /// Whether the application requests tokens for itself.
+    #[serde(skip)]
+    is_application: bool,
     #[serde(skip)]
     client_id: String,
 }
@@ -105,7 +110,9 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         days_left: None,
         error: None,
         hint: None,
+        certificate_expires: None,
         refusal: None,
+        is_application: false,
         client_id: String::new(),
     };
     let configured = config.profile(&profile);
@@ -117,7 +124,7 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         Err(error) => status.set_error(&error),
     }
     match configured {
-        Ok(Profile { client_id, .. }) => status.client_id = client_id.to_string(),
+        Ok(profile) => status.set_client(&profile),
         Err(error) => status.set_error(&error),
     }
     if status.state == State::Ok {
@@ -156,6 +163,24 @@ impl Status<'_> {
         }
     }
 
+    fn set_client(&mut self, profile: &Profile) {
+        self.client_id = profile.client_id.to_string();
+        if profile.grant == Grant::ClientCredentials {
+            (self.is_application, self.state) = (true, State::Ok);
+        }
+        if let Some(Credential::Certificate(files)) = &profile.credential {
+            match entra::certificate_expiry(files) {
+                Ok(expires) => self.certificate_expires = Some(expires),
+                Err(error) => self.set_error(&error),
+            }
+        }
+        if self.certificate_expires.is_some_and(|expires| expires <= now())
+            && let Some(error) = entra::expiring_certificate(profile)
+        {
+            self.set_error(&error);
+        }
+    }
+
     fn set_error(&mut self, error: &Error) {
         self.state = State::of(error.kind().exit_code());
         self.error = Some(error.to_string());
@@ -165,6 +190,9 @@ impl Status<'_> {
     fn text(&self) -> Text {
         let name = self.profile;
         let text = match (self.state, &self.refusal, &self.error) {
+            (State::Ok, ..) if self.is_application => {
+                Text::plain(&format!("{name}: client {} requests tokens for itself; nobody signs in", self.client_id))
+            }
             (State::Ok, ..) => {
                 Text::plain(&format!("{name}: signed in as {}", super::account_name(self.account.as_ref())))
             }
@@ -193,6 +221,10 @@ impl Status<'_> {
     }
 
     fn with_dates(&self, text: Text) -> Text {
+        let text = match self.certificate_expires {
+            Some(expires) => text.line("  ", None, &format!("client certificate expires {}", date(expires))),
+            None => text,
+        };
         let Some(store) = &self.store else { return text };
         let text = text.line("  ", None, &format!("refresh token in {store}"));
         let (Some(issued), Some(last_used), Some(days)) = (self.issued, self.last_used, self.days_left) else {

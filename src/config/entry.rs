@@ -111,6 +111,13 @@ impl Entry<'_> {
         Ok(PathBuf::from(text.into_inner()))
     }
 
+    /// Returns the value as a list of paths.
+    pub(super) fn paths(&self) -> Result<Vec<PathBuf>, ConfigurationError> {
+        let texts = self.list()?.into_inner();
+        texts.iter().try_for_each(|text| self.ensure_full_path(text))?;
+        Ok(texts.into_iter().map(PathBuf::from).collect())
+    }
+
     /// Returns the value as a program and its arguments.
     pub(super) fn command(&self) -> Result<Vec<String>, ConfigurationError> {
         if let Some(line) = self.value.get_ref().as_str().filter(|line| !line.trim().is_empty()) {
@@ -138,7 +145,7 @@ impl Entry<'_> {
         self.value.get_ref().as_table().ok_or_else(|| self.not_valid())
     }
 
-    fn not_valid(&self) -> ConfigurationError {
+    pub(super) fn not_valid(&self) -> ConfigurationError {
         self.form.not_valid(self.value.span(), &shown(self.value.get_ref()))
     }
 }

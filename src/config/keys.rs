@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use oauth2::ClientSecret;
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
+use super::credential;
 use super::entry::{Entry, Form, Key, read, shown};
 use super::error::ConfigurationError;
+use super::grant::Grant;
 use super::store_choice::StoreChoice;
 use super::suggestion::{Section, key_of};
 use super::table::Table;
@@ -15,15 +16,27 @@ use super::values::{CacheChoice, Cloud, ProfileName};
 
 /// The keys of the file and of a profile, each with what its value must be and an example. `scopes` can be set in a
 /// profile only, and `profiles` at the top of the file only.
-pub(super) static KEYS: [Key<Table>; 17] = [
+pub(super) static KEYS: [Key<Table>; 19] = [
     Key::new(
         "client_id",
         "the Application (client) ID in quotes",
         r#""00001111-aaaa-2222-bbbb-3333cccc4444""#,
         |table, entry| entry.string().map(|text| table.client_id = Some(text)),
     ),
-    Key::new("client_secret", "the value of the client secret in quotes", r#""A1b8Q~C2d3.E4f5""#, |table, entry| {
-        entry.string().map(|text| table.client_secret = Some(ClientSecret::new(text.into_inner())))
+    Key::new(
+        "client_secret",
+        "the value of the client secret in quotes, or a table with the program that prints it",
+        r#""A1b8Q~C2d3.E4f5""#,
+        |table, entry| credential::secret(entry).map(|secret| table.client_secret = Some(secret)),
+    ),
+    Key::new(
+        "client_certificate",
+        "the path of a PEM file with certificate and key, or a list of both paths",
+        r#""/etc/m365auth/app.pem""#,
+        |table, entry| credential::certificate(entry).map(|files| table.client_certificate = Some(files)),
+    ),
+    Key::new("grant", r#""refresh_token" or "client_credentials""#, r#""client_credentials""#, |table, entry| {
+        entry.choice(Grant::parse).map(|grant| table.grant = Some(grant))
     }),
     Key::new(
         "tenant",

@@ -5,7 +5,7 @@ use super::error::ConfigurationError;
 use super::keys::form;
 use super::table::Table;
 use super::values::client_id;
-use super::{Profile, Service};
+use super::{Credential, Profile, Service};
 
 /// The permissions for which Exchange Online issues tokens to mail programs.
 const MAIL_PERMISSIONS: [&str; 4] =
@@ -35,7 +35,7 @@ pub(super) fn check(profile: &Profile, file: &Table) -> Result<(), Configuration
         return Err(ConfigurationError::new(span, message)
             .hint("move the scopes of one service to another profile, such as [profiles.calendar]"));
     }
-    if profile.client_secret.as_ref().is_some_and(|secret| client_id(secret.secret()).is_ok()) {
+    if matches!(&profile.credential, Some(Credential::Secret(secret)) if client_id(secret.secret()).is_ok()) {
         let message = "client_secret is a GUID: it seems to be the ID of the secret";
         return Err(ConfigurationError::new(None, message).hint_in_file(format!(
             "set {} to the secret's value, which the portal shows only once: create a new secret if you do not have it",

@@ -6,7 +6,9 @@ use std::time::Duration;
 use oauth2::{ClientId, RedirectUrl, Scope};
 use toml::Spanned;
 
+use super::credential;
 use super::error::ConfigurationError;
+use super::grant::{self, Grant};
 use super::keys::form;
 use super::suggestion::key_of;
 use super::table::Table;
@@ -26,21 +28,25 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
     let authority = authority(own, file)?;
     let cloud = own.cloud.or(file.cloud).unwrap_or_else(|| Cloud::of(&authority));
     let redirect_uri = parsed("redirect_uri", own.redirect_uri.as_ref().or(file.redirect_uri.as_ref()), redirect_uri)?;
+    let grant = own.grant.or(file.grant).unwrap_or_default();
+    let (built_in, always): (_, &[&str]) = match grant {
+        Grant::RefreshToken => (built_in_scopes(name, cloud), &ALWAYS_REQUESTED),
+        Grant::ClientCredentials => (Some(vec![grant::default_scope(name, cloud)]), &[]),
+    };
     let server = |key, own: &Option<Spanned<String>>, file: &Option<Spanned<String>>, port| {
         parsed(key, own.as_ref().or(file.as_ref()), |text| Server::parse(text, port))
     };
-    Ok(Profile {
+    let profile = Profile {
         name: name.clone(),
         file: PathBuf::new(), // set by `Config::profile`
         client_id: resolve_client_id(name, own, file)?,
-        client_secret: (own.client_secret.as_ref().or(file.client_secret.as_ref()))
-            .filter(|secret| !secret.secret().is_empty()) // Microsoft refuses an empty one
-            .cloned(),
+        grant,
+        credential: credential::resolve(own, file)?,
         authority,
         cloud,
         redirect_uri: redirect_uri
             .unwrap_or_else(|| RedirectUrl::new(DEFAULT_REDIRECT_URI.to_owned()).expect("the default is a URL")),
-        scopes: scopes(name, section, built_in_scopes(name, cloud))?,
+        scopes: scopes(name, section, built_in, always)?,
         username: own.username.clone().or_else(|| file.username.clone()).filter(|name| !name.is_empty()),
         store: own.store.as_ref().or(file.store.as_ref()).cloned().unwrap_or_default(),
         cache: own.cache.or(file.cache).unwrap_or_default(),
@@ -52,7 +58,11 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
             .unwrap_or_else(|| cloud.smtp_server()),
         graph_server: server("graph_host", &own.graph_host, &file.graph_host, HTTPS)?
             .unwrap_or_else(|| Server { host: cloud.graph_host().to_owned(), port: HTTPS }),
-    })
+    };
+    if profile.grant == Grant::ClientCredentials {
+        grant::ensure_client_credentials(&profile)?;
+    }
+    Ok(profile)
 }
 
 /// Parses the value of a key, if the key is set.
@@ -118,6 +128,7 @@ fn scopes(
     name: &ProfileName,
     section: Option<&Spanned<Table>>,
     built_in: Option<Vec<String>>,
+    always: &[&str],
 ) -> Result<Vec<Scope>, ConfigurationError> {
     let written = section.and_then(|section| section.get_ref().scopes.as_ref());
     let own: Vec<String> = match (written, built_in) {
@@ -139,7 +150,7 @@ fn scopes(
         }
     };
     let mut scopes: Vec<String> = Vec::new();
-    for scope in own.into_iter().chain(ALWAYS_REQUESTED.map(str::to_owned)) {
+    for scope in own.into_iter().chain(always.iter().map(|scope| (*scope).to_owned())) {
         if !scopes.contains(&scope) {
             scopes.push(scope);
         }

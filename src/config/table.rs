@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use oauth2::ClientSecret;
 use toml::Spanned;
 
+use super::credential::{CertificateFiles, Credential};
+use super::grant::Grant;
 use super::store_choice::StoreChoice;
 use super::values::{CacheChoice, Cloud};
 
@@ -13,7 +14,9 @@ use super::values::{CacheChoice, Cloud};
 #[derive(Debug, Default)]
 pub(super) struct Table {
     pub(super) client_id: Option<Spanned<String>>,
-    pub(super) client_secret: Option<ClientSecret>,
+    pub(super) client_secret: Option<Credential>,
+    pub(super) client_certificate: Option<Spanned<CertificateFiles>>,
+    pub(super) grant: Option<Grant>,
     pub(super) tenant: Option<Spanned<String>>,
     pub(super) cloud: Option<Cloud>,
     pub(super) authority: Option<Spanned<String>>,

@@ -130,6 +130,15 @@ impl Cloud {
         }
     }
 
+    /// The resource of an application's own tokens for IMAP and SMTP (Microsoft: "Authenticate an IMAP, POP or SMTP
+    /// connection using OAuth").
+    pub(super) fn application_mail_resource(self) -> &'static str {
+        match self {
+            Self::Global => "https://outlook.office365.com",
+            other => other.mail_resource(),
+        }
+    }
+
     /// The host of Microsoft Graph.
     pub(crate) fn graph_host(self) -> &'static str {
         match self {

@@ -64,7 +64,7 @@ impl Entra<'_> {
     /// Polls until the sign-in is completed or declined, or the code has expired. The oauth2 crate paces the requests:
     /// the interval, `slow_down`, and longer pauses while the network is down. `pause` is called to wait.
     pub(crate) fn device_tokens(&self, code: &DeviceCode, pause: impl Fn(Duration)) -> Result<Tokens> {
-        self.poll(code, pause, |request| self.http.send_once(request))
+        self.poll(code, pause, |request| self.http.post_once(request))
     }
 
     pub(crate) fn poll(

@@ -15,6 +15,8 @@ pub(crate) enum Flow {
     UnstoredToken,
     /// A refresh of the stored token.
     Refresh,
+    /// A request of the application for itself. Nobody signs in.
+    ClientCredentials,
 }
 
 impl Flow {
@@ -29,6 +31,7 @@ impl Flow {
             Self::AuthorizationCode => "authorization code",
             Self::DeviceCode => "device code",
             Self::UnstoredToken | Self::Refresh => "refresh token",
+            Self::ClientCredentials => "client credential",
         }
     }
 
@@ -38,7 +41,7 @@ impl Flow {
         match self {
             Self::AuthorizationCode => format!("`get-token --profile {name:#}` again"),
             Self::DeviceCode => format!("`get-token --device --profile {name:#}` again"),
-            Self::UnstoredToken | Self::Refresh => format!("`get-token --profile {name:#}`"),
+            Self::UnstoredToken | Self::Refresh | Self::ClientCredentials => format!("`get-token --profile {name:#}`"),
         }
     }
 

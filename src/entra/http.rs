@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use url::Url;
 
+use super::client_authentication::ClientAuthentication;
 use super::dns::SystemLookup;
 use super::retry::{self, Attempts, FailedAttempt};
 use super::tls::tls_configuration;
@@ -35,23 +36,28 @@ const USER_AGENT: &str = concat!("m365auth/", env!("CARGO_PKG_VERSION"));
 pub(super) struct HttpClient<'a> {
     profile: &'a Profile,
     patience: Patience,
+    /// Prepared by the first request that needs it.
+    authentication: OnceLock<Result<ClientAuthentication>>,
     /// Built on first use, because loading the certificate authorities takes milliseconds.
     client: OnceLock<Result<Client>>,
 }
 
 impl<'a> HttpClient<'a> {
     pub(super) fn new(profile: &'a Profile, patience: Patience) -> Self {
-        Self { profile, patience, client: OnceLock::new() }
+        Self { profile, patience, authentication: OnceLock::new(), client: OnceLock::new() }
     }
 
-    /// Sends the request, retries transient failures if there is patience, and returns the response if it is a success.
+    /// Sends the request with the client's credential, retries transient failures if there is patience, and returns the
+    /// response if it is a success.
     pub(super) fn post(&self, request: HttpRequest, flow: Flow) -> Result<HttpResponse> {
         let client = self.client()?;
+        let authentication = self.authentication()?;
         let (host, destination) = (host(&request), destination(&request));
         let mut attempts = Attempts::new(self.profile.network_timeout, flow);
         let result = self.run_with_timeout(&host, async {
             loop {
-                let failure = match self.send(client, request.clone()).await {
+                let attempt = authentication.add_to(request.clone(), self.profile)?;
+                let failure = match self.send(client, attempt).await {
                     Ok(response) => {
                         let retry_after = retry::retry_after(response.headers());
                         match success(response, self.profile, flow) {
@@ -76,6 +82,16 @@ impl<'a> HttpClient<'a> {
         result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&destination))))
     }
 
+    /// Sends the request once with the client's credential, and returns the response, whether or not it is a success.
+    pub(super) fn post_once(&self, request: HttpRequest) -> Result<HttpResponse> {
+        self.send_once(self.authentication()?.add_to(request, self.profile)?)
+    }
+
+    fn authentication(&self) -> Result<&ClientAuthentication> {
+        let prepare = || ClientAuthentication::of(self.profile, self.patience);
+        self.authentication.get_or_init(prepare).as_ref().map_err(Clone::clone)
+    }
+
     /// Sends one GET request, with a bearer token if there is one.
     pub(super) fn get(&self, url: &str, token: Option<&AccessToken>) -> Result<HttpResponse> {
         let mut request = HttpRequest::new(Vec::new());
@@ -92,8 +108,7 @@ impl<'a> HttpClient<'a> {
         self.send_once(request)
     }
 
-    /// Sends the request once and returns the response, whether or not it is a success.
-    pub(super) fn send_once(&self, request: HttpRequest) -> Result<HttpResponse> {
+    fn send_once(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = self.client()?;
         let (host, destination) = (host(&request), destination(&request));
         let send = async { self.send(client, request).await.map_err(|failure| failure.error) };

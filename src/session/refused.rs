@@ -5,7 +5,7 @@ use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::config::Profile;
+use crate::config::{Credential, Profile};
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::lock::Lock;
 
@@ -32,9 +32,10 @@ pub(super) fn leave(lock: &Lock, request: String, error: &Error) {
     }
 }
 
-/// Returns the SHA-256 of the stored token and of what the configuration adds to the request.
-pub(super) fn digest(token: &RefreshToken, profile: &Profile) -> String {
-    hexadecimal(update(Sha256::new().chain_update(token.secret()).chain_update([0]), profile).finalize().as_slice())
+/// Returns the SHA-256 of the stored token, if the request has one, and of what the configuration adds to the request.
+pub(super) fn digest(token: Option<&RefreshToken>, profile: &Profile) -> String {
+    let token = token.map_or("", |token| token.secret());
+    hexadecimal(update(Sha256::new().chain_update(token).chain_update([0]), profile).finalize().as_slice())
 }
 
 /// Returns 64 bits of the SHA-256 of what the configuration adds to the request: enough to notice a change.
@@ -43,10 +44,15 @@ pub(super) fn configuration_digest(profile: &Profile) -> String {
 }
 
 fn update(digest: Sha256, profile: &Profile) -> Sha256 {
-    let Profile { client_id, client_secret, authority, scopes, .. } = profile;
-    let secret = client_secret.as_ref().map_or("", |secret| secret.secret());
+    let Profile { client_id, credential, authority, scopes, .. } = profile;
+    let secret = match credential {
+        Some(Credential::Secret(secret)) => secret.secret().clone(),
+        Some(Credential::SecretCommand(command)) => command.join(" "),
+        Some(Credential::Certificate(files)) => format!("{files:?}"),
+        None => String::new(),
+    };
     let (authority, scopes) = (authority.to_string(), scopes.iter().map(|scope| scope.as_str()));
-    let parts = [client_id.as_str(), secret, &authority].into_iter().chain(scopes);
+    let parts = [client_id.as_str(), &secret, &authority].into_iter().chain(scopes);
     parts.fold(digest, |digest, part| digest.chain_update(part).chain_update([0]))
 }
 

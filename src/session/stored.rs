@@ -6,7 +6,7 @@ use oauth2::RefreshToken;
 
 use super::{DAY, ownership};
 use crate::cache;
-use crate::config::{Config, Profile, ProfileName, StoreChoice};
+use crate::config::{Config, Grant, Profile, ProfileName, StoreChoice};
 use crate::entra::{Account, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
@@ -50,8 +50,11 @@ pub(crate) struct StoredState {
 pub(crate) fn stored_state(config: &Config, name: &ProfileName, profile: Option<&Profile>) -> Result<StoredState> {
     let paths = Paths::from_environment()?;
     let choice = config.store_choice(name)?;
-    let stored = load_stored(&paths, name, &choice);
     let stores = Stores::new(&paths, name, &choice);
+    let stored = match config.grant(name) {
+        Grant::RefreshToken => load_stored(&paths, name, &choice),
+        Grant::ClientCredentials => Ok(None),
+    };
     let loaded = stored.as_ref().ok().and_then(Option::as_ref);
     let mismatch = loaded.zip(profile).and_then(|(stored, profile)| ownership::mismatch(stored, profile, &stores));
     Ok(StoredState { stored, refusal: stores.refusal(), mismatch })

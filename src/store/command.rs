@@ -40,6 +40,8 @@ enum Task<'a> {
     Load,
     Save(&'a RefreshToken),
     Delete,
+    /// The client secret instead of a token.
+    PrintSecret,
 }
 
 impl CommandStore {
@@ -58,12 +60,12 @@ impl CommandStore {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
         let failed = |what: String| {
-            Error::new(ErrorKind::Unavailable, format!("the program that {task} the token, `{program}`, {what}"))
+            Error::new(ErrorKind::Unavailable, format!("the program that {task}, `{program}`, {what}"))
                 .hint(task.how_to_find_out(&command))
         };
         #[cfg(unix)]
         let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
-        let is_impatient = matches!(task, Task::Load) && !self.patience.is_full();
+        let is_impatient = matches!(task, Task::Load | Task::PrintSecret) && !self.patience.is_full();
         let limit = if is_impatient { self.patience.limit(TIMEOUT) } else { TIMEOUT };
         #[cfg(unix)]
         let limit = terminal.is_none().then_some(limit);
@@ -74,7 +76,7 @@ impl CommandStore {
         // Only a token may reach our stdout.
         prepared.stdin(Stdio::null()).stdout(Stdio::null());
         match task {
-            Task::Load => {
+            Task::Load | Task::PrintSecret => {
                 prepared.stdout(Stdio::piped());
                 if is_impatient {
                     prepared.stderr(Stdio::null());
@@ -129,6 +131,23 @@ impl CommandStore {
     }
 }
 
+/// Runs the program that prints the client secret of a profile.
+pub(crate) fn client_secret_of_program(
+    profile: &ProfileName,
+    command: &[String],
+    patience: Patience,
+) -> Result<String> {
+    let commands = StoreCommands { load: command.to_vec(), save: Vec::new(), delete: Vec::new() };
+    let output = CommandStore::new(profile, &commands, patience).run(command, &Task::PrintSecret)?;
+    let secret = output.trim();
+    if secret.is_empty() || secret.contains(char::is_control) {
+        let message = format!("the program that prints the client secret, `{}`, did not print one line", command[0]);
+        return Err(Error::new(ErrorKind::Configuration, message)
+            .hint("client_secret.command must print the secret and nothing else"));
+    }
+    Ok(secret.to_owned())
+}
+
 /// Returns a pipe that contains the token, as a program's stdin. It is filled before the program starts: if we are
 /// killed, the program must not read an empty input and store that.
 fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
@@ -175,9 +194,10 @@ fn kill_group(leader: &Child) {
 impl std::fmt::Display for Task<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
-            Task::Load => "loads",
-            Task::Save(_) => "saves",
-            Task::Delete => "deletes",
+            Task::Load => "loads the token",
+            Task::Save(_) => "saves the token",
+            Task::Delete => "deletes the token",
+            Task::PrintSecret => "prints the client secret",
         })
     }
 }
@@ -187,7 +207,7 @@ impl Task<'_> {
     /// replace the token with what it reads.
     fn how_to_find_out(&self, command: &[String]) -> String {
         match self {
-            Task::Load => {
+            Task::Load | Task::PrintSecret => {
                 let words: Vec<_> = command.iter().map(|word| for_shell(word)).collect();
                 format!("run `{}` in a terminal to see why", words.join(" "))
             }

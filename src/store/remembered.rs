@@ -33,6 +33,15 @@ impl Records {
         }
     }
 
+    /// Removes the refusal and the pause of early renewals.
+    pub(super) fn forget_refusal(&self) {
+        let mut sections = self.read();
+        let (refusal, pause) = (sections.refusal.take(), sections.pause.take());
+        if refusal.is_some() || pause.is_some() {
+            _ = self.write(&sections);
+        }
+    }
+
     /// Returns the refusal that is not resolved yet.
     pub(super) fn refusal(&self) -> Option<RecordedRefusal> {
         self.read().refusal

@@ -8,6 +8,7 @@ mod account_ids;
 mod accounts;
 mod check;
 mod claims;
+mod client_credentials;
 mod configuration;
 mod documents;
 mod early_renewal;

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded;
 
+use crate::assertion;
 use crate::parameters::Parameters;
 use crate::platform::Platform;
 use crate::refusal::Refusal;
@@ -28,6 +29,12 @@ pub(crate) fn authenticate<'platform>(
         None => (parameters.required("client_id")?, parameters.get("client_secret")),
     };
     let app = platform.app(client_id, tenant)?;
+    if parameters.get("client_assertion").is_some() && app.secret.is_some() {
+        if secret.is_some() {
+            return Err(Refusal::new(9002313));
+        }
+        return assertion::verify(platform, tenant, app, parameters).map(|()| app);
+    }
     match (&app.secret, secret) {
         // Stricter than RFC 6749 §3.1: a public client must not send a secret, not even an empty one.
         (None, Some(_)) => Err(Refusal::new(700025)),

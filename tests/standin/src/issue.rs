@@ -31,6 +31,7 @@ pub(crate) struct Grant {
 #[derive(Debug, Serialize)]
 pub(crate) struct TokenResponse {
     pub token_type: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<Value>,

@@ -30,8 +30,11 @@
 //! - It sends `slow_down` as RFC 8628 describes it.
 //! - ID tokens are not signed.
 //! - Users do not stay signed in.
-//! - The grants for services (client credentials, on behalf of) and for passwords are not supported.
+//! - An assertion must not be presented twice (RFC 7523, 3); Microsoft does not say whether it checks that.
+//! - The grants for passwords and on behalf of users are not supported.
 
+mod application;
+mod assertion;
 mod authorize;
 mod browser;
 mod certificate;
@@ -60,6 +63,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
@@ -247,6 +253,18 @@ impl Standin {
     #[must_use]
     pub fn issued_secrets(&self) -> Vec<String> {
         self.platform.vault().secrets.clone()
+    }
+
+    /// Registers the certificate of a confidential client: DER, and its RSA public key (PKCS #1).
+    pub fn register_certificate(&self, client_id: &str, der: &[u8], public_key: &[u8]) {
+        let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(der));
+        let certificate = vault::RegisteredCertificate { thumbprint, public_key: public_key.to_owned() };
+        self.platform.vault().certificates.insert(client_id.to_owned(), certificate);
+    }
+
+    /// Lets applications into a mailbox, as an administrator does in Exchange Online.
+    pub fn let_applications_into(&self, mailbox: &str) {
+        self.platform.vault().application_mailbox = Some(mailbox.to_owned());
     }
 
     /// Sets whether a refresh token is refused after its rotation. Microsoft keeps accepting it.

@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::client;
 use crate::issue::{Grant, TokenResponse};
 use crate::parameters::Parameters;
 use crate::platform::{Caller, Platform, Shared};
@@ -18,6 +17,7 @@ use crate::refusal::Refusal;
 use crate::scope::Scopes;
 use crate::setup::App;
 use crate::vault::{Decision, Vault};
+use crate::{application, client};
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -58,6 +58,9 @@ fn exchange(
     platform.tenant(tenant)?;
     let app = client::authenticate(platform, tenant, headers, parameters)?;
     let mut vault = platform.vault();
+    if grant_type == "client_credentials" {
+        return application::client_credentials(platform, &mut vault, tenant, app, parameters);
+    }
     let grant = match grant_type {
         "authorization_code" => authorization_code(platform, &mut vault, tenant, app, parameters),
         "refresh_token" => refresh_token(platform, &mut vault, tenant, app, parameters),

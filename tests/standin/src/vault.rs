@@ -62,6 +62,14 @@ pub(crate) struct Device {
     pub claims: Option<String>,
 }
 
+/// A certificate in an app registration.
+pub(crate) struct RegisteredCertificate {
+    /// SHA-256 of the DER encoding, in base64url.
+    pub thumbprint: String,
+    /// The RSA public key (PKCS #1).
+    pub public_key: Vec<u8>,
+}
+
 #[derive(Default)]
 pub(crate) struct Vault {
     pub single_use_refresh_tokens: bool,
@@ -73,6 +81,12 @@ pub(crate) struct Vault {
     pub secrets: Vec<String>,
     /// The claims that each request must contain, as JSON.
     pub demanded_claims: Option<String>,
+    /// The certificates of confidential clients, by client ID.
+    pub certificates: HashMap<String, RegisteredCertificate>,
+    /// The IDs of the assertions that were presented.
+    pub assertions: BTreeSet<String>,
+    /// The mailbox that lets applications in.
+    pub application_mailbox: Option<String>,
     consents: HashMap<(String, String), BTreeSet<Permission>>,
 }
 

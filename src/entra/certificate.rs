@@ -1,0 +1,196 @@
+//! The certificate of a confidential client, and the assertions that it signs (Microsoft: "Microsoft identity platform
+//! application authentication certificate credentials").
+//!
+//! No library for JSON Web Tokens: the two that are maintained would add a second implementation of RSA to the one that
+//! rustls brings, and a token is two JSON objects and a signature.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth2::CsrfToken;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PSS_SHA256, RsaKeyPair};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use yasna::{ASN1Result, BERReader, BERReaderSeq, Tag, tags};
+
+use super::RANDOM_BYTES;
+use crate::config::{CertificateFiles, Credential, Profile};
+use crate::error::{Error, ErrorKind, Result};
+use crate::private_fs;
+use crate::sanitize::for_shell;
+use crate::unix_time::now;
+
+/// How long an assertion is valid, in seconds. Microsoft recommends 5 to 10 minutes.
+const ASSERTION_LIFETIME: u64 = 5 * 60;
+
+/// How long before its end a certificate is reported, in seconds: creating one may take a request to IT.
+const WARNING: u64 = 30 * 24 * 60 * 60;
+
+/// Returns when a certificate expires, in seconds since 1970.
+///
+/// # Errors
+///
+/// Those of [`ClientCertificate::load`] for the certificate.
+pub(crate) fn certificate_expiry(files: &CertificateFiles) -> Result<u64> {
+    let der = certificate(files)?;
+    let expires = yasna::parse_der(&der, |certificate| certificate.read_sequence(not_after));
+    expires.map_err(|_| unusable(&files.certificate, "contains a damaged certificate"))
+}
+
+/// Returns an error for a certificate of the profile that has expired or will within 30 days.
+pub(crate) fn expiring_certificate(profile: &Profile) -> Option<Error> {
+    let Some(Credential::Certificate(files)) = &profile.credential else { return None };
+    let left = certificate_expiry(files).ok()?.checked_sub(now());
+    let when = match left {
+        Some(left) if left > WARNING => return None,
+        Some(left) => format!("expires in {} days", left / (24 * 60 * 60)),
+        None => "has expired".to_owned(),
+    };
+    let client = profile.client_id.as_str();
+    let message = format!("the certificate of client {client}, {}, {when}", files.certificate.display());
+    Some(Error::new(ErrorKind::Configuration, message).hint(format!(
+        "create a certificate, add it to the app registration, then set client_certificate in {} to it",
+        profile.file.display()
+    )))
+}
+
+fn certificate(files: &CertificateFiles) -> Result<CertificateDer<'static>> {
+    CertificateDer::from_pem_slice(&read(&files.certificate)?)
+        .map_err(|_| unusable(&files.certificate, "contains no certificate in PEM format"))
+}
+
+/// Reads the end of the validity of a certificate (RFC 5280, 4.1).
+fn not_after(certificate: &mut BERReaderSeq<'_, '_>) -> ASN1Result<u64> {
+    let expires = certificate.next().read_sequence(|fields| {
+        fields.read_optional(|version| version.read_tagged(Tag::context(0), |version| version.read_der()))?;
+        for _ in ["serial number", "signature algorithm", "issuer"] {
+            fields.next().read_der()?;
+        }
+        let expires = fields.next().read_sequence(|validity| {
+            validity.next().read_der()?;
+            validity.next().read_der().and_then(|time| yasna::parse_der(&time, seconds))
+        })?;
+        skip_rest(fields)?;
+        Ok(expires)
+    })?;
+    skip_rest(certificate)?;
+    Ok(expires)
+}
+
+fn seconds(time: BERReader<'_, '_>) -> ASN1Result<u64> {
+    let time = match time.lookahead_tag()? {
+        tags::TAG_UTCTIME => *time.read_utctime()?.datetime(),
+        _ => *time.read_generalized_time()?.datetime(),
+    };
+    Ok(u64::try_from(time.unix_timestamp()).unwrap_or_default())
+}
+
+fn skip_rest(sequence: &mut BERReaderSeq<'_, '_>) -> ASN1Result<()> {
+    while sequence.read_optional(|field| field.read_der())?.is_some() {}
+    Ok(())
+}
+
+/// Returns whether the certificate contains the public key of this private key.
+fn is_key_of(pem: &[u8], certificate: &CertificateDer<'static>) -> bool {
+    let provider = rustls::crypto::ring::default_provider();
+    let matched = PrivateKeyDer::from_pem_slice(pem)
+        .ok()
+        .map(|key| CertifiedKey::from_der(vec![certificate.clone()], key, &provider));
+    matched.is_some_and(|key| key.is_ok())
+}
+
+/// A certificate with its private key.
+pub(crate) struct ClientCertificate {
+    der: CertificateDer<'static>,
+    key: RsaKeyPair,
+}
+
+impl ClientCertificate {
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if a file is missing, is writable by other users, or contains no certificate or no
+    /// RSA key without a password.
+    pub(crate) fn load(files: &CertificateFiles) -> Result<Self> {
+        let der = certificate(files)?;
+        let pem = read(&files.key)?;
+        let key = key(&files.key, &pem)?;
+        if !is_key_of(&pem, &der) {
+            return Err(unusable(
+                &files.key,
+                &format!("is not the key of the certificate in {}", files.certificate.display()),
+            ));
+        }
+        Ok(Self { der, key })
+    }
+
+    /// Returns a signed assertion that the client is the one with this ID.
+    pub(super) fn assertion(&self, client_id: &str, audience: &str) -> Result<String> {
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": encode(&Sha256::digest(&self.der)) });
+        let claims = json!({
+            "aud": audience,
+            "iss": client_id,
+            "sub": client_id,
+            "jti": CsrfToken::new_random_len(RANDOM_BYTES).secret(),
+            "nbf": now(),
+            "iat": now(),
+            "exp": now() + ASSERTION_LIFETIME,
+        });
+        let text = [header, claims].map(|part| encode(part.to_string().as_bytes())).join(".");
+        let mut signature = vec![0; self.key.public().modulus_len()];
+        self.key
+            .sign(&RSA_PSS_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
+            .map_err(|_| Error::new(ErrorKind::Defect, "the client assertion could not be signed"))?;
+        Ok(format!("{text}.{}", encode(&signature)))
+    }
+}
+
+fn key(path: &Path, pem: &[u8]) -> Result<RsaKeyPair> {
+    // Named before the parser, which says only that it found nothing.
+    let has = |marker: &str| pem.windows(marker.len()).any(|window| window == marker.as_bytes());
+    if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
+        return Err(unusable(path, "contains an encrypted private key").hint(format!(
+            "write the key without its password: `openssl pkey -in {} -out key.pem`, and protect that file",
+            for_shell(&path.to_string_lossy())
+        )));
+    }
+    let not_rsa = || unusable(path, "contains a private key that is not an RSA key; Microsoft accepts RSA keys only");
+    let parsed = match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+        Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+        Ok(_) => return Err(not_rsa()),
+        Err(_) => return Err(unusable(path, "contains no private key in PEM format")),
+    };
+    parsed.map_err(|error| match error.to_string().as_str() {
+        "WrongAlgorithm" => not_rsa(),
+        why => unusable(path, &format!("contains a private key that cannot be used ({why})")),
+    })
+}
+
+/// Reads a file that other users cannot change.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error: std::io::Error| unusable(path, &format!("cannot be read: {error}"));
+    let mut file = File::open(path).map_err(failed)?;
+    private_fs::ensure_trusted(&file, path).map_err(|reason| {
+        Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}"))
+            .hint(format!("run `chmod go-w {}`", for_shell(&path.to_string_lossy())))
+    })?;
+    let mut pem = Vec::new();
+    file.read_to_end(&mut pem).map_err(failed)?;
+    Ok(pem)
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::Configuration, format!("client_certificate: {} {why}", path.display())).hint(
+        "set client_certificate to a PEM file with the certificate and its RSA key, or to a list of two such files",
+    )
+}
