@@ -6,10 +6,9 @@ use oauth2::ClientSecret;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::entry::{self, Entry, Key};
+use super::entry::{Entry, Form};
 use super::error::ConfigurationError;
 use super::keys::form;
-use super::suggestion::Section;
 use super::table::Table;
 
 /// How a confidential client proves its identity (RFC 6749, 2.3).
@@ -33,25 +32,28 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// `client_secret` as a table.
-static SECRET_KEYS: [Key<Vec<String>>; 1] = [Key::new(
+/// The only key of `client_secret` as a table.
+static COMMAND: Form = Form::new(
     "client_secret.command",
     "a list: the program that prints the client secret, then its arguments",
     r#"["pass", "show", "m365/secret"]"#,
-    |command, entry| entry.command().map(|read| *command = read),
-)];
+);
 
 /// Reads `client_secret`: a text, or a table with a program.
 pub(super) fn secret(entry: &Entry<'_>) -> Result<Credential, ConfigurationError> {
     if !entry.value.get_ref().is_table() {
         return entry.string().map(|text| Credential::Secret(ClientSecret::new(text.into_inner())));
     }
-    let mut command = Vec::new();
-    entry::read(entry.table()?, &SECRET_KEYS, Section::ClientSecret, &mut command)?;
+    let table = entry.table()?;
+    // Another key is not shown: it may be the secret, in braces by mistake.
+    let command = match table.get("command").filter(|_| table.len() == 1) {
+        Some(value) => Entry { form: &COMMAND, value }.command()?,
+        None => Vec::new(),
+    };
     if command.is_empty() {
-        let message = "client_secret.command is missing or empty";
+        let message = "client_secret is a table without a program, or with another key than command";
         return Err(ConfigurationError::new(entry.value.span(), message)
-            .hint_in_file(format!("set it, for example: {}", SECRET_KEYS[0].form.line())));
+            .hint_in_file(format!("set it as a text in quotes, or as {}", COMMAND.line())));
     }
     Ok(Credential::SecretCommand(command))
 }

@@ -111,8 +111,8 @@ fn an_unknown_key_gets_the_one_that_was_meant_or_the_list() {
     assert_error(&error, "3: unknown key scope in [profiles.work]", "did you mean scopes?");
     assert_error(&error_in("store.laod = ['a']"), "2: unknown key store.laod", "did you mean store.load?");
     for (lines, keys) in [
-        ("color = 1", "the keys are client_id, client_secret, tenant, "),
-        ("[profiles.work]\ncolor = 1", "the keys are client_id, client_secret, tenant, "),
+        ("color = 1", "the keys are client_id, client_secret, client_certificate, "),
+        ("[profiles.work]\ncolor = 1", "the keys are client_id, client_secret, client_certificate, "),
         ("store.color = 1", "the keys are store.load, store.save, store.delete"),
     ] {
         let error = error_in(lines);

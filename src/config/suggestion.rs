@@ -16,18 +16,12 @@ pub(super) enum Section<'a> {
     Profile(&'a str),
     /// The commands of `store`.
     Store,
-    /// The program of `client_secret`.
-    ClientSecret,
 }
 
 impl Section<'_> {
     /// Returns the part of a key before its name, as in `store.load`.
     pub(super) fn prefix(self) -> &'static str {
-        match self {
-            Self::Store => "store.",
-            Self::ClientSecret => "client_secret.",
-            Self::File | Self::Profile(_) => "",
-        }
+        if matches!(self, Self::Store) { "store." } else { "" }
     }
 
     /// Returns whether a key can be set here: `profiles` at the top of the file only, and `scopes` in a profile only.

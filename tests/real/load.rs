@@ -3,6 +3,8 @@
 //!
 //! `M365AUTH_TEST_ROUNDS` sets the number of calls.
 
+use standin::{CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, PUBLIC_CLIENT_ID, TENANT_ID};
+
 use crate::login::{Keyring, Login};
 use crate::memory::CachingHome;
 use crate::support::{Home, eventually, rounds};
@@ -56,6 +58,22 @@ fn many_concurrent_misses_make_one_request_and_share_its_token() {
     assert!(home.standin.is_valid_access_token(&tokens[0]));
     assert_eq!(home.standin.token_requests(), 1);
     assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+}
+
+#[test]
+#[ignore = "tests/run: hundreds of processes"]
+fn many_at_once_request_one_token_of_an_application() {
+    let home = CachingHome::of(Home::new());
+    let text = home.configuration_with_memory();
+    let text = text.replace(&home.standin.authority(), &home.standin.authority_for(TENANT_ID));
+    home.configure(&format!(
+        "network_timeout = 600\ngrant = 'client_credentials'\nclient_secret = '{CLIENT_SECRET}'\n{}",
+        text.replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID)
+    ));
+    let tokens = at_once(&home, &vec![Vec::new(); rounds(200)]);
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    assert!(home.standin.is_valid_access_token(&tokens[0]));
+    assert_eq!(home.standin.token_requests(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! each program.
 
 mod aerc;
+mod application;
 mod curl;
 mod emacs;
 mod getmail;

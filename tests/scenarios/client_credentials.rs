@@ -155,7 +155,7 @@ fn a_program_prints_the_secret() {
     configure(&home, "client_secret = { command = ['true'] }");
     assert_fails(&home.refresh(), 78, &["did not print one line"]);
     configure(&home, "client_secret = { comand = ['true'] }");
-    assert_fails(&home.refresh(), 78, &["did you mean client_secret.command?"]);
+    assert_fails(&home.refresh(), 78, &["another key than command", "client_secret.command = ["]);
 }
 
 /// For a person's profile too, which sends the secret with each refresh.
@@ -282,4 +282,27 @@ fn an_expired_certificate_is_78_in_check_and_status() {
         assert_eq!(run.code, Some(78), "{run:?}");
         assert!(run.stdout.contains("has expired"), "{run:?}");
     }
+}
+
+/// As for a person: a token that is due is handed out while Microsoft cannot be reached.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_outage_does_not_stop_an_application_while_its_token_is_valid() {
+    let lifetime = Some(Duration::from_secs(3600));
+    let setup = standin::Setup {
+        access_token_lifetime: lifetime,
+        refresh_in: Some(serde_json::json!(1)),
+        ..standin::Setup::default()
+    };
+    let home = crate::memory::with_memory(Home::with(standin::Standin::start_with(setup)));
+    configure(&home, &secret());
+    let text = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&text.replace("cache = 'none'\n", ""));
+    let token = home.refresh().token().to_owned();
+    let now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let issued = now();
+    crate::support::eventually("the token is due", || now() > issued);
+    home.standin.set_outage(Some(Outage::Refused));
+    let run = home.refresh();
+    assert_eq!((run.token(), &*run.stderr), (&*token, ""));
 }
