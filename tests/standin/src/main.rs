@@ -16,6 +16,7 @@ and runs until standard input closes or it receives SIGTERM or SIGINT.
 
   --port N                      port to listen on (default: a free port)
   --directory DIR               folder for standin-ca.pem (default: a temporary folder)
+  --issuer-origin URL           origin that tokens name, if clients reach the stand-in under another name
   --single-use                  refuse a refresh token after its rotation
   --without-pkce                do not require a code challenge
   --access-token-lifetime SECS  default: random, 3600 to 5400
@@ -61,6 +62,7 @@ fn setup(mut arguments: impl Iterator<Item = String>) -> Result<Option<Setup>> {
         match argument.as_str() {
             "--port" => setup.port = value()?.parse().context("--port")?,
             "--directory" => setup.directory = Some(PathBuf::from(value()?)),
+            "--issuer-origin" => setup.issuer_origin = Some(value()?),
             "--single-use" => setup.single_use_refresh_tokens = true,
             "--without-pkce" => setup.require_pkce = false,
             "--access-token-lifetime" => setup.access_token_lifetime = Some(seconds(&value()?)?),
