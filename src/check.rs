@@ -128,11 +128,16 @@ fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, C
     report("Graph", graph::check(session, access, &missing));
 }
 
+/// Returns whether the application requests tokens for mail. Its scope `.default` does not name a protocol.
+fn is_mail_application(profile: &Profile) -> bool {
+    profile.grant == Grant::ClientCredentials
+        && profile.own_scopes().any(|scope| Service::of(scope) == Service::Exchange)
+}
+
 /// Tests the mailbox that the application uses. `.default` does not name a protocol, so both are tried.
 fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult)) {
     let profile = login.profile;
-    let is_for_mail = profile.own_scopes().any(|scope| Service::of(scope) == Service::Exchange);
-    if !is_for_mail {
+    if !is_mail_application(profile) {
         let skipped = "nothing to read without a user: the token is for the application".to_owned();
         return report("mail and calendar", CheckResult::Skipped(skipped));
     }
@@ -200,14 +205,19 @@ fn folders(session: &Session, configuration: &Path) -> CheckResult {
     CheckResult::Passed(cache.display().to_string())
 }
 
-/// Fails if other users can read the cache folder or a client secret, or can write to the configuration.
+/// Fails if other users can read the cache folder, a client secret or a private key, or can write to the configuration.
 #[cfg(unix)]
 fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let has_secret = matches!(session.profile().credential, Some(Credential::Secret(_)));
     let configuration =
         if has_secret { (configuration, 0o077, "chmod 600") } else { (configuration, 0o022, "chmod go-w") };
-    for (path, forbidden, command) in [configuration, (session.paths().cache(), 0o077, "chmod 700")] {
+    let key = match &session.profile().credential {
+        Some(Credential::Certificate(files)) => Some((&*files.key, 0o077, "chmod 600")),
+        _ => None,
+    };
+    let cache = (session.paths().cache(), 0o077, "chmod 700");
+    for (path, forbidden, command) in [Some(configuration), key, Some(cache)].into_iter().flatten() {
         if private_fs::is_check_waived(path) {
             continue;
         }

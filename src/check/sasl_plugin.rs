@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::CheckResult;
+use super::{CheckResult, is_mail_application};
 use crate::config::Profile;
 use crate::entra::permission;
 use crate::error::{Error, ErrorKind};
@@ -21,7 +21,7 @@ const FOLDERS: [&str; 6] = [
 
 /// Checks that mbsync has the plugin, if it is installed and the profile is for IMAP.
 pub(super) fn check(profile: &Profile) -> CheckResult {
-    if permission::requested_for(&profile.scopes, "IMAP").is_none() {
+    if permission::requested_for(&profile.scopes, "IMAP").is_none() && !is_mail_application(profile) {
         return CheckResult::Skipped("the profile has no IMAP scope".to_owned());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,5 +1,7 @@
 //! An application that requests tokens for itself: with a secret, a secret from a program, or a certificate.
 
+#[cfg(unix)]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -45,7 +47,14 @@ fn write_certificate(home: &Home, left: Option<Duration>, key: &str) -> PathBuf 
     home.standin.register_certificate(CONFIDENTIAL_CLIENT_ID, certificate.der(), pair.der_bytes());
     let file = home.path().join("app.pem");
     std::fs::write(&file, format!("{}{key}", certificate.pem())).unwrap();
+    #[cfg(unix)]
+    set_mode(&file, 0o600);
     file
+}
+
+#[cfg(unix)]
+fn set_mode(file: &Path, mode: u32) {
+    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
 
 /// A home whose application has a certificate.
@@ -239,8 +248,15 @@ fn keys_that_cannot_be_used_are_named() {
 fn a_certificate_that_others_can_change_is_rejected() {
     let home = home_with_certificate(LONG, KEY);
     let file = home.path().join("app.pem");
-    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o622)).unwrap();
+    set_mode(&file, 0o622);
     assert_fails(&home.refresh(), 78, &["client_certificate is rejected", "run `chmod go-w "]);
+    set_mode(&file, 0o644);
+    home.refresh().token();
+    let check = home.run("get-token", ["--check"]);
+    assert!(
+        check.stdout.contains("✗ folders: other users can access") && check.stdout.contains("app.pem"),
+        "{check:?}"
+    );
 }
 
 #[test]

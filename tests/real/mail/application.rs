@@ -9,13 +9,14 @@ fn setup() -> MailSetup {
     let setup = MailSetup::with_mail();
     let home = &setup.home;
     let text = home.configuration().replace(&home.standin.authority(), &home.standin.authority_for(TENANT_ID));
-    home.configure(&format!(
+    let configuration = format!(
         "grant = 'client_credentials'\nclient_secret = '{CLIENT_SECRET}'\nusername = '{ADA}'\n\
          imap_host = 'localhost:{}'\nsmtp_host = 'localhost:{}'\n{}",
         setup.server.imaps_port,
         setup.server.submission_port,
         text.replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID)
-    ));
+    );
+    setup.write(".config/m365auth/config.toml", &configuration); // with mode 600, because it contains a secret
     // The check has one ca_file for the login host and the mail servers.
     let both = home.standin.ca_pem() + &std::fs::read_to_string(setup.server.ca_file()).unwrap();
     std::fs::write(home.standin.ca_file(), both).unwrap();
@@ -30,7 +31,12 @@ fn mbsync_fetches_mail_with_an_applications_token() {
     setup.has_fetched_the_mail(&mbsync::mbsync(&setup));
     let check = setup.home.run("get-token", ["--check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
-    assert!(check.stdout.contains("✓ IMAP: signed in to ") && check.stdout.contains("✓ SMTP: "), "{check:?}");
+    assert!(
+        check.stdout.contains("✓ mbsync's plugin: ")
+            && check.stdout.contains("✓ IMAP: signed in to ")
+            && check.stdout.contains("✓ SMTP: "),
+        "{check:?}"
+    );
 }
 
 #[test]
