@@ -8,6 +8,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use rustix::{fs::OFlags, process::geteuid};
+#[cfg(unix)]
 use sha2::{Digest, Sha256};
 
 use crate::signals;

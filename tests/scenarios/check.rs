@@ -2,7 +2,9 @@
 
 use standin::Fault;
 
-use crate::support::{Home, Run, finish};
+#[cfg(unix)]
+use crate::support::finish;
+use crate::support::{Home, Run};
 
 /// Runs `--check` without mail servers: nothing listens on their ports.
 fn check(home: &Home) -> Run {
