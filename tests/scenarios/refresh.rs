@@ -228,7 +228,7 @@ fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| home.refresh())).collect();
         wait_for_waiters(&lock, callers.len());
-        lock.unlock().unwrap();
+        drop(lock);
         crate::support::eventually("the first request", || home.standin.token_requests() == 1);
         meanwhile();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()

@@ -333,6 +333,9 @@ impl Drop for SignIn {
     }
 }
 
+/// A short `network_timeout`, in seconds, for failures that are retried until it elapses.
+pub const SHORT_TIMEOUT: u64 = if cfg!(windows) { 3 } else { 1 }; // for the start of a process, and Wine is slow
+
 /// Runs a program to completion.
 pub fn finish(command: &mut Command) -> Run {
     let output = command.output().unwrap();
