@@ -246,8 +246,9 @@ fn wait_for_waiters(lock: &std::fs::File, count: usize) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn wait_for_waiters(_: &std::fs::File, _: usize) {
-    std::thread::sleep(std::time::Duration::from_secs(5));
+fn wait_for_waiters(_: &std::fs::File, count: usize) {
+    let start_of_each = std::time::Duration::from_millis(if cfg!(windows) { 700 } else { 100 });
+    std::thread::sleep(std::time::Duration::from_secs(2) + start_of_each * count.try_into().unwrap());
 }
 
 #[test]
