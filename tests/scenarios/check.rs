@@ -148,6 +148,15 @@ fn the_check_as_cron_runs_without_the_variables_of_the_session_and_names_them() 
     assert_eq!(run.code, Some(78), "cron starts in the home folder: {run:?}");
 }
 
+#[cfg(windows)]
+#[test]
+fn the_check_as_cron_is_a_usage_error_on_windows() {
+    let home = Home::new();
+    home.store_token("mail");
+    assert!(home.run("get-token", ["--check", "--as-cron"]).fails_with(64).contains("cron"));
+    assert_eq!(home.standin.token_requests(), 0);
+}
+
 #[test]
 fn the_check_names_programs_that_cannot_send_a_token_of_that_length() {
     for (length, words) in [(3_500, "too many for msmtp"), (8_000, "too many for mbsync, msmtp and OfflineIMAP")] {
