@@ -10,7 +10,7 @@ fn fault(fault: Fault, code: i32, texts: &[&str]) {
     let home = Home::new();
     let token = home.store_token("mail");
     home.configure_with(&format!("network_timeout = {SHORT_TIMEOUT}"));
-    home.standin.inject_times(fault, 5);
+    home.standin.inject_times(fault, 50);
     let run = home.refresh();
     let stderr = run.fails_with(code);
     for text in texts {

@@ -334,7 +334,7 @@ impl Drop for SignIn {
 }
 
 /// A short `network_timeout`, in seconds, for failures that are retried until it elapses.
-pub const SHORT_TIMEOUT: u64 = if cfg!(windows) { 3 } else { 1 }; // for the start of a process, and Wine is slow
+pub const SHORT_TIMEOUT: u64 = if cfg!(windows) { 8 } else { 1 }; // Wine is slow on a busy machine
 
 /// Runs a program to completion.
 pub fn finish(command: &mut Command) -> Run {
