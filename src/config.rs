@@ -11,6 +11,7 @@ mod mistakes;
 mod plausible;
 mod resolve;
 mod service;
+mod similar_names;
 mod store_choice;
 mod suggestion;
 mod syntax;
@@ -148,7 +149,11 @@ impl Config {
 
     pub(crate) fn parse(file: &Path, text: String) -> Result<Self> {
         let table = document::parse(&text).map_err(|error| error.into_error(file, &text))?;
-        Ok(Self { file: file.to_owned(), text, table })
+        let config = Self { file: file.to_owned(), text, table };
+        if similar_names::IS_MISTAKE {
+            config.ensure_distinct_files()?;
+        }
+        Ok(config)
     }
 
     /// The path of the file.
@@ -182,6 +187,11 @@ impl Config {
     /// Fails if the values of a profile are valid but cannot work, such as scopes of two services.
     pub(crate) fn ensure_plausible(&self, profile: &Profile) -> Result<()> {
         plausible::check(profile, &self.table).map_err(|error| error.into_error(&self.file, &self.text))
+    }
+
+    /// Fails if two profiles have the same files on Windows or macOS. On those systems, such a file is not read at all.
+    pub(crate) fn ensure_distinct_files(&self) -> Result<()> {
+        similar_names::check(&self.table).map_err(|error| error.into_error(&self.file, &self.text))
     }
 
     /// The text of the file.

@@ -43,7 +43,7 @@ use http::HttpClient;
 pub use id_token::Account;
 use id_token::IdToken;
 pub(crate) use lifetime::Lifetime;
-pub(crate) use network_error::certificate_hint;
+pub(crate) use network_error::{certificate_hint, refusal_of_certificate};
 pub(crate) use proxy::proxy_for;
 pub(crate) use refusal::{is_policy, token_is_refused};
 pub(crate) use tls::tls_configuration;

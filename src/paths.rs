@@ -48,7 +48,7 @@ impl Paths {
         Ok(Self { configuration, cache })
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(crate) fn with_cache(cache: PathBuf) -> Self {
         Self { configuration: cache.clone(), cache }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 #[cfg(unix)]
 use rustix::{fs::OFlags, process::geteuid};
+#[cfg(unix)]
 use sha2::{Digest, Sha256};
 
 use crate::signals;
@@ -63,11 +64,19 @@ fn write_with(path: &Path, content: &[u8], sync: impl FnOnce(&File) -> io::Resul
     let parent = folder_of(path);
     create_folder(parent)?;
     signals::survive_file_size_limit();
-    let mut file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(parent)?;
+    let path = &without_length_limit(path, parent);
+    let mut file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path))?;
     file.write_all(content)?;
     sync(file.as_file())?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Returns the path of a file in an existing folder, on Windows in the form `\\?\C:\…`. `tempfile` passes paths to
+/// Windows as they are, and Windows limits other forms to 260 characters (Microsoft: "Maximum Path Length Limitation").
+fn without_length_limit(path: &Path, folder: &Path) -> PathBuf {
+    let canonical = if cfg!(windows) { fs::canonicalize(folder).ok() } else { None };
+    canonical.and_then(|folder| Some(folder.join(path.file_name()?))).unwrap_or_else(|| path.to_owned())
 }
 
 fn folder_of(path: &Path) -> &Path {

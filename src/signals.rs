@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use signal_hook::{flag, low_level};
+use signal_hook::flag;
+#[cfg(not(windows))]
+use signal_hook::low_level;
 
 #[cfg(unix)]
 const SIGNALS: [i32; 4] = [
@@ -20,6 +22,11 @@ const SIGNALS: [i32; 4] = [
 ];
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+
+/// The exit code of a program that Ctrl-C ends on Windows (NTSTATUS: STATUS_CONTROL_C_EXIT). The default action of the C
+/// library is to exit with 3, which looks like a failure.
+#[cfg(windows)]
+const CONTROL_C_EXIT: i32 = 0xc000_013a_u32.cast_signed();
 
 /// How long a request may continue after a signal: longer than most responses take, and short enough for a user who
 /// waits.
@@ -103,6 +110,9 @@ impl Drop for SignalGuard {
         state.default_action.store(true, Ordering::SeqCst);
         match i32::try_from(state.pending.swap(0, Ordering::SeqCst)) {
             Ok(0) | Err(_) => {}
+            #[cfg(windows)]
+            Ok(_) => std::process::exit(CONTROL_C_EXIT),
+            #[cfg(not(windows))]
             Ok(signal) => _ = low_level::emulate_default_handler(signal),
         }
     }

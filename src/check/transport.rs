@@ -10,7 +10,7 @@ use rustls::{ClientConnection, StreamOwned};
 use tokio::task::JoinSet;
 
 use crate::config::{Profile, SUBMISSION, Server};
-use crate::entra::{certificate_hint, tls_configuration};
+use crate::entra::{certificate_hint, refusal_of_certificate, tls_configuration};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
 use crate::{runtime, timeout};
@@ -126,6 +126,8 @@ pub(super) fn start_tls(server: &Server, plain: LimitedStream, profile: &Profile
     let mut stream = StreamOwned::new(connection, plain);
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).map_err(|error| {
+            let refusal = refusal_of_certificate(&error);
+            let error = refusal.map_or(error, io::Error::other);
             let failure = unreachable(server, &error);
             match certificate_hint(profile, &error.to_string()) {
                 Some(hint) => failure.hint(hint),

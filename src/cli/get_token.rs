@@ -93,6 +93,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if arguments.status {
         return status::print(stdout, &config, &arguments.profiles, arguments.json);
     }
+    if let Err(error) = config.ensure_distinct_files() {
+        log::warn!("{error}; {}", error.next_step().unwrap_or_default());
+    }
     let mail: ProfileName = "mail".parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustls::CertificateError;
+
 use super::proxy::Proxy;
 use super::proxy::connect::{self, ProxyRefusal};
 use super::retry::FailedAttempt;
@@ -150,6 +152,88 @@ fn root_cause(error: &reqwest::Error) -> String {
     match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
         // rustls explains this with a link to its manual.
         Some(io::ErrorKind::UnexpectedEof) => "the connection was closed".to_owned(),
-        _ => for_terminal(&cause.to_string()),
+        _ => for_terminal(&refusal_of_certificate(cause).unwrap_or_else(|| cause.to_string())),
+    }
+}
+
+/// Returns the text of a certificate's refusal for which rustls has no name, such as an error code of Windows. The
+/// error's own text contains the reason in the form of `Debug`.
+pub(crate) fn refusal_of_certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    // An `io::Error` does not return the error that it contains as its source.
+    if let Some(inner) = error.downcast_ref::<io::Error>() {
+        return refusal_of_certificate(inner.get_ref()?);
+    }
+    match error.downcast_ref()? {
+        rustls::Error::InvalidCertificate(CertificateError::Other(reason)) => {
+            Some(format!("invalid peer certificate: {reason}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+
+    use super::*;
+
+    const REASON: &str = "The certificate chain has a \"policy\" that is not valid. (os error -2146762477)";
+
+    /// Refuses every certificate with an error for which rustls has no name, as the verifiers of Windows and macOS do.
+    #[derive(Debug)]
+    struct Refusing;
+
+    impl ServerCertVerifier for Refusing {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, rustls::Error> {
+            Err(CertificateError::Other(OtherError(Arc::from(Box::from(REASON)))).into())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            unreachable!("the certificate was refused before")
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, rustls::Error> {
+            unreachable!("the certificate was refused before")
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::ED25519, SignatureScheme::RSA_PSS_SHA256]
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_name_is_shown_as_the_verifier_words_it() {
+        let standin = standin::Standin::start();
+        let configuration = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Refusing))
+            .with_no_client_auth();
+        let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(configuration).build();
+        let request = client.expect("a client").get(standin.origin()).send();
+        let error = crate::runtime::new().expect("a runtime").block_on(request).expect_err("it is refused");
+        assert_eq!(root_cause(&error), format!("invalid peer certificate: {REASON}"));
     }
 }

@@ -24,7 +24,8 @@ impl Pastes {
 
 /// Reads a line without echo. Returns `None` at the end of input.
 pub(super) fn hidden_line() -> Option<String> {
-    rpassword::read_password().ok()
+    // `rpassword` would print a line end and a NUL character. On Unix, Enter is not shown either.
+    rpassword::read_password_with_config(rpassword::ConfigBuilder::new().output_discard().build()).ok()
 }
 
 /// Returns false: on these systems, the standard library cannot tell the null device from other input.

@@ -68,9 +68,9 @@ impl CommandStore {
         let is_impatient = matches!(task, Task::Load | Task::PrintSecret) && !self.patience.is_full();
         let limit = if is_impatient { self.patience.limit(TIMEOUT) } else { TIMEOUT };
         #[cfg(unix)]
-        let limit = terminal.is_none().then_some(limit);
+        let can_prompt = terminal.is_some();
         #[cfg(not(unix))]
-        let limit = Some(limit);
+        let can_prompt = false;
         let mut prepared = Command::new(program);
         prepared.args(arguments).env("M365AUTH_PROFILE", self.profile.as_str());
         // Only a token may reach our stdout.
@@ -107,7 +107,7 @@ impl CommandStore {
             };
             failed(format!("could not be started: {error}")).with_kind(kind)
         })?;
-        let ended = wait(&mut child, limit);
+        let ended = wait(&mut child, (!can_prompt).then_some(limit));
         if ended.is_err() {
             if is_impatient {
                 kill_group(&child);
@@ -124,7 +124,7 @@ impl CommandStore {
             Ok((status, output)) if status.success() => Ok(output),
             Ok((status, _)) => Err(failed(format!("failed with {status}"))),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                Err(failed(format!("timed out after {} s", limit.unwrap_or(TIMEOUT).as_secs_f32().round())))
+                Err(failed(format!("timed out after {} s", limit.as_secs_f32().round())))
             }
             Err(error) => Err(failed(format!("did not print text: {error}"))),
         }

@@ -126,7 +126,9 @@ impl Stores {
     /// search for it finds help.
     pub(crate) fn not_found(&self) -> Error {
         let searched: Vec<String> = self.locations().iter().map(|location| self.describe(*location)).collect();
-        let named = ["XDG_CACHE_HOME", "XDG_CONFIG_HOME"].into_iter().filter(|name| std::env::var_os(name).is_some());
+        // They have no effect on other systems.
+        let variables: &[&str] = if cfg!(target_os = "linux") { &["XDG_CACHE_HOME", "XDG_CONFIG_HOME"] } else { &[] };
+        let named = variables.iter().filter(|name| std::env::var_os(name).is_some());
         let named: String = named.map(|name| format!("; {name} is set")).collect();
         let name = &self.profile;
         Error::new(

@@ -35,3 +35,4 @@ mod terminal;
 mod tmux;
 mod two_accounts;
 mod webdriver;
+mod wine;

@@ -26,6 +26,7 @@ mod on_sign_in_needed;
 mod one_account;
 mod output;
 mod preflight;
+mod profile_names;
 mod proxy;
 mod refresh;
 mod result_page;

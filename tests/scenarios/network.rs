@@ -2,7 +2,7 @@
 
 use standin::Fault;
 
-use crate::support::Home;
+use crate::support::{Home, SHORT_TIMEOUT};
 
 #[test]
 fn transient_failures_are_retried() {
@@ -90,8 +90,8 @@ fn a_connection_that_ends_early_is_named_without_a_link() {
     {
         let home = Home::new();
         home.store_token("mail");
-        home.configure_with("network_timeout = 1");
-        home.standin.inject_times(injected, 5);
+        home.configure_with(&format!("network_timeout = {SHORT_TIMEOUT}"));
+        home.standin.inject_times(injected, 50);
         let run = home.refresh();
         let stderr = run.fails_with(75);
         assert!(stderr.contains(text) && !stderr.contains("http"), "{stderr}");

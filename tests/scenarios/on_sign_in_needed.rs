@@ -1,5 +1,6 @@
 //! `on_sign_in_needed`: the program that notifies the user.
 
+#[cfg(unix)]
 use standin::Fault;
 
 use crate::support::Home;

@@ -228,7 +228,7 @@ fn refresh_at_once(home: &Home, callers: usize, meanwhile: impl FnOnce()) -> Vec
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..callers).map(|_| scope.spawn(|| home.refresh())).collect();
         wait_for_waiters(&lock, callers.len());
-        lock.unlock().unwrap();
+        drop(lock);
         crate::support::eventually("the first request", || home.standin.token_requests() == 1);
         meanwhile();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
@@ -246,8 +246,9 @@ fn wait_for_waiters(lock: &std::fs::File, count: usize) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn wait_for_waiters(_: &std::fs::File, _: usize) {
-    std::thread::sleep(std::time::Duration::from_secs(5));
+fn wait_for_waiters(_: &std::fs::File, count: usize) {
+    let start_of_each = std::time::Duration::from_millis(if cfg!(windows) { 700 } else { 100 });
+    std::thread::sleep(std::time::Duration::from_secs(2) + start_of_each * count.try_into().unwrap());
 }
 
 #[test]

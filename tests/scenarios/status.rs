@@ -134,10 +134,12 @@ fn not_being_signed_in_matters_only_for_a_named_profile() {
 #[test]
 fn a_store_that_fails_is_unknown_and_not_empty() {
     let home = Home::new();
-    home.configure(&home.configuration_with_store("{ load = ['false'], save = ['false'] }"));
+    let (program, arguments) = if cfg!(windows) { ("cmd", ", '/c', 'exit 1'") } else { ("false", "") };
+    let failing = format!("['{program}'{arguments}]");
+    home.configure(&home.configuration_with_store(&format!("{{ load = {failing}, save = {failing} }}")));
     let (code, mail) = status_of_mail(&home);
     assert_eq!((code, &mail["state"]), (Some(69), &"unknown".into()));
-    assert!(mail["error"].as_str().unwrap().contains("`false`"), "{mail}");
+    assert!(mail["error"].as_str().unwrap().contains(&format!("`{program}")), "{mail}");
     let shown = home.run("get-token", ["--status", "-p", "mail"]).stdout;
     assert!(!shown.contains("mail: not signed in"), "{shown}");
 }

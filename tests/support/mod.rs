@@ -333,6 +333,9 @@ impl Drop for SignIn {
     }
 }
 
+/// A short `network_timeout`, in seconds, for failures that are retried until it elapses.
+pub const SHORT_TIMEOUT: u64 = if cfg!(windows) { 8 } else { 1 }; // Wine is slow on a busy machine
+
 /// Runs a program to completion.
 pub fn finish(command: &mut Command) -> Run {
     let output = command.output().unwrap();
