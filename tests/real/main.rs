@@ -34,4 +34,5 @@ mod stores;
 mod terminal;
 mod tmux;
 mod two_accounts;
+mod versions;
 mod webdriver;
