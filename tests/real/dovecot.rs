@@ -16,7 +16,6 @@ use time::{Duration, OffsetDateTime};
 use crate::login::program;
 use crate::support::{Home, Run, eventually, finish, free_port};
 
-const PACKAGES: &str = "dovecot-core dovecot-imapd dovecot-submissiond";
 /// User and group ID of Debian's `nobody`, because Dovecot does not allow mailboxes of root.
 const NOBODY: (u32, u32) = (65534, 65534);
 
@@ -43,7 +42,7 @@ impl Dovecot {
         write_certificate(folder.path());
         fs::copy(home.standin.ca_file(), folder.path().join("standin.pem")).unwrap();
         let configuration = configuration::write(home, folder.path(), ports, relay_port, lines);
-        let server = program("dovecot", PACKAGES)
+        let server = program("dovecot", "dovecot-core dovecot-imapd dovecot-submissiond")
             .arg("-c")
             .arg(configuration)
             .arg("-F")

@@ -7,13 +7,13 @@ use std::process::Command;
 
 use rustix::process::{getgid, getuid};
 
-use super::{NOBODY, PACKAGES};
+use super::NOBODY;
 use crate::support::{Home, finish};
 use crate::versions::version;
 
 /// Writes the configuration, with more lines at its end, and returns its file.
 pub fn write(home: &Home, folder: &Path, ports: (u16, u16), relay_port: u16, lines: &str) -> PathBuf {
-    let is_2_3 = version("dovecot", PACKAGES, "--version") < vec![2, 4];
+    let is_2_3 = version("Dovecot") < vec![2, 4];
     let (first, users) = if is_2_3 { version_2_3(home, folder) } else { version_2_4(home, folder) };
     let file = folder.join("dovecot.conf");
     fs::write(&file, first + &common(folder, ports, relay_port) + &users + &without_root() + lines).unwrap();
