@@ -83,7 +83,7 @@ fn the_document_lists_the_versions_that_are_tested() {
     assert!(!fails || std::env::var_os("M365AUTH_TEST_VERSIONS").is_none(), "update {DOCUMENT}:\n{changed}");
 }
 
-/// Prints a message even if the test passes.
+/// Prints a message even if the test passes, when the output of `eprintln!` is not shown.
 fn report(message: &str) {
-    writeln!(std::io::stderr(), "note: {message}").unwrap();
+    std::io::stderr().write_all(format!("note: {message}\n").as_bytes()).unwrap();
 }
