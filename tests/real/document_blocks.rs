@@ -1,15 +1,27 @@
-//! Code blocks from the documentation, so that the tests run exactly what a reader copies.
+//! Code blocks and tables from the documentation, so that the tests run exactly what a reader copies.
 
 use std::path::Path;
 
 /// Returns a fenced code block under a heading. `index` counts the blocks of this language from 0.
 #[track_caller]
 pub fn block(document: &str, heading: &str, language: &str, index: usize) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut found = blocks(&text, heading, language);
+    let mut found = blocks(&read(document), heading, language);
     assert!(index < found.len(), "{document}: no block {index} of {language:?} under \"{heading}\"");
     found.swap_remove(index)
+}
+
+/// Returns the cells of a document's only table, with its head as first row.
+#[track_caller]
+pub fn table(document: &str) -> Vec<Vec<String>> {
+    let text = read(document);
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(str::to_owned).collect()).collect()
+}
+
+#[track_caller]
+fn read(document: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 fn blocks(text: &str, heading: &str, language: &str) -> Vec<String> {

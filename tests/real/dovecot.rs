@@ -1,13 +1,15 @@
 //! A private Dovecot: an IMAP server and a submission service that check each token with the stand-in.
 
+mod configuration;
+
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustix::process::{Pid, Signal, getgid, getuid, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
@@ -39,9 +41,7 @@ impl Dovecot {
         let ports = (free_port(), free_port());
         write_certificate(folder.path());
         fs::copy(home.standin.ca_file(), folder.path().join("standin.pem")).unwrap();
-        fs::write(folder.path().join("oauth2.conf"), oauth2(home, folder.path())).unwrap();
-        let configuration = folder.path().join("dovecot.conf");
-        fs::write(&configuration, dovecot(folder.path(), ports, relay_port) + lines).unwrap();
+        let configuration = configuration::write(home, folder.path(), ports, relay_port, lines);
         let server = program("dovecot", "dovecot-core dovecot-imapd dovecot-submissiond")
             .arg("-c")
             .arg(configuration)
@@ -138,79 +138,4 @@ fn certificate(common_name: &str, names: Vec<String>) -> CertificateParams {
     params.not_before = now - Duration::days(1);
     params.not_after = now + Duration::days(30);
     params
-}
-
-fn oauth2(home: &Home, folder: &Path) -> String {
-    format!(
-        "tokeninfo_url = {}/tokeninfo?access_token=\n\
-         tls_ca_cert_file = {}/standin.pem\n\
-         username_attribute = email\n\
-         active_attribute = active\n\
-         active_value = true\n\
-         scope = https://outlook.office.com/IMAP.AccessAsUser.All\n",
-        home.standin.origin(),
-        folder.display()
-    )
-}
-
-fn dovecot(folder: &Path, (imaps_port, submission_port): (u16, u16), relay_port: u16) -> String {
-    let base = folder.display();
-    let (uid, gid) = if getuid().is_root() { NOBODY } else { (getuid().as_raw(), getgid().as_raw()) };
-    let users = if getuid().is_root() { String::new() } else { without_root() };
-    format!(
-        r"base_dir = {base}/run
-log_path = {base}/log
-listen = 127.0.0.1
-protocols = imap submission
-ssl = required
-ssl_cert = <{base}/certificate.pem
-ssl_key = <{base}/key.pem
-auth_mechanisms = xoauth2
-auth_failure_delay = 0
-first_valid_uid = 1
-mail_location = maildir:~/Maildir
-hostname = localhost
-submission_relay_host = 127.0.0.1
-submission_relay_port = {relay_port}
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2
-  args = {base}/oauth2.conf
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={base}/homes/%u
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = 0
-  }}
-  inet_listener imaps {{
-    port = {imaps_port}
-    ssl = yes
-  }}
-}}
-service submission-login {{
-  inet_listener submission {{
-    port = {submission_port}
-  }}
-}}
-# Without the penalty, which would delay the login after a rejected token by up to 15 s.
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-{users}"
-    )
-}
-
-/// Returns the settings for a Dovecot without root, which cannot change its user or use chroot.
-fn without_root() -> String {
-    let id = |option| finish(Command::new("id").arg(option)).stdout.trim().to_owned();
-    let (user, group) = (id("-un"), id("-gn"));
-    let services: String = ["anvil", "imap-login", "submission-login", "stats"]
-        .map(|service| format!("service {service} {{\n  chroot =\n}}\n"))
-        .concat();
-    format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {group}\n{services}")
 }

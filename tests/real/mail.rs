@@ -148,14 +148,21 @@ fn shows_our_error(run_program: impl Fn(&MailSetup) -> Run) {
     assert!(setup.fetched().is_empty() && setup.sink.is_empty());
 }
 
-/// Asserts that a mail program fails before the time limit if the server refuses the token, here one of another user.
+/// Runs a mail program with a token that the server refuses, here one of another user.
 #[track_caller]
-fn fails_when_the_server_refuses(run_program: impl Fn(&MailSetup) -> Run) {
+fn run_with_refused_token(run_program: impl Fn(&MailSetup) -> Run) -> Run {
     let setup = MailSetup::with_short_tokens().receive_mail();
     setup.home.put_token("mail", &setup.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
     let run = run_program(&setup);
-    assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
     assert!(setup.fetched().is_empty() && setup.sink.is_empty());
+    run
+}
+
+/// Asserts that a mail program fails before the time limit if the server refuses the token.
+#[track_caller]
+fn fails_when_the_server_refuses(run_program: impl Fn(&MailSetup) -> Run) {
+    let run = run_with_refused_token(run_program);
+    assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
 }
 
 #[test]

@@ -34,5 +34,6 @@ mod stores;
 mod terminal;
 mod tmux;
 mod two_accounts;
+mod versions;
 mod webdriver;
 mod wine;

@@ -91,7 +91,8 @@ fn a_passphrase_can_be_typed_in_a_pipeline_and_after_a_stop() {
     std::thread::spawn(move || Browser::approve(&url, ADA, None));
     terminal.shows("Enter passphrase");
     terminal.types(&["C-z"]);
-    terminal.shows("Stopped");
+    // `fg` prints the command line of the stopped job.
+    eventually("the job is continued", || terminal.token().contains("get-token"));
     terminal.types(&["a passphrase", "Enter"]);
     terminal.shows("Confirm passphrase");
     terminal.types(&["a passphrase", "Enter"]);

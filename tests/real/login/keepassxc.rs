@@ -10,9 +10,11 @@ use super::{PASSWORD, program};
 const DATABASE: &str = "<KeePassFile><Meta><CustomData><Item><Key>FDO_SECRETS_EXPOSED_GROUP</Key>\
     <Value>{00010203-0405-0607-0809-0a0b0c0d0e0f}</Value></Item></CustomData></Meta>\
     <Root><Group><UUID>AAECAwQFBgcICQoLDA0ODw==</UUID><Name>Passwords</Name></Group></Root></KeePassFile>";
-/// The default settings, but with the Secret Service, and without a question at the first start.
+/// The default settings, but with the Secret Service, without a question at the first start, and with few widgets.
+/// KeePassXC 2.7.10 of Debian 13 can crash when its window first appears with an open database.
 const SETTINGS: &str = "[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\nSingleInstance=false\n\
-    [Security]\nLockDatabaseIdle=false\n[FdoSecrets]\nEnabled=true\n";
+    [Security]\nLockDatabaseIdle=false\n[GUI]\nHideToolbar=true\nHideMenubar=true\n\
+    HidePreviewPanel=true\n[FdoSecrets]\nEnabled=true\n";
 
 /// How KeePassXC runs.
 #[derive(Clone, Copy, Debug, PartialEq)]

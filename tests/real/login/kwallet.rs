@@ -11,7 +11,7 @@ use crate::support::{eventually, finish};
 
 /// The programs that serve secrets in Debian 12, Debian 13 and sid.
 const PROGRAMS: [(&str, &str); 3] =
-    [("ksecretd", "libkf6wallet-bin"), ("kwalletd6", "libkf6wallet-bin"), ("kwalletd5", "libkf5wallet-bin")];
+    [("ksecretd", "kwallet6"), ("kwalletd6", "kwallet6"), ("kwalletd5", "libkf5wallet-bin")];
 /// Without the questions of the first use.
 const SETTINGS: &str = "[Wallet]\nFirst Use=false\nEnabled=true\nDefault Wallet=kdewallet\nUse One Wallet=true\n";
 

@@ -1,12 +1,16 @@
 use super::{MailSetup, block};
 use crate::document_blocks::Adapt as _;
 use crate::tmux::Terminal;
+use crate::versions::version;
 
 /// Runs aerc in a terminal, because it has no batch mode.
 fn aerc<'a>(setup: &'a mut MailSetup, argument: &str) -> Terminal<'a> {
-    let block = block("aerc", "ini", 0)
+    let mut block = block("aerc", "ini", 0)
         .with("outlook.office365.com", &format!("localhost:{}", setup.server.imaps_port))
         .with("smtp.office365.com:587", &format!("localhost:{}", setup.server.submission_port));
+    if version("aerc") >= vec![0, 15] {
+        block = block.with("smtp-starttls = yes\n", "");
+    }
     setup.write(".config/aerc/accounts.conf", &block);
     setup.write(".config/aerc/aerc.conf", "[compose]\neditor = true\n[filters]\ntext/plain = cat\n");
     let runtime = setup.home.path().display().to_string();

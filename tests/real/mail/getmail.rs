@@ -1,10 +1,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{MailSetup, block, fails_when_the_server_refuses};
+use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses};
 use crate::document_blocks::Adapt as _;
 use crate::dovecot::give_to_mail_user;
 use crate::support::{Run, finish};
+use crate::versions::version;
 
 fn getmail(setup: &MailSetup) -> Run {
     let server = format!("server = localhost\nport = {}", setup.server.imaps_port);
@@ -28,10 +29,17 @@ fn getmail(setup: &MailSetup) -> Run {
 #[test]
 #[ignore = "tests/run: dovecot and getmail6"]
 fn fetches_mail() {
-    let setup = MailSetup::with_mail();
-    setup.home.store_token("mail");
-    let run = getmail(&setup);
-    setup.has_fetched_the_mail(&run);
+    for attempt in 1.. {
+        let setup = MailSetup::with_mail();
+        setup.home.store_token("mail");
+        let run = getmail(&setup);
+        // Before 6.20, getmail6 can miss the end of its own child process, and then waits for a minute
+        // (https://github.com/getmail6/getmail6/issues/226).
+        let missed_its_child = version("getmail6") < vec![6, 20] && run.code == Some(TIMED_OUT);
+        if !missed_its_child || attempt == 4 {
+            return setup.has_fetched_the_mail(&run);
+        }
+    }
 }
 
 #[test]

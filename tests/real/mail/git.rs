@@ -2,14 +2,29 @@ use std::process::Command;
 
 use standin::GRACE;
 
-use super::{MailSetup, block, msmtp, shows_our_error};
+use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, msmtp, shows_our_error};
+use crate::document_blocks::Adapt as _;
 use crate::login::program;
 use crate::support::{Run, finish};
+use crate::versions::version;
+
+fn sends_through_msmtp(setup: &MailSetup) -> Run {
+    msmtp::configure(setup);
+    send_email(setup, &block("git send-email", "ini", 0))
+}
+
+fn sends_itself(setup: &MailSetup) -> Run {
+    let user = "[user]\n    name = Ada\n    email = ada@example.com\n";
+    let smtp = block("git send-email", "ini", 1)
+        .with("smtp.office365.com", "localhost")
+        .with("587", &setup.server.submission_port.to_string())
+        .with_below("smtpServer = ", &format!("smtpSSLCertPath = {}", setup.ca_file()));
+    send_email(setup, &(user.to_owned() + &smtp))
+}
 
 /// Sends a patch whose commit message is the text of the test mail.
-fn send_email(setup: &MailSetup) -> Run {
-    msmtp::configure(setup);
-    setup.write(".gitconfig", &block("git send-email", "ini", 0));
+fn send_email(setup: &MailSetup, configuration: &str) -> Run {
+    setup.write(".gitconfig", configuration);
     let repository = setup.home.path().join("repository");
     let git = |command: &mut Command, arguments: &[&str]| {
         setup.home.prepare(command);
@@ -29,12 +44,32 @@ fn send_email(setup: &MailSetup) -> Run {
 fn sends_a_patch() {
     let setup = MailSetup::new();
     setup.home.store_token("mail");
-    let run = send_email(&setup);
+    let run = sends_through_msmtp(&setup);
     setup.has_sent_the_mail(&run);
 }
 
 #[test]
 #[ignore = "tests/run: dovecot's submission service, git send-email and msmtp"]
 fn shows_why_there_is_no_token() {
-    shows_our_error(send_email);
+    shows_our_error(sends_through_msmtp);
+}
+
+#[test]
+#[ignore = "tests/run: dovecot's submission service, git send-email and its Perl libraries"]
+fn sends_a_patch_itself_with_authen_sasl_2_1800() {
+    let setup = MailSetup::with_short_tokens();
+    setup.home.store_token("mail");
+    let run = sends_itself(&setup);
+    if version("Authen::SASL") >= vec![2, 1800] {
+        setup.has_sent_the_mail(&run);
+        let without_token = MailSetup::new();
+        let run = sends_itself(&without_token);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(run.stderr.contains("No refresh token found"), "{run:?}");
+        assert!(without_token.sink.is_empty());
+        return fails_when_the_server_refuses(sends_itself);
+    }
+    assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
+    assert!(run.stderr.contains("No SASL mechanism found"), "{run:?}");
+    assert!(setup.sink.is_empty());
 }

@@ -1,10 +1,14 @@
-use super::{MailSetup, block, shows_our_error};
+use super::{MailSetup, TIMED_OUT, block, run_with_refused_token, shows_our_error};
 use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
+use crate::versions::version;
 
 pub(super) fn mbsync(setup: &MailSetup) -> Run {
     let server = format!("Port {}\nCertificateFile {}", setup.server.imaps_port, setup.ca_file());
-    let block = block("mbsync", "text", 0);
+    let mut block = block("mbsync", "text", 0);
+    if version("mbsync") >= vec![1, 5] {
+        block = block.with("SSLType", "TLSType");
+    }
     setup.write(".mbsyncrc", &block.with("Host outlook.office365.com", "Host localhost").with_below("Host ", &server));
     finish(setup.program("mbsync", "isync libsasl2-modules-kdexoauth2").arg("m365"))
 }
@@ -23,4 +27,19 @@ fn fetches_mail() {
 #[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
 fn shows_why_there_is_no_token() {
     shows_our_error(mbsync);
+}
+
+#[test]
+#[ignore = "tests/run: dovecot and mbsync with its SASL plugin"]
+fn with_another_users_token_version_1_4_hangs_and_1_5_prints_the_token_or_aborts() {
+    let run = run_with_refused_token(mbsync);
+    if version("mbsync") < vec![1, 5] {
+        return assert_eq!(run.code, Some(TIMED_OUT), "{run:?}");
+    }
+    match run.code {
+        Some(1) => assert!(run.stderr.contains("AUTHENTICATE XOAUTH2 "), "{run:?}"),
+        // The server sent a reason before its refusal. The assertion ends mbsync by SIGABRT.
+        None => assert!(run.stderr.contains("IMAP wants more steps"), "{run:?}"),
+        _ => panic!("{run:?}"),
+    }
 }

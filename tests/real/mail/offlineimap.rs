@@ -1,8 +1,9 @@
 use standin::{ADA, CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID};
 
-use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, shows_our_error};
+use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, run_with_refused_token, shows_our_error};
 use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
+use crate::versions::version;
 
 fn offlineimap(setup: &MailSetup) -> Run {
     run(setup, block("OfflineIMAP", "ini", 0))
@@ -50,8 +51,13 @@ fn shows_why_there_is_no_token() {
 
 #[test]
 #[ignore = "tests/run: dovecot and OfflineIMAP"]
-fn fails_with_another_users_token() {
-    fails_when_the_server_refuses(offlineimap);
+fn fails_with_another_users_token_but_not_by_its_exit_code_from_version_8_0_3_on() {
+    if version("OfflineIMAP") < vec![8, 0, 3] {
+        return fails_when_the_server_refuses(offlineimap);
+    }
+    let run = run_with_refused_token(offlineimap);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.contains("All authentication types failed"), "{run:?}");
 }
 
 #[test]
