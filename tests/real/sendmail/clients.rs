@@ -1,0 +1,1 @@
+//! The mail programs that run sendmail.
