@@ -162,7 +162,8 @@ fn refused(server: &Server, why: &str) -> Error {
 fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
     let hint = match response {
         _ if response.contains("5.7.139") => {
-            "ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for this mailbox"
+            "send with m365-sendmail, or ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for \
+             this mailbox"
         }
         _ if login.profile.grant == Grant::ClientCredentials => return not_let_in(login, server, response),
         _ if response.contains("5.7.3") => {
