@@ -368,6 +368,20 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_keys_for_dod_are_valid() {
+        let document = include_str!("../docs/sign-in-and-accounts.md");
+        let block = document.split_once("**DoD**").and_then(|(_, rest)| rest.split("```").nth(1)).expect("a block");
+        let text = block.trim_start_matches("toml\n").replace("YOUR-CLIENT-ID", "4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10");
+        let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
+        for (name, service) in [("mail", Service::Exchange), ("calendar", Service::Graph), ("send", Service::Graph)] {
+            let profile = config.profile(&name.parse().expect("a name")).expect("a profile");
+            config.ensure_plausible(&profile).expect("scopes of one service");
+            assert!(profile.own_scopes().all(|scope| Service::of(scope) == service), "{name}");
+            assert_eq!(profile.graph_server.to_string(), "dod-graph.microsoft.us:443");
+        }
+    }
+
+    #[test]
     fn the_readme_and_the_example_name_every_key() {
         let keys = keys::KEYS.iter().map(|key| key.form.key);
         let known: BTreeSet<&str> = keys.filter(|key| *key != "profiles").collect();

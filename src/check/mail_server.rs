@@ -195,3 +195,25 @@ fn not_let_in(login: &Login<'_>, server: &Server, response: &str) -> Error {
              -User OBJECT_ID -AccessRights FullAccess`"
         ))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn where_smtp_auth_is_disabled_the_hint_names_another_way_to_send() {
+        let text = "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'".to_owned();
+        let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
+        let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
+        let token = AccessToken::new("token".to_owned());
+        let login = Login { profile: &profile, user: "ada@example.com", account: None, token: &token };
+        // As Exchange Online answers (Microsoft: "Enable or disable SMTP AUTH in Exchange Online").
+        let response = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.";
+        let error = refusal(&login, &profile.smtp_server, response);
+        assert!(error.next_step().expect("a hint").starts_with("send with m365-sendmail, or ask "), "{error}");
+        assert!(error.to_string().contains(response));
+    }
+}
