@@ -136,6 +136,8 @@ fn what_graph_could_read_in_another_way_is_not_sent() {
     {
         setup.send(&["-t"], message).fails_with(65);
     }
+    let with_nul = message("To: grace@example.com\nX-Other: \0");
+    assert!(setup.send(&["-t"], &with_nul).fails_with(65).contains("the message contains a NUL character"));
     assert_eq!((setup.sends(), setup.home.standin.token_requests()), (0, 0));
 }
 
