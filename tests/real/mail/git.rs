@@ -2,7 +2,7 @@ use std::process::Command;
 
 use standin::GRACE;
 
-use super::{MailSetup, block, msmtp, shows_our_error};
+use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, msmtp, shows_our_error};
 use crate::document_blocks::Adapt as _;
 use crate::login::program;
 use crate::support::{Run, finish};
@@ -14,25 +14,25 @@ fn sends_through_msmtp(setup: &MailSetup) -> Run {
 }
 
 fn sends_itself(setup: &MailSetup) -> Run {
-    let user = "[user]\n    name = Ada\n    email = ada@example.com\n";
-    let smtp = block("git send-email", "ini", 1)
-        .with("smtp.office365.com", "localhost")
-        .with("587", &setup.server.submission_port.to_string())
-        .with_below("smtpServer = ", &format!("smtpSSLCertPath = {}", setup.ca_file()));
-    send_email(setup, &(user.to_owned() + &smtp))
+    send_email(setup, &smtp(setup))
 }
 
 /// Where tests/authen-sasl puts a version that the system does not have.
 const PERL_LIBRARY: &str = "/var/tmp/m365auth-authen-sasl/usr/share/perl5";
 
-fn send_email(setup: &MailSetup) -> Run {
-    msmtp::configure(setup);
-    setup.write(".gitconfig", &block("git send-email", "ini", 0));
-    send_patch(setup)
+/// Returns the configuration with which git itself sends mail.
+fn smtp(setup: &MailSetup) -> String {
+    let user = "[user]\n    name = Ada\n    email = ada@example.com\n";
+    let smtp = block("git send-email", "ini", 1)
+        .with("smtp.office365.com", "localhost")
+        .with("587", &setup.server.submission_port.to_string())
+        .with_below("smtpServer = ", &format!("smtpSSLCertPath = {}", setup.ca_file()));
+    user.to_owned() + &smtp
 }
 
 /// Sends a patch whose commit message is the text of the test mail.
-fn send_patch(setup: &MailSetup) -> Run {
+fn send_email(setup: &MailSetup, configuration: &str) -> Run {
+    setup.write(".gitconfig", configuration);
     let repository = setup.home.path().join("repository");
     let git = |command: &mut Command, arguments: &[&str]| {
         setup.home.prepare(command);
@@ -43,7 +43,6 @@ fn send_patch(setup: &MailSetup) -> Run {
     let commit = ["commit", "--quiet", "--allow-empty", "--message", "A mail for the test."];
     git(program("git", "git").current_dir(&repository), &commit);
     let mut command = setup.program("git", "git git-email");
-    command.env("PERL5LIB", PERL_LIBRARY).env("GIT_TERMINAL_PROMPT", "0");
     command.args(["send-email", "--always", "--to", GRACE, "-1"]);
     finish(command.current_dir(&repository))
 }
@@ -83,35 +82,15 @@ fn sends_a_patch_itself_with_authen_sasl_2_1800() {
     assert!(setup.sink.is_empty());
 }
 
-/// git itself as the SMTP client, with an Authen::SASL that supports XOAUTH2.
-fn send_email_over_smtp(setup: &MailSetup) -> Run {
-    let port = setup.server.submission_port;
-    let block = block("git send-email", "ini", 1)
-        .with("smtp.office365.com:587", &format!("localhost:{port}"))
-        .with("smtp.office365.com", "localhost")
-        .with("smtpServerPort = 587", &format!("smtpServerPort = {port}"))
-        .with_below("smtpAuth", &format!("smtpSSLCertPath = {}", setup.ca_file()));
-    // A helper that stores every password that it is given.
-    setup.write(".gitconfig", &format!("[credential]\n    helper = store\n{block}"));
-    send_patch(setup)
-}
-
+/// Each system runs this with a version that supports XOAUTH2.
 #[test]
-#[ignore = "tests/run: dovecot's submission service, git send-email and Authen::SASL"]
-fn sends_a_patch_over_smtp_and_gives_the_token_to_no_other_helper() {
-    let setup = MailSetup::with_short_tokens();
+#[ignore = "tests/run: dovecot's submission service, git send-email and tests/authen-sasl"]
+fn the_token_reaches_no_other_credential_helper() {
+    let mut setup = MailSetup::with_short_tokens();
+    setup.home.environment.push(("PERL5LIB".to_owned(), PERL_LIBRARY.to_owned()));
     setup.home.store_token("mail");
-    let run = send_email_over_smtp(&setup);
+    // A helper that stores every password that it is given.
+    let run = send_email(&setup, &format!("[credential]\n    helper = store\n{}", smtp(&setup)));
     setup.has_sent_the_mail(&run);
     assert!(!setup.home.path().join(".git-credentials").exists());
-}
-
-#[test]
-#[ignore = "tests/run: dovecot's submission service, git send-email and Authen::SASL"]
-fn shows_why_there_is_no_token_for_smtp() {
-    let setup = MailSetup::with_short_tokens();
-    let run = send_email_over_smtp(&setup);
-    // Its exit code is 0.
-    assert!(run.stderr.contains("error: No refresh token found") && run.stderr.contains("hint: "), "{run:?}");
-    assert!(setup.sink.is_empty());
 }
