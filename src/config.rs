@@ -46,7 +46,7 @@ pub(crate) const ALWAYS_REQUESTED: [&str; 3] = ["openid", "profile", "offline_ac
 pub(crate) const DEFAULT_REDIRECT_URI: &str = "https://localhost:7598/";
 
 /// The profiles that exist without a section in the file.
-const BUILT_IN: [&str; 2] = ["calendar", "mail"];
+const BUILT_IN: [&str; 3] = ["calendar", "mail", "send"];
 
 /// A configuration file that was parsed.
 pub struct Config {
@@ -311,6 +311,7 @@ pub(crate) fn built_in_scopes(name: &ProfileName, cloud: Cloud) -> Option<Vec<St
     match name.as_str() {
         "mail" => Some(vec![format!("{mail}/IMAP.AccessAsUser.All"), format!("{mail}/SMTP.Send")]),
         "calendar" => Some(vec![format!("https://{graph}/Calendars.ReadWrite")]),
+        "send" => Some(vec![format!("https://{graph}/Mail.Send")]),
         _ => None,
     }
 }
@@ -358,11 +359,25 @@ mod tests {
             .collect();
         let text = uncommented.replace("client_id = \"\"", "client_id = \"4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10\"");
         let table = document::parse(&text).unwrap_or_else(|error| panic!("{error:?} in {text}"));
-        assert_eq!(table.profiles.len(), 2, "{text}");
+        assert_eq!(table.profiles.len(), BUILT_IN.len(), "{text}");
         for name in BUILT_IN {
             let shown = table.profiles[name].get_ref().scopes.as_ref().expect("scopes").get_ref().clone();
             let built_in = built_in_scopes(&name.parse().expect("a name"), Cloud::Global);
             assert_eq!(Some(shown), built_in, "the example shows what is built in");
+        }
+    }
+
+    #[test]
+    fn the_documented_keys_for_dod_are_valid() {
+        let document = include_str!("../docs/sign-in-and-accounts.md");
+        let block = document.split_once("**DoD**").and_then(|(_, rest)| rest.split("```").nth(1)).expect("a block");
+        let text = block.trim_start_matches("toml\n").replace("YOUR-CLIENT-ID", "4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10");
+        let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
+        for (name, service) in [("mail", Service::Exchange), ("calendar", Service::Graph), ("send", Service::Graph)] {
+            let profile = config.profile(&name.parse().expect("a name")).expect("a profile");
+            config.ensure_plausible(&profile).expect("scopes of one service");
+            assert!(profile.own_scopes().all(|scope| Service::of(scope) == service), "{name}");
+            assert_eq!(profile.graph_server.to_string(), "dod-graph.microsoft.us:443");
         }
     }
 

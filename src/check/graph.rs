@@ -6,7 +6,8 @@ use crate::entra::{Access, permission};
 use crate::error::Result;
 use crate::session::Session;
 
-/// Checks each kind of data that the profile asks for. Sends no mail, so permissions to send it are not tried.
+/// Checks each kind of data that the profile asks for. Sends no mail: whether Graph accepts a token that only permits
+/// sending shows when it is asked for the account.
 pub(super) fn check(session: &Session, access: &Access, missing: &[&str]) -> CheckResult {
     let scopes = session.profile().own_scopes().filter(|scope| Service::of(scope) == Service::Graph);
     let requested: Vec<&str> = scopes.map(permission::name).collect();
@@ -19,13 +20,20 @@ pub(super) fn check(session: &Session, access: &Access, missing: &[&str]) -> Che
     }
     let (sending, reading): (Vec<&str>, Vec<&str>) = granted.into_iter().partition(|name| is_for_sending(name));
     if reading.is_empty() {
-        return CheckResult::Skipped(format!("{} is granted; trying it would send mail", sending.join(", ")));
+        return accepts(session, access, &sending.join(", ")).into();
     }
     let not_tried = match sending.is_empty() {
         true => String::new(),
         false => format!("; {} is not tried, because that would send mail", sending.join(", ")),
     };
     read(session, access, &reading).map(|result| format!("{result}{not_tried}")).into()
+}
+
+/// Requests the account. Graph rejects a token that is not valid (401) before it looks at the permissions (403).
+fn accepts(session: &Session, access: &Access, permission: &str) -> Result<String> {
+    session.entra().can_read_graph(&access.token, "")?;
+    let server = &session.profile().graph_server;
+    Ok(format!("{server} accepts the token, which has {permission}; no mail was sent"))
 }
 
 fn read(session: &Session, access: &Access, permissions: &[&str]) -> Result<String> {

@@ -162,7 +162,8 @@ fn refused(server: &Server, why: &str) -> Error {
 fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
     let hint = match response {
         _ if response.contains("5.7.139") => {
-            "ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for this mailbox"
+            "send with m365-sendmail, or ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for \
+             this mailbox"
         }
         _ if login.profile.grant == Grant::ClientCredentials => return not_let_in(login, server, response),
         _ if response.contains("5.7.3") => {
@@ -193,4 +194,26 @@ fn not_let_in(login: &Login<'_>, server: &Server, response: &str) -> Error {
              of the enterprise application (not of the app registration), then `Add-MailboxPermission -Identity {mailbox} \
              -User OBJECT_ID -AccessRights FullAccess`"
         ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn where_smtp_auth_is_disabled_the_hint_names_another_way_to_send() {
+        let text = "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'".to_owned();
+        let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
+        let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
+        let token = AccessToken::new("token".to_owned());
+        let login = Login { profile: &profile, user: "ada@example.com", account: None, token: &token };
+        // As Exchange Online answers (Microsoft: "Enable or disable SMTP AUTH in Exchange Online").
+        let response = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.";
+        let error = refusal(&login, &profile.smtp_server, response);
+        assert!(error.next_step().expect("a hint").starts_with("send with m365-sendmail, or ask "), "{error}");
+        assert!(error.to_string().contains(response));
+    }
 }

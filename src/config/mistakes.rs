@@ -163,7 +163,7 @@ fn an_unknown_profile_gets_the_one_that_was_meant_or_the_list() {
         assert_eq!(error.to_string(), format!("there is no profile \"{written}\" in /home/ada/config.toml"));
         assert_eq!(error.next_step(), Some(&*format!("did you mean \"{meant}\"?")));
     }
-    let hint = "the profiles are calendar, mail, work; to add \"ada@example.com\", write a section \
+    let hint = "the profiles are calendar, mail, send, work; to add \"ada@example.com\", write a section \
                 [profiles.\"ada@example.com\"] in /home/ada/config.toml";
     assert_eq!(error("ada@example.com").next_step(), Some(hint));
 }

@@ -162,7 +162,7 @@ impl Cloud {
     pub(crate) fn smtp_server(self) -> Server {
         let host = match self {
             Self::Global => "smtp.office365.com",
-            Self::UsGov => "smtp.office365.us",
+            Self::UsGov => "outlook.office365.us", // Microsoft: "Office 365 U.S. Government GCC High endpoints"
             Self::China => "smtp.partner.outlook.cn",
         };
         Server { host: host.to_owned(), port: SUBMISSION }

@@ -28,6 +28,7 @@ mod pictures;
 mod process;
 mod resources;
 mod secrets;
+mod sendmail;
 mod sink;
 mod ssh;
 mod stores;

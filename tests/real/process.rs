@@ -77,7 +77,7 @@ fn is_store_or_stdout(call: &str) -> bool {
     (store && (call.contains("read(") || call.contains("write("))) || call.contains("write(1<")
 }
 
-fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
     entries
         .filter(|path| !path.is_symlink())

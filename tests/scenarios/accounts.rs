@@ -5,6 +5,19 @@ use standin::{ADA, GRACE, PUBLIC_CLIENT_ID};
 use crate::support::Home;
 
 #[test]
+fn one_sign_in_serves_mail_and_send() {
+    let home = Home::new();
+    let sign_in = home.begin_sign_in(&["-p", "mail", "-p", "send"]);
+    sign_in.approve(ADA);
+    let run = sign_in.finish();
+    run.token();
+    assert!(run.stderr.contains("Refresh token for \"send\" saved in "), "{}", run.stderr);
+    let run = home.run("refresh-token", ["-p", "send", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(json["scopes"].as_array().unwrap().contains(&"https://graph.microsoft.com/Mail.Send".into()), "{json}");
+}
+
+#[test]
 fn one_sign_in_stores_a_token_for_each_profile() {
     let home = Home::new();
     let sign_in = home.begin_sign_in(&["--profile", "mail", "--profile", "calendar"]);

@@ -65,8 +65,8 @@ fn the_check_of_graph_mail_reads_the_inbox_and_sends_no_mail() {
             "'https://graph.microsoft.com/Mail.Send', 'https://graph.microsoft.com/Mail.Read'",
             "shows the inbox; Mail.Send is not tried, because that would send mail",
         ),
-        ("'https://graph.microsoft.com/Mail.Send'", "– Graph: Mail.Send is granted; trying it would send mail"),
-        ("'Mail.Send.Shared'", "– Graph: Mail.Send.Shared is granted; trying it would send mail"),
+        ("'https://graph.microsoft.com/Mail.Send'", " accepts the token, which has Mail.Send; no mail was sent"),
+        ("'Mail.Send.Shared'", " accepts the token, which has Mail.Send.Shared; no mail was sent"),
         ("'Calendars.ReadWrite', 'Mail.ReadWrite', 'Calendars.Read'", "shows the calendar and the inbox"),
     ] {
         let home = Home::new();
@@ -77,6 +77,32 @@ fn the_check_of_graph_mail_reads_the_inbox_and_sends_no_mail() {
         assert!(run.stdout.contains(expected), "{}", run.stdout);
         assert_eq!(run.code, Some(0), "{}", run.stdout);
     }
+}
+
+#[test]
+fn the_check_of_the_profile_send_asks_graph_and_sends_no_mail() {
+    let home = Home::new();
+    home.store_token("send");
+    home.configure_with(&format!("graph_host = 'localhost:{}'", home.standin.port()));
+    let check = || home.run("get-token", ["--check", "-p", "send"]);
+    let run = check();
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    assert!(run.stdout.contains("✓ scopes: profile openid https://graph.microsoft.com/Mail.Send\n"), "{}", run.stdout);
+    assert!(run.stdout.contains("✓ Graph: localhost:"), "{}", run.stdout);
+    let requests = home.standin.requests();
+    let graph: Vec<_> = requests.iter().filter(|request| request.path.starts_with("/v1.0/")).collect();
+    assert_eq!((graph.len(), graph[0].method.as_str(), graph[0].path.as_str()), (1, "GET", "/v1.0/me"), "{graph:?}");
+
+    home.standin.inject(Fault::AccessToken("not-a-token-of-microsoft".to_owned()));
+    let run = check();
+    assert!(run.stdout.contains(" rejected the token (HTTP status 401)"), "{}", run.stdout);
+    assert_eq!(run.code, Some(77), "{}", run.stdout);
+
+    home.standin.inject(Fault::Scope("User.Read".to_owned()));
+    let run = check();
+    assert!(run.stdout.contains("✗ scopes: Microsoft did not grant Mail.Send"), "{}", run.stdout);
+    assert!(run.stdout.contains("– Graph: Mail.Send was not granted"), "{}", run.stdout);
+    assert_eq!(run.code, Some(77), "{}", run.stdout);
 }
 
 #[test]

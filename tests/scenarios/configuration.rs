@@ -124,7 +124,7 @@ fn an_unknown_profile_gets_a_suggestion_or_the_list() {
         let stderr = run.fails_with(78);
         let file = home.config_file().display().to_string();
         assert!(stderr.contains(&format!("no profile \"other\" in {file}")), "{stderr}");
-        assert!(stderr.contains("calendar, mail, work") && stderr.contains("[profiles.other]"), "{stderr}");
+        assert!(stderr.contains("calendar, mail, send, work") && stderr.contains("[profiles.other]"), "{stderr}");
         let run = home.run(command, ["--profile", "mial"]);
         assert!(run.fails_with(78).contains("did you mean \"mail\"?"), "{run:?}");
     }

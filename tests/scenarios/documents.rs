@@ -52,9 +52,19 @@ const SKIPPED: &[&str] = &["Cargo.lock", "__pycache__", "packaging/pkg", "packag
 #[test]
 fn no_text_contains_a_banned_phrase() {
     let mut files = Vec::new();
-    for folder in
-        [".ci", ".github", "benches", "docs", "examples", "fuzz/fuzz_targets", "packaging", "python", "src", "tests"]
-    {
+    for folder in [
+        ".ci",
+        ".github",
+        "benches",
+        "contrib",
+        "docs",
+        "examples",
+        "fuzz/fuzz_targets",
+        "packaging",
+        "python",
+        "src",
+        "tests",
+    ] {
         collect(&root().join(folder), &mut files);
     }
     let top_level = [root(), &root().join("fuzz")].map(|folder| folder.read_dir().unwrap());

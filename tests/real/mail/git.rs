@@ -14,12 +14,20 @@ fn sends_through_msmtp(setup: &MailSetup) -> Run {
 }
 
 fn sends_itself(setup: &MailSetup) -> Run {
+    send_email(setup, &smtp(setup))
+}
+
+/// Where tests/authen-sasl puts a version that the system does not have.
+const PERL_LIBRARY: &str = "/var/tmp/m365auth-authen-sasl/usr/share/perl5";
+
+/// Returns the configuration with which git itself sends mail.
+fn smtp(setup: &MailSetup) -> String {
     let user = "[user]\n    name = Ada\n    email = ada@example.com\n";
     let smtp = block("git send-email", "ini", 1)
         .with("smtp.office365.com", "localhost")
         .with("587", &setup.server.submission_port.to_string())
         .with_below("smtpServer = ", &format!("smtpSSLCertPath = {}", setup.ca_file()));
-    send_email(setup, &(user.to_owned() + &smtp))
+    user.to_owned() + &smtp
 }
 
 /// Sends a patch whose commit message is the text of the test mail.
@@ -72,4 +80,17 @@ fn sends_a_patch_itself_with_authen_sasl_2_1800() {
     assert!(!matches!(run.code, Some(0 | TIMED_OUT) | None), "{run:?}");
     assert!(run.stderr.contains("No SASL mechanism found"), "{run:?}");
     assert!(setup.sink.is_empty());
+}
+
+/// Each system runs this with a version that supports XOAUTH2.
+#[test]
+#[ignore = "tests/run: dovecot's submission service, git send-email and tests/authen-sasl"]
+fn the_token_reaches_no_other_credential_helper() {
+    let mut setup = MailSetup::with_short_tokens();
+    setup.home.environment.push(("PERL5LIB".to_owned(), PERL_LIBRARY.to_owned()));
+    setup.home.store_token("mail");
+    // A helper that stores every password that it is given.
+    let run = send_email(&setup, &format!("[credential]\n    helper = store\n{}", smtp(&setup)));
+    setup.has_sent_the_mail(&run);
+    assert!(!setup.home.path().join(".git-credentials").exists());
 }

@@ -52,6 +52,7 @@ mod random;
 mod refusal;
 mod resource;
 mod scope;
+mod send_mail;
 mod server;
 mod setup;
 mod token;
@@ -185,6 +186,17 @@ impl Standin {
     /// Removes the faults that are still queued.
     pub fn clear_faults(&self) {
         self.platform.faults().clear();
+    }
+
+    /// Injects a fault into the next response of Graph's `/sendMail`: one that replaces the response, or a delay.
+    pub fn inject_into_graph(&self, fault: Fault) {
+        self.platform.graph_faults().push_back(fault);
+    }
+
+    /// Returns the messages that Graph's `/sendMail` accepted, byte by byte as they were sent.
+    #[must_use]
+    pub fn sent_messages(&self) -> Vec<Vec<u8>> {
+        self.platform.sent().clone()
     }
 
     /// Begins an outage of the whole server, or ends it. Returns when it has begun or ended.

@@ -49,6 +49,8 @@ pub(crate) struct Platform {
     pub hides_discovery: AtomicBool,
     vault: Mutex<Vault>,
     faults: Mutex<VecDeque<Fault>>,
+    graph_faults: Mutex<VecDeque<Fault>>,
+    sent: Mutex<Vec<Vec<u8>>>,
     log: Mutex<Vec<Logged>>,
     outage: watch::Sender<Option<Outage>>,
     /// How many listeners are in the state that `outage` demands.
@@ -73,6 +75,8 @@ impl Platform {
             hides_discovery: AtomicBool::new(false),
             vault: Mutex::new(vault),
             faults: Mutex::default(),
+            graph_faults: Mutex::default(),
+            sent: Mutex::default(),
             log: Mutex::default(),
             outage: watch::Sender::new(None),
             settled: Mutex::default(),
@@ -110,6 +114,16 @@ impl Platform {
 
     pub fn faults(&self) -> MutexGuard<'_, VecDeque<Fault>> {
         lock(&self.faults)
+    }
+
+    /// The faults of `/sendMail`.
+    pub fn graph_faults(&self) -> MutexGuard<'_, VecDeque<Fault>> {
+        lock(&self.graph_faults)
+    }
+
+    /// The messages that `/sendMail` accepted.
+    pub fn sent(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        lock(&self.sent)
     }
 
     pub fn log(&self) -> MutexGuard<'_, Vec<Logged>> {

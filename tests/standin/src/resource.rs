@@ -69,7 +69,11 @@ pub(crate) async fn inbox(State(platform): Shared, headers: HeaderMap) -> Respon
 
 /// Returns the account of a Graph token with this permission, or with one that includes it (`X.ReadWrite` includes
 /// `X.Read`).
-fn graph_account(platform: &Platform, headers: &HeaderMap, permission: &str) -> Result<Account, GraphRefusal> {
+pub(crate) fn graph_account(
+    platform: &Platform,
+    headers: &HeaderMap,
+    permission: &str,
+) -> Result<Account, GraphRefusal> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let bearer = bearer.ok_or(GraphRefusal::unauthenticated("Access token is empty."))?;
     let vault = platform.vault();
@@ -85,10 +89,10 @@ fn graph_account(platform: &Platform, headers: &HeaderMap, permission: &str) -> 
     Ok(token.account.clone())
 }
 
-struct GraphRefusal {
-    status: StatusCode,
-    code: &'static str,
-    message: &'static str,
+pub(crate) struct GraphRefusal {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: &'static str,
 }
 
 impl GraphRefusal {

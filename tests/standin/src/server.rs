@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Request, StatusCode, Uri};
@@ -26,11 +27,9 @@ use url::form_urlencoded;
 
 use crate::outage::Outage;
 use crate::platform::{Logged, Platform};
+use crate::send_mail::MAX_BODY;
 use crate::wire::Wire;
-use crate::{authorize, control, device, discovery, parameters, resource, token};
-
-/// Limit for a request's body.
-const MAX_BODY: usize = 1024 * 1024;
+use crate::{authorize, control, device, discovery, parameters, resource, send_mail, token};
 
 /// Number of attempts to find a port that is free on both addresses.
 const BIND_ATTEMPTS: usize = 16;
@@ -53,6 +52,8 @@ fn router(platform: Arc<Platform>) -> Router {
         .route("/v1.0/me", get(resource::me))
         .route("/v1.0/me/calendar", get(resource::calendar))
         .route("/v1.0/me/mailFolders/inbox", get(resource::inbox))
+        .route("/v1.0/me/sendMail", post(send_mail::send_mail))
+        .layer(DefaultBodyLimit::disable()) // `respond` has a limit of its own
         .nest("/standin", control::router())
         .with_state(platform)
 }
