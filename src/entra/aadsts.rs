@@ -21,6 +21,8 @@ pub(crate) enum NextStep {
     Interact,
     /// Contact the IT department: a policy blocks the sign-in.
     Policy,
+    /// Present the credential of a managed device, or contact the IT department.
+    ManagedDevice,
     /// Choose another account, or the tenant of the account.
     OtherAccount,
     /// Sign in again and consent.
@@ -41,6 +43,10 @@ impl NextStep {
             Self::SignIn => "run {get_token} to sign in again",
             Self::Interact => "run {get_token} and follow the instructions in the browser",
             Self::Policy => "contact your IT department and quote the reference below; signing in again does not help",
+            Self::ManagedDevice => {
+                "on a Linux device that your organisation manages, add linux-entra-sso to the browser, then run \
+                 {get_token}; otherwise contact your IT department and quote the reference below"
+            }
             Self::OtherAccount => {
                 "run {get_token} and choose another account, or set tenant in {file} to the account's tenant"
             }
@@ -97,7 +103,7 @@ const fn row(code: u32, cause: &'static str, next: NextStep) -> Advice {
     Advice { code, cause, next }
 }
 
-use NextStep::{AdministratorConsent, Consent, Fix, Interact, Later, OtherAccount, Policy, SignIn};
+use NextStep::{AdministratorConsent, Consent, Fix, Interact, Later, ManagedDevice, OtherAccount, Policy, SignIn};
 
 const USE_OWN_TENANT: &str = "set tenant in {file} to your organisation's tenant ID or domain";
 const USE_ORGANIZATIONS: &str =
@@ -136,10 +142,10 @@ pub(crate) static TABLE: &[Advice] = &[
     row(50158, "your organisation requires an additional check by an external provider", Interact),
     row(700_020, "Microsoft requires an interactive sign-in", Interact),
     row(50055, "your password has expired", Interact),
-    row(50097, "your organisation requires a registered device", Interact),
+    row(50097, "your organisation requires a registered device", ManagedDevice),
     row(50131, "blocked by your organisation's Conditional Access policy, perhaps because of the device or its location", Interact),
-    row(53000, "your organisation allows managed devices only; this device is not compliant", Policy),
-    row(53001, "your organisation allows domain-joined devices only; this device is not joined", Policy),
+    row(53000, "your organisation allows managed devices only; this device is not compliant", ManagedDevice),
+    row(53001, "your organisation allows domain-joined devices only; this device is not joined", ManagedDevice),
     row(53002, "your organisation allows approved apps only; this is not one", Policy),
     row(53003, "blocked by your organisation's Conditional Access policy", Policy),
     row(53011, "your account is blocked, because your organisation considers it at risk", Policy),
@@ -147,7 +153,7 @@ pub(crate) static TABLE: &[Advice] = &[
     row(530_035, "blocked by your organisation's security defaults", Policy),
     row(50005, "your organisation does not allow this platform (Conditional Access)", Policy),
     row(53009, "your organisation requires an Intune app protection policy, which this program does not support", Policy),
-    row(530_003, "your organisation allows managed devices only; this device is not managed", Policy),
+    row(530_003, "your organisation allows managed devices only; this device is not managed", ManagedDevice),
     row(530_034, "your account is blocked as a delegated administrator, because it is considered at risk", Policy),
     row(530_084, "your organisation requires token protection, which this program does not support", Policy),
     row(135_010, "your account has no key for this device (Windows Hello for Business)", Policy),

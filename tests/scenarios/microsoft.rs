@@ -215,8 +215,15 @@ fn scopes_that_are_refused_are_named_with_what_personal_accounts_require() {
 
 #[test]
 fn a_request_that_a_policy_blocks_is_not_retried() {
-    for code in [50_005, 53_003, 53_009, 530_003, 530_034, 530_084, 135_010, 135_011] {
+    for code in [50_005, 53_003, 53_009, 530_034, 530_084, 135_010, 135_011] {
         fault(Fault::aadsts(code), 77, &["IT department", "signing in again does not help"]);
+    }
+}
+
+#[test]
+fn a_managed_device_is_told_of_the_add_on_that_presents_its_credential() {
+    for code in [50_097, 53_000, 53_001, 530_003] {
+        fault(Fault::aadsts(code), 77, &["IT department", "add linux-entra-sso to the browser"]);
     }
 }
 
