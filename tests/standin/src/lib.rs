@@ -36,6 +36,8 @@
 mod application;
 mod assertion;
 mod authorize;
+#[cfg(target_os = "linux")]
+mod broker;
 mod browser;
 mod certificate;
 mod client;
@@ -71,6 +73,8 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+#[cfg(target_os = "linux")]
+pub use broker::{Broker, BrokerAnswer, BrokerCall, BrokerVersion};
 pub use browser::{Browser, Page};
 pub use fault::Fault;
 pub use outage::Outage;
