@@ -10,7 +10,7 @@ use oauth2::{AccessToken, RefreshToken};
 use sha2::{Digest, Sha256};
 
 use crate::config::{CacheChoice, Profile, ProfileName};
-use crate::entra::Lifetime;
+use crate::entra::{Account, Lifetime};
 use crate::paths::Paths;
 use crate::private_fs::FileId;
 use crate::store::token_digest;
@@ -32,6 +32,28 @@ pub(crate) struct Cache {
 pub(crate) struct CachedToken {
     pub(crate) token: AccessToken,
     pub(crate) lifetime: Lifetime,
+}
+
+/// What an access token was issued for. With another refresh token or account, the cached access token is not used.
+#[derive(Clone, Copy)]
+pub(crate) enum IssuedFor<'a> {
+    RefreshToken(&'a RefreshToken),
+    /// The account that the identity broker was asked for.
+    BrokerAccount(&'a Account),
+    /// An application, which requests tokens for itself.
+    Application,
+}
+
+impl IssuedFor<'_> {
+    fn digest(self) -> [u8; 8] {
+        match self {
+            Self::RefreshToken(token) => token_digest(token),
+            Self::BrokerAccount(Account { tenant_id, object_id, .. }) => {
+                *Sha256::digest(format!("{tenant_id} {object_id}")).first_chunk().expect("SHA-256 has 32 bytes")
+            }
+            Self::Application => [0; 8],
+        }
+    }
 }
 
 impl Cache {
@@ -61,7 +83,7 @@ impl Cache {
     pub(crate) fn insert(
         &self,
         cached: &CachedToken,
-        refresh_token: Option<&RefreshToken>,
+        issued_for: IssuedFor<'_>,
         file: Option<FileId>,
     ) -> Result<(), &'static str> {
         let seconds = cached.lifetime.floor.saturating_sub(now()).min(MAX_LIFETIME);
@@ -73,7 +95,7 @@ impl Cache {
         }
         let entry = Entry {
             key_digest: self.key_digest,
-            token_digest: refresh_token.map(token_digest).unwrap_or_default(),
+            token_digest: issued_for.digest(),
             file: file.map(|file| file.0),
             lifetime: cached.lifetime,
             token: cached.token.secret().clone(),
@@ -82,10 +104,10 @@ impl Cache {
     }
 }
 
-/// Removes the cached token of a profile unless it was issued for the refresh token that is stored now.
-pub(crate) fn remove_unless_issued_for(refresh_token: Option<&RefreshToken>, paths: &Paths, profile: &ProfileName) {
+/// Removes the cached token of a profile unless it was issued for what is stored now.
+pub(crate) fn remove_unless_issued_for(stored: Option<IssuedFor<'_>>, paths: &Paths, profile: &ProfileName) {
     let name = name(paths, profile);
-    let is_current = |entry: Entry| refresh_token.map(token_digest) == Some(entry.token_digest);
+    let is_current = |entry: Entry| stored.map(IssuedFor::digest) == Some(entry.token_digest);
     if !read(&name).is_some_and(is_current) {
         memory::remove(&name);
     }
@@ -112,7 +134,7 @@ fn digest(profile: &Profile) -> [u8; 16] {
     let [authority, client_id] = [profile.authority.to_string(), profile.client_id.to_string()];
     let username = profile.username.as_deref().unwrap_or_default();
     let mut digest = Sha256::new();
-    for part in [&authority, &client_id, username].into_iter().chain(scopes) {
+    for part in [&authority, &client_id, username, &profile.grant.to_string()].into_iter().chain(scopes) {
         digest.update(part);
         digest.update([0]); // a separator, so that two lists of parts cannot have the same digest
     }

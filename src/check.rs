@@ -2,6 +2,7 @@
 //! a token is fetched and used. They send no mail, and change only the stored and the cached token, as every refresh
 //! does.
 
+mod broker;
 mod graph;
 mod mail_server;
 pub(crate) mod preflight;
@@ -22,6 +23,8 @@ use crate::session::{DAY, Session};
 use crate::sign_in;
 use crate::store::Location;
 use crate::unix_time::now;
+use broker::identity_broker;
+pub(crate) use broker::{BrokerState, broker_state, silent_token};
 use mail_server::Login;
 
 /// In seconds. The usual tolerance for clocks that differ.
@@ -65,21 +68,29 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
     let (network, clock) = network(&session);
     report("network", network);
     report("clock", clock);
-    let stored = match is_application {
-        true => CheckResult::Skipped("not used; the application requests tokens for itself".to_owned()),
-        false => stored_token(&session),
+    let is_ready = match session.profile().grant {
+        Grant::RefreshToken => {
+            let stored = stored_token(&session);
+            let is_ready = matches!(stored, CheckResult::Passed(_));
+            report("stored token", stored);
+            is_ready
+        }
+        Grant::ClientCredentials => {
+            let skipped = "not used; the application requests tokens for itself".to_owned();
+            report("stored token", CheckResult::Skipped(skipped));
+            true
+        }
+        Grant::Broker => identity_broker(&session, report),
     };
-    let refreshed = match &stored {
-        CheckResult::Passed(_) => Some(session.fresh_access_token()),
-        _ if is_application => Some(session.fresh_access_token()),
-        _ => None,
-    };
-    report("stored token", stored);
+    let refreshed = is_ready.then(|| session.fresh_access_token());
     match refreshed {
         Some(Ok(access)) => with_token(&session, &access, report),
         Some(Err(error)) => without_token(session.profile(), CheckResult::Failed(error), report),
         None => {
-            let refresh = CheckResult::Skipped("it needs a stored token".to_owned());
+            let refresh = CheckResult::Skipped(match session.profile().grant {
+                Grant::RefreshToken | Grant::ClientCredentials => "it needs a stored token".to_owned(),
+                Grant::Broker => "it needs the identity broker and an account".to_owned(),
+            });
             without_token(session.profile(), refresh, report);
         }
     }
@@ -94,7 +105,11 @@ fn without_token(profile: &Profile, refresh: CheckResult, report: &mut dyn FnMut
 fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, CheckResult)) {
     let minutes = |expires: u64| format!(", valid for {} minutes", expires.saturating_sub(now()).div_ceil(60));
     let validity = access.expires.map_or_else(String::new, minutes);
-    report("refresh", CheckResult::Passed(format!("Microsoft issued an access token{validity}")));
+    let issuer = match session.profile().grant {
+        Grant::RefreshToken | Grant::ClientCredentials => "Microsoft issued",
+        Grant::Broker => "the identity broker returned",
+    };
+    report("refresh", CheckResult::Passed(format!("{issuer} an access token{validity}")));
     report("cache", cache(session));
     let profile = session.profile();
     let missing = permission::missing(&profile.scopes, &access.scopes);
@@ -232,6 +247,9 @@ fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
 }
 
 fn keychain(session: &Session) -> CheckResult {
+    if session.profile().grant == Grant::Broker {
+        return CheckResult::Skipped("not used; the identity broker keeps the refresh token".to_owned());
+    }
     match session.stores().probe_keychain() {
         None if matches!(session.profile().store, StoreChoice::Commands(_)) => {
             CheckResult::Skipped("not used; the programs in `store` store the token".to_owned())
@@ -246,6 +264,9 @@ fn keychain(session: &Session) -> CheckResult {
 }
 
 fn callback(session: &Session) -> CheckResult {
+    if session.profile().grant == Grant::Broker {
+        return CheckResult::Skipped("not used; the identity broker opens its own window".to_owned());
+    }
     let redirect_uri = &session.profile().redirect_uri;
     match sign_in::can_listen(redirect_uri) {
         Ok(()) => CheckResult::Passed(format!("can listen at {}", redirect_uri.as_str())),

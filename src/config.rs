@@ -229,10 +229,10 @@ impl Config {
         Ok(choice.cloned().unwrap_or_default())
     }
 
-    /// Returns how the access tokens of a profile are requested.
+    /// Returns how the access tokens of a profile are requested. An incomplete configuration is enough.
     pub(crate) fn grant(&self, name: &ProfileName) -> Grant {
-        let own = self.table.profiles.get(name.as_str()).and_then(|own| own.get_ref().grant);
-        own.or(self.table.grant).unwrap_or_default()
+        let own = self.table.profiles.get(name.as_str()).map(|own| own.get_ref());
+        grant::resolve(own, &self.table)
     }
 
     fn unknown_profile(&self, name: &ProfileName) -> Error {

@@ -180,6 +180,9 @@ pub struct Refusal {
     /// What the next request must contain, as JSON (Microsoft: "Claims challenges").
     #[serde(default)]
     pub(crate) claims: Option<String>,
+    /// The `status` of an error of the identity broker.
+    #[serde(default)]
+    pub(crate) broker_status: Option<u64>,
 }
 
 impl Refusal {

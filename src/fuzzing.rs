@@ -2,6 +2,7 @@
 //! The targets in `fuzz/` call them with inputs of libFuzzer. `cargo test` calls them with the seeds in `fuzz/corpus`
 //! and with mutations of these by proptest.
 
+mod broker_answer;
 mod configuration;
 mod id_token;
 mod keychain_blob;
@@ -10,7 +11,10 @@ mod redirect;
 mod sanitize;
 mod token_response;
 
+pub use broker_answer::broker_answer;
 pub use configuration::configuration;
+#[cfg(test)]
+pub(crate) use configuration::profile;
 pub use id_token::id_token;
 pub use keychain_blob::keychain_blob;
 pub use python_config::python_config;
@@ -63,6 +67,11 @@ mod tests {
     #[test]
     fn token_response() {
         check_target("token_response", super::token_response);
+    }
+
+    #[test]
+    fn broker_answer() {
+        check_target("broker_answer", super::broker_answer);
     }
 
     #[test]

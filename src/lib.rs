@@ -9,6 +9,7 @@
 //! # Ok::<(), m365auth::Error>(())
 //! ```
 
+mod broker;
 mod cache;
 mod check;
 #[doc(hidden)]
@@ -37,7 +38,9 @@ mod timeout;
 mod unix_time;
 mod xoauth2;
 
-pub use config::{Authority, CacheChoice, Cloud, Config, Profile, ProfileName, Server, StoreChoice, StoreCommands};
+pub use config::{
+    Authority, CacheChoice, Cloud, Config, Grant, Profile, ProfileName, Server, StoreChoice, StoreCommands,
+};
 pub use entra::{Access, Account};
 pub use error::{Error, ErrorKind, Refusal, Result};
 pub use oauth2::{AccessToken, RefreshToken};
@@ -65,11 +68,17 @@ pub fn get_access_token(profile: &str) -> Result<AccessToken> {
 ///
 /// # Errors
 ///
-/// Those of [`Config::load`], [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the
+/// Those of [`Config::load`], [`ErrorKind::Configuration`] if the identity broker keeps the profile's refresh token,
+/// [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the
 /// keychain is locked or does not respond.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let config = Paths::from_environment()?.load_configuration()?;
+    if let Some(config) = &config
+        && config.grant(&profile) == Grant::Broker
+    {
+        return Err(session::no_refresh_token(&profile));
+    }
     let choice = config.map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     Ok(session::stored_refresh_token(&profile, &choice)?.token)
 }

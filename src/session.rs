@@ -1,6 +1,7 @@
 //! One profile with its store, its cache and the identity platform: how a token is obtained, top-down.
 
 mod application;
+mod brokered;
 mod early;
 mod ownership;
 mod refused;
@@ -11,7 +12,7 @@ use std::thread;
 
 use oauth2::RefreshToken;
 
-use crate::cache::{self, Cache, CachedToken};
+use crate::cache::{self, Cache, CachedToken, IssuedFor};
 use crate::config::{Config, Grant, Profile, ProfileName};
 use crate::entra::{self, Access, Entra, Flow, Tokens, token_is_refused};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +24,9 @@ use crate::signals;
 use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
 use crate::unix_time::now;
 pub(crate) use early::HandedOut;
-pub(crate) use stored::{StoredState, sign_out, stored_refresh_token, stored_state};
+pub(crate) use stored::{
+    StoredState, forget_broker_account, no_refresh_token, sign_out, stored_refresh_token, stored_state,
+};
 
 /// In seconds.
 pub(crate) const DAY: u64 = 24 * 60 * 60;
@@ -54,9 +57,9 @@ pub struct Session {
 pub(crate) struct SignedIn {
     /// The access token for the profile's resource, with the account that signed in.
     pub(crate) access: Access,
-    /// The stored refresh token.
-    pub(crate) refresh_token: RefreshToken,
-    /// Where the refresh token is stored, as shown to the user.
+    /// The stored refresh token. None if the identity broker hands out the access tokens.
+    pub(crate) refresh_token: Option<RefreshToken>,
+    /// Where the refresh token is stored, or where access tokens come from, as shown to the user.
     pub(crate) location: String,
     /// Whether the refresh token is in an unencrypted file.
     pub(crate) in_file: bool,
@@ -108,7 +111,7 @@ impl Session {
     pub(crate) fn with_account(&self, mut access: Access) -> Access {
         // The cache keeps neither account nor scopes: an ordinary user's keyring is small.
         if access.account.is_none()
-            && let Some(record) = self.stores.newest_record()
+            && let Some(record) = self.record()
         {
             access.scopes = record.scopes();
             access.account = record.account;
@@ -136,6 +139,15 @@ impl Session {
         }
     }
 
+    /// Returns the record of the token that was issued last.
+    fn record(&self) -> Option<Record> {
+        match self.profile.grant {
+            Grant::RefreshToken => self.stores.newest_record(),
+            Grant::ClientCredentials => None,
+            Grant::Broker => self.stores.broker_record(),
+        }
+    }
+
     /// Returns the cached token, if it may be handed out.
     pub(crate) fn cached(&self) -> Option<CachedToken> {
         self.cache.get(|| self.file_id())
@@ -151,12 +163,12 @@ impl Session {
         if self.profile.grant == Grant::RefreshToken { self.stores.file_id() } else { None }
     }
 
-    /// A token of unknown lifetime is not cached. An application has no refresh token.
-    fn cache(&self, access: &Access, refresh_token: Option<&RefreshToken>) {
+    /// A token of unknown lifetime is not cached.
+    fn cache(&self, access: &Access, issued_for: IssuedFor<'_>) {
         let cached = match access.lifetime {
             Some(lifetime) => {
                 let cached = CachedToken { token: access.token.clone(), lifetime };
-                self.cache.insert(&cached, refresh_token, self.file_id())
+                self.cache.insert(&cached, issued_for, self.file_id())
             }
             None => Err("Microsoft did not say when it expires"),
         };
@@ -179,14 +191,18 @@ impl Session {
         Lock::acquire(&self.paths, &self.profile.name, self.profile.network_timeout)
     }
 
+    /// Requests a token with the profile's grant.
     fn refresh(&self, lock: &Lock) -> Result<Access> {
+        if self.profile.grant == Grant::Broker {
+            return self.acquire_from_broker(lock);
+        }
         let entra = self.entra();
         thread::scope(|scope| {
             // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
             match self.profile.grant {
-                Grant::RefreshToken => self.refresh_from_store(&entra, lock),
                 Grant::ClientCredentials => self.request_for_application(&entra, lock),
+                Grant::RefreshToken | Grant::Broker => self.refresh_from_store(&entra, lock),
             }
         })
     }
@@ -220,7 +236,7 @@ impl Session {
     }
 
     fn refresh_with(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Access> {
-        cache::remove_unless_issued_for(Some(&stored.token), &self.paths, &self.profile.name);
+        cache::remove_unless_issued_for(Some(IssuedFor::RefreshToken(&stored.token)), &self.paths, &self.profile.name);
         ownership::ensure_same_origin(stored, &self.profile)?;
         let _deferred = signals::defer();
         let tokens = self.redeem(entra, stored, lock)?;
@@ -249,13 +265,13 @@ impl Session {
         }
         entra::ensure_well_formed(&access.token)?; // checked only now, when the refresh token is safe
         self.reset_notification();
-        self.cache(&access, refresh_token.as_ref().or(Some(&stored.token)));
+        self.cache(&access, IssuedFor::RefreshToken(refresh_token.as_ref().unwrap_or(&stored.token)));
         Ok(access)
     }
 
     /// Redeems the stored token, unless Microsoft refused it while this process was waiting for the lock.
     fn redeem(&self, entra: &Entra<'_>, stored: &Stored, lock: &Lock) -> Result<Tokens> {
-        let request = refused::digest(Some(&stored.token), &self.profile);
+        let request = refused::digest(stored.token.secret(), &self.profile);
         if let Some(refusal) = refused::find(lock, &request) {
             log::info!("Microsoft refused this token while this command was waiting");
             return Err(entra.refused(refusal, Flow::Refresh));
@@ -335,9 +351,14 @@ impl Session {
         self.reset_notification();
         self.stores.remove_claims();
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
-        self.cache(&access, Some(&refresh_token));
+        self.cache(&access, IssuedFor::RefreshToken(&refresh_token));
         let in_file = saved.location == Location::File;
-        Ok(SignedIn { access, refresh_token, location: self.stores.describe(saved.location), in_file })
+        Ok(SignedIn {
+            access,
+            refresh_token: Some(refresh_token),
+            location: self.stores.describe(saved.location),
+            in_file,
+        })
     }
 
     fn save_or_retry(&self, token: &RefreshToken, record: &Record, retry: &dyn Fn(&Error) -> bool) -> Result<Saved> {

@@ -2,8 +2,9 @@
 //!
 //! The flows are [`browser`] (a browser on this machine is redirected to a listener on loopback), [`paste`] (the user
 //! pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device).
-//! [`with_token`] stores a refresh token from stdin. This module stores the tokens that a flow returns.
+//! [`with_token`] stores a refresh token from stdin, and [`broker`] asks the identity broker of a managed device. This module stores the tokens that a flow returns.
 
+pub(crate) mod broker;
 pub(crate) mod browser;
 mod callback;
 mod certificate;
@@ -90,7 +91,7 @@ impl SignIn<'_> {
         let issued = tokens.refresh_token.clone();
         let first = self.first_session().store(tokens, self.retry_save);
         // A refresh token that could not be stored for the first profile still serves the others.
-        let Some(refresh_token) = first.as_ref().map_or(issued, |first| Some(first.refresh_token.clone())) else {
+        let Some(refresh_token) = first.as_ref().map_or(issued, |first| first.refresh_token.clone()) else {
             return Ok(SignInOutcome { first, others: Vec::new() });
         };
         let redeem = |session: &Session| {

@@ -201,6 +201,29 @@ impl Stores {
         self.records.newest()
     }
 
+    /// Returns the record of the account whose tokens come from the identity broker.
+    pub(crate) fn broker_record(&self) -> Option<Record> {
+        self.records.broker()
+    }
+
+    /// Records a token of the identity broker.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be read or written.
+    pub(crate) fn save_broker_record(&self, record: Record) -> io::Result<()> {
+        self.records.commit_broker(record)
+    }
+
+    /// Removes the record of the identity broker's account. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// The records cannot be read or written.
+    pub(crate) fn remove_broker_record(&self) -> io::Result<bool> {
+        self.records.remove_broker()
+    }
+
     /// Returns whether an early renewal may be tried with the configuration of this digest now.
     pub(crate) fn allow_early_renewal(&self, configuration: &str) -> bool {
         self.records.allow_early_renewal(configuration)

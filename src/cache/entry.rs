@@ -15,7 +15,7 @@ const MAX_PARTS: usize = 5;
 pub(super) struct Entry {
     /// The digest of the configuration that the token was issued for.
     pub(super) key_digest: [u8; 16],
-    /// The digest of the refresh token that the access token was issued for.
+    /// The digest of what the access token was issued for.
     pub(super) token_digest: [u8; 8],
     /// The identity of the refresh token's file, if it is in a file.
     pub(super) file: Option<[u8; 8]>,

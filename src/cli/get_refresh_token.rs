@@ -55,6 +55,9 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
         return Err(Error::new(ErrorKind::Configuration, message)
             .hint(format!("run `refresh-token --profile {profile:#}` for an access token")));
     }
+    if config.as_ref().is_some_and(|config| config.grant(&profile) == Grant::Broker) {
+        return Err(session::no_refresh_token(&profile));
+    }
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     let stored = session::stored_refresh_token(&profile, &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {

@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     as_cron: bool,
     /// Show what is stored and when it expires
     ///
-    /// Shows all profiles unless --profile is given. Does not use the network.
+    /// Shows all profiles unless --profile is given. Does not use the network, except through the identity broker.
     #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     status: bool,
     /// Print --check or --status as JSON
@@ -117,10 +117,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         return without_sign_in(stdout, &sessions, arguments.flow.with_token);
     }
     // Checked before the sign-in, because a token that cannot be stored would be lost.
-    each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
-    sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
-    if !arguments.flow.with_token {
-        preflight::run(&sessions[0])?; // redeeming a token from stdin reports the same problems
+    if sessions[0].profile().grant == Grant::RefreshToken {
+        each::collect(sessions.iter().map(|session| (&session.profile().name, session.ensure_storable())))?;
+        sessions.iter().for_each(|session| warn_of_shared_programs(&config, session, profiles));
+        if !arguments.flow.with_token {
+            preflight::run(&sessions[0])?; // redeeming a token from stdin reports the same problems
+        }
     }
     // stdin is a pipe with --with-token, so nobody can be asked.
     let confirm: &dyn Fn(&str, &str) -> bool = if arguments.flow.with_token { &|_, _| false } else { &confirm };

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use url::Url;
 
-use super::stderr::{print, print_text, progress};
+use super::stderr::{can_ask, print, print_text, progress, prompt};
 use super::text::Text;
-use crate::error::{ErrorKind, Result};
+use crate::config::{Grant, ProfileName};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
-use crate::sign_in::{SignIn, SignInOutcome, with_token};
+use crate::sign_in::{SignIn, SignInOutcome, broker, with_token};
 
 /// The flags that choose a flow.
 #[derive(Args)]
@@ -64,6 +65,10 @@ fn seconds(text: &str) -> Result<u64, &'static str> {
 /// Signs in with a device code, with a browser that can reach this machine, or with one that cannot.
 pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let timeout = Duration::from_secs(arguments.timeout);
+    if sign_in.sessions[0].profile().grant == Grant::Broker {
+        arguments.ensure_fit_broker(&sign_in.sessions[0].profile().name)?;
+        return broker::run(sign_in, timeout, &choose_account);
+    }
     if arguments.with_token {
         return with_token::run(sign_in);
     }
@@ -87,6 +92,30 @@ pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<Sig
         waiting.open_browser();
     }
     waiting.finish(timeout)
+}
+
+impl FlowArguments {
+    /// Fails if a flag chooses a flow of our own, which the identity broker replaces.
+    fn ensure_fit_broker(&self, profile: &ProfileName) -> Result<()> {
+        let flags = [("--device", self.device), ("--server", self.server), ("--with-token", self.with_token)];
+        let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) else { return Ok(()) };
+        let message =
+            format!("{flag} cannot be used: the tokens of profile \"{profile}\" come from the identity broker");
+        Err(Error::new(ErrorKind::Usage, message).hint(format!(
+            "run `get-token --profile {profile:#}` without {flag}, or remove broker = true from config.toml"
+        )))
+    }
+}
+
+/// Asks which of the identity broker's accounts to use.
+fn choose_account(names: &[&str]) -> Option<String> {
+    if !can_ask() {
+        return None;
+    }
+    let list: String = names.iter().map(|name| format!("\n  {name}")).collect();
+    print(&format!("The identity broker knows several accounts:{list}"));
+    let answer = prompt("Account for this profile", names[0])?;
+    names.iter().find(|name| name.to_lowercase() == answer.to_lowercase()).map(|name| (*name).to_owned())
 }
 
 fn by_paste(waiting: PasteSignIn<'_>, timeout: Duration) -> Result<SignInOutcome> {

@@ -1,20 +1,25 @@
 //! `get-token --status`: shows what is stored, when it expires, and whether a person must act. Does not use the
-//! network.
+//! network, but an identity broker that is asked for a token does.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::stdout::Stdout;
 use super::text::{Label, Text};
+use crate::check::{self, BrokerState};
 use crate::config::{Config, Credential, Grant, Profile, ProfileName};
 use crate::entra::{self, Account, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
-use crate::session::{DAY, StoredState, stored_state};
+use crate::session::{DAY, Session, StoredState, stored_state};
 use crate::store::{RecordedRefusal, Stored};
 use crate::unix_time::now;
+
+/// How long the identity broker may take for one profile.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One profile, as `--json` shows it. Times are seconds since 1970.
 #[derive(Serialize)]
@@ -39,8 +44,21 @@ struct Status<'a> {
     /// Whether the application requests tokens for itself.
     #[serde(skip)]
     is_application: bool,
+    /// What the identity broker says, if the tokens come from it.
+    broker: Option<Broker>,
+    #[serde(skip)]
+    is_brokered: bool,
     #[serde(skip)]
     client_id: String,
+}
+
+/// The identity broker. Experimental.
+#[derive(Serialize)]
+struct Broker {
+    version: Option<String>,
+    accounts: Vec<String>,
+    /// Whether it returns an access token without a window.
+    silent: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
@@ -113,9 +131,15 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         certificate_expires: None,
         refusal: None,
         is_application: false,
+        broker: None,
+        is_brokered: false,
         client_id: String::new(),
     };
     let configured = config.profile(&profile);
+    if configured.as_ref().is_ok_and(|profile| profile.grant == Grant::Broker) {
+        status.set_broker(&Session::open(config, &profile)?.impatient(Instant::now() + BROKER_TIMEOUT));
+        return Ok(status);
+    }
     let StoredState { stored, refusal, mismatch } = stored_state(config, &profile, configured.as_ref().ok())?;
     status.refusal = refusal.map(Refusal::from);
     match stored {
@@ -181,6 +205,30 @@ impl Status<'_> {
         }
     }
 
+    fn set_broker(&mut self, session: &Session) {
+        let record = session.stores().broker_record();
+        self.is_brokered = true;
+        self.client_id = session.profile().client_id.to_string();
+        self.refusal = session.stores().refusal().map(Refusal::from);
+        self.store = record.as_ref().map(|_| "the identity broker".to_owned());
+        if let Some(record) = record {
+            self.state = State::Ok;
+            (self.issued, self.last_used, self.account) = (Some(record.issued), Some(record.last_used), record.account);
+        }
+        let silent = check::broker_state(session).and_then(|BrokerState { version, accounts, .. }| {
+            self.broker = Some(Broker { version, accounts, silent: false });
+            if self.state == State::Ok { check::silent_token(session) } else { Ok(()) }
+        });
+        match (silent, &mut self.broker) {
+            (Ok(()), Some(broker)) if self.state == State::Ok => {
+                broker.silent = true;
+                self.refusal = None; // it is over
+            }
+            (Err(error), _) => self.set_error(&error),
+            _ => {}
+        }
+    }
+
     fn set_error(&mut self, error: &Error) {
         self.state = State::of(error.kind().exit_code());
         self.error = Some(error.to_string());
@@ -206,7 +254,7 @@ impl Status<'_> {
             }
             (_, _, error) => self.with_hint(Text::plain(&format!("{name}: {}", error.as_deref().unwrap_or_default()))),
         };
-        let text = self.with_dates(text);
+        let text = if self.is_brokered { self.with_broker(text) } else { self.with_dates(text) };
         match &self.refusal {
             Some(refusal) if refusal.policy => text.append(self.for_the_help_desk(refusal)),
             _ => text,
@@ -217,6 +265,21 @@ impl Status<'_> {
         match &self.hint {
             Some(hint) => text.line("  ", Some(Label::Hint), hint),
             None => text,
+        }
+    }
+
+    fn with_broker(&self, text: Text) -> Text {
+        let Some(Broker { version, accounts, silent }) = &self.broker else { return text };
+        let version = version.as_ref().map_or_else(String::new, |version| format!(" {version}"));
+        let known = if accounts.is_empty() { "no account".to_owned() } else { accounts.join(", ") };
+        let text = text.line("  ", None, &format!("identity broker{version} (experimental), signed in: {known}"));
+        match (silent, self.last_used) {
+            (true, Some(last_used)) => text.line(
+                "  ",
+                None,
+                &format!("it returns access tokens without a sign-in; last used {}", date(last_used)),
+            ),
+            _ => text,
         }
     }
 

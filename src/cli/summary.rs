@@ -13,13 +13,19 @@ pub(super) fn print_summary(sessions: &[Session], outcome: &SignInOutcome) {
     if let Ok(first) = &outcome.first {
         let profile = sessions[0].profile();
         print(&format!("Signed in as {} (profile \"{}\").", account_name(first.access.account.as_ref()), profile.name));
-        print(&format!("Refresh token saved in {}.", location(first)));
+        print(&match first.refresh_token {
+            Some(_) => format!("Refresh token saved in {}.", location(first)),
+            None => format!("Access tokens come from {}.", location(first)),
+        });
         print_granted(profile, first);
     }
     for (name, served) in &outcome.others {
         match served {
             Ok(signed_in) => {
-                print(&format!("Refresh token for \"{name}\" saved in {}.", location(signed_in)));
+                print(&match signed_in.refresh_token {
+                    Some(_) => format!("Refresh token for \"{name}\" saved in {}.", location(signed_in)),
+                    None => format!("Access tokens for \"{name}\" come from {}.", location(signed_in)),
+                });
                 let session = sessions.iter().find(|session| session.profile().name == *name);
                 session.into_iter().for_each(|session| print_granted(session.profile(), signed_in));
             }

@@ -89,6 +89,12 @@ impl Entry<'_> {
         self.value.get_ref().as_str().and_then(parse).ok_or_else(|| self.not_valid())
     }
 
+    /// Returns the value as true or false.
+    pub(super) fn boolean(&self) -> Result<Spanned<bool>, ConfigurationError> {
+        let boolean = self.value.get_ref().as_bool().ok_or_else(|| self.not_valid())?;
+        Ok(Spanned::new(self.value.span(), boolean))
+    }
+
     /// Returns the value as a whole number that is not negative.
     pub(super) fn number(&self) -> Result<Spanned<u64>, ConfigurationError> {
         let number = self.value.get_ref().as_integer();

@@ -1,7 +1,10 @@
 //! The key `grant`: for whom access tokens are requested.
 
+use toml::Spanned;
+
 use super::error::ConfigurationError;
 use super::keys::form;
+use super::table::Table;
 use super::values::Cloud;
 use super::{Profile, ProfileName};
 
@@ -14,6 +17,8 @@ pub enum Grant {
     RefreshToken,
     /// With the credential of the application itself. Nobody signs in.
     ClientCredentials,
+    /// By the identity broker of a managed Linux device, for a person who signed in there. Experimental.
+    Broker,
 }
 
 impl Grant {
@@ -31,7 +36,39 @@ impl std::fmt::Display for Grant {
         formatter.write_str(match self {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
+            Self::Broker => "broker",
         })
+    }
+}
+
+/// Returns the grant of a profile. `broker = true` replaces `grant`; a key of the profile overrides both keys of the file.
+pub(super) fn resolve(own: Option<&Table>, file: &Table) -> Grant {
+    let level = |table: &Table| match (&table.broker, table.grant) {
+        (Some(broker), _) if *broker.get_ref() => Some(Grant::Broker),
+        (Some(_), None) => Some(file.grant.unwrap_or_default()),
+        (_, grant) => grant,
+    };
+    own.and_then(level).or_else(|| level(file)).unwrap_or_default()
+}
+
+/// Fails if `broker` is set on a system without one, or together with the grant of an application.
+pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), ConfigurationError> {
+    if resolve(Some(own), file) != Grant::Broker {
+        return Ok(());
+    }
+    let level = if own.broker.is_some() { own } else { file };
+    let span = level.broker.as_ref().map(Spanned::span);
+    if cfg!(not(target_os = "linux")) {
+        let message = "broker = true is not supported on this system: only Linux has the identity broker";
+        return Err(ConfigurationError::new(span, message).hint("remove this line, then run `get-token` to sign in"));
+    }
+    match level.grant {
+        Some(Grant::ClientCredentials) => {
+            let message = "broker = true and grant = \"client_credentials\" cannot be set together";
+            Err(ConfigurationError::new(span, message)
+                .hint("remove broker for tokens of the application, or grant for tokens of a person"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -74,5 +111,30 @@ pub(super) fn default_scope(name: &ProfileName, cloud: Cloud) -> String {
     match name.as_str() {
         "calendar" | "send" => format!("https://{}/.default", cloud.graph_host()),
         _ => format!("{}/.default", cloud.application_mail_resource()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::Config;
+    use super::Grant;
+
+    #[test]
+    fn a_key_of_the_profile_overrides_both_keys_of_the_file() {
+        for (text, grant) in [
+            ("", Grant::RefreshToken),
+            ("broker = true", Grant::Broker),
+            ("broker = false", Grant::RefreshToken),
+            ("broker = true\n[profiles.mail]\nbroker = false", Grant::RefreshToken),
+            ("broker = true\n[profiles.mail]\ngrant = 'client_credentials'", Grant::ClientCredentials),
+            ("broker = true\n[profiles.mail]\nusername = 'ada@example.com'", Grant::Broker),
+            ("grant = 'client_credentials'\n[profiles.mail]\nbroker = true", Grant::Broker),
+            ("grant = 'client_credentials'\n[profiles.mail]\nbroker = false", Grant::ClientCredentials),
+        ] {
+            let config = Config::parse(Path::new("config.toml"), text.to_owned()).expect(text);
+            assert_eq!(config.grant(&"mail".parse().expect("a name")), grant, "{text}");
+        }
     }
 }

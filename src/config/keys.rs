@@ -16,7 +16,7 @@ use super::values::{CacheChoice, Cloud, ProfileName};
 
 /// The keys of the file and of a profile, each with what its value must be and an example. `scopes` can be set in a
 /// profile only, and `profiles` at the top of the file only.
-pub(super) static KEYS: [Key<Table>; 19] = [
+pub(super) static KEYS: [Key<Table>; 20] = [
     Key::new(
         "client_id",
         "the Application (client) ID in quotes",
@@ -58,6 +58,9 @@ pub(super) static KEYS: [Key<Table>; 19] = [
     }),
     Key::new("username", "an email address in quotes", r#""ada@example.com""#, |table, entry| {
         entry.string().map(|text| table.username = Some(text.into_inner()))
+    }),
+    Key::new("broker", "true or false", "true", |table, entry| {
+        entry.boolean().map(|broker| table.broker = Some(broker))
     }),
     Key::new(
         "store",

@@ -28,9 +28,10 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
     let authority = authority(own, file)?;
     let cloud = own.cloud.or(file.cloud).unwrap_or_else(|| Cloud::of(&authority));
     let redirect_uri = parsed("redirect_uri", own.redirect_uri.as_ref().or(file.redirect_uri.as_ref()), redirect_uri)?;
-    let grant = own.grant.or(file.grant).unwrap_or_default();
+    let grant = grant::resolve(Some(own), file);
+    grant::ensure_supported(own, file)?;
     let (built_in, always): (_, &[&str]) = match grant {
-        Grant::RefreshToken => (built_in_scopes(name, cloud), &ALWAYS_REQUESTED),
+        Grant::RefreshToken | Grant::Broker => (built_in_scopes(name, cloud), &ALWAYS_REQUESTED),
         Grant::ClientCredentials => (Some(vec![grant::default_scope(name, cloud)]), &[]),
     };
     let server = |key, own: &Option<Spanned<String>>, file: &Option<Spanned<String>>, port| {

@@ -22,6 +22,7 @@ pub(super) struct Table {
     pub(super) authority: Option<Spanned<String>>,
     pub(super) redirect_uri: Option<Spanned<String>>,
     pub(super) username: Option<String>,
+    pub(super) broker: Option<Spanned<bool>>,
     pub(super) store: Option<StoreChoice>,
     pub(super) cache: Option<CacheChoice>,
     pub(super) network_timeout: Option<Spanned<u64>>,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::aadsts::{self, NextStep, fill};
 use super::{Flow, suberror};
-use crate::config::Profile;
+use crate::config::{Grant, Profile};
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::sanitize::for_terminal;
 
@@ -94,7 +94,17 @@ pub(crate) fn token_is_refused(refusal: &Refusal) -> bool {
 
 /// Whether a policy of the organisation is the reason, which only its administrators can change.
 pub(crate) fn is_policy(refusal: &Refusal) -> bool {
-    advice(refusal).is_some_and(|(_, next)| next == NextStep::Policy)
+    advice(refusal).is_some_and(|(_, next)| matches!(next, NextStep::Policy | NextStep::ManagedDevice))
+}
+
+/// Whether the cause of a refusal is in our tables.
+pub(crate) fn is_known(refusal: &Refusal) -> bool {
+    advice(refusal).is_some()
+}
+
+/// Returns the kind of a refusal that did not come with an HTTP status.
+pub(crate) fn kind_of(refusal: &Refusal) -> ErrorKind {
+    kind(refusal, StatusCode::BAD_REQUEST)
 }
 
 /// Returns the cause and the next step of a refusal, with placeholders.
@@ -109,9 +119,14 @@ fn advice(refusal: &Refusal) -> Option<(&'static str, NextStep)> {
 
 /// Converts a refusal into an error with a cause and a hint. `status` is the HTTP status of the response.
 pub(crate) fn into_error(refusal: Refusal, status: StatusCode, profile: &Profile, flow: Flow) -> Error {
-    let kind = kind(&refusal, status);
-    let advice = advice(&refusal);
     log::info!("Microsoft's error response: {}: {}", refusal.error, refusal.description);
+    let kind = kind(&refusal, status);
+    explain(refusal, kind, profile, flow)
+}
+
+/// Returns an error of this kind, with the refusal's cause and a hint.
+pub(crate) fn explain(refusal: Refusal, kind: ErrorKind, profile: &Profile, flow: Flow) -> Error {
+    let advice = advice(&refusal);
     let cause = advice.map(|(cause, _)| fill(cause, profile, flow));
     Error::new(kind, message(&refusal, cause))
         .hint(hint(kind, advice.map(|(_, next)| next), profile, flow))
@@ -142,6 +157,8 @@ fn hint(kind: ErrorKind, next: Option<NextStep>, profile: &Profile, flow: Flow) 
             "compare client_id, client_secret, tenant, redirect_uri and scopes in {file} with the app registration",
         ),
         Some(NextStep::Later) | None => NextStep::SignIn,
+        // The broker has presented the device's credential, so the add-on would not help.
+        Some(NextStep::ManagedDevice) if profile.grant == Grant::Broker => NextStep::Policy,
         Some(next) => next,
     };
     fill(next.hint(flow), profile, flow)
@@ -173,11 +190,11 @@ fn kind(refusal: &Refusal, status: StatusCode) -> ErrorKind {
     }
 }
 
-fn is_transient(refusal: &Refusal) -> bool {
+pub(crate) fn is_transient(refusal: &Refusal) -> bool {
     refusal.code.and_then(aadsts::advice).is_some_and(|advice| advice.next == NextStep::Later)
 }
 
-fn aadsts_code(description: &str) -> Option<u32> {
+pub(crate) fn aadsts_code(description: &str) -> Option<u32> {
     let digits = description.split("AADSTS").nth(1)?;
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().ok()

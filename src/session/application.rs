@@ -1,6 +1,7 @@
 //! An access token for the application itself: no person, no refresh token, no store.
 
 use super::{Session, refused};
+use crate::cache::IssuedFor;
 use crate::entra::{self, Access, Entra, Flow};
 use crate::error::Result;
 use crate::lock::Lock;
@@ -9,7 +10,7 @@ impl Session {
     /// Requests a token with the credential of the application, unless Microsoft refused it while this process was
     /// waiting for the lock.
     pub(super) fn request_for_application(&self, entra: &Entra<'_>, lock: &Lock) -> Result<Access> {
-        let request = refused::digest(None, &self.profile);
+        let request = refused::digest("", &self.profile);
         if let Some(refusal) = refused::find(lock, &request) {
             log::info!("Microsoft refused this request while this command was waiting");
             return Err(entra.refused(refusal, Flow::ClientCredentials));
@@ -21,7 +22,7 @@ impl Session {
         entra::ensure_well_formed(&tokens.access.token)?;
         self.stores.forget_refusal();
         self.reset_notification();
-        self.cache(&tokens.access, None);
+        self.cache(&tokens.access, IssuedFor::Application);
         Ok(tokens.access)
     }
 }

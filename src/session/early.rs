@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Session;
 use super::refused::configuration_digest;
 use crate::cache::CachedToken;
+use crate::config::Grant;
 use crate::entra::{Access, Lifetime, is_policy};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
@@ -84,7 +85,7 @@ impl Session {
 
     /// Returns how long no new attempt is made after a failure, in seconds.
     fn usual_pause(&self, lifetime: &Lifetime) -> u64 {
-        match self.stores.uses_programs() {
+        match self.profile.grant == Grant::RefreshToken && self.stores.uses_programs() {
             // A program may open a window that asks for a passphrase: once for each token is enough.
             true => lifetime.floor.saturating_sub(now()),
             false => lifetime.retry_pause().as_secs().max(1),
@@ -92,7 +93,7 @@ impl Session {
     }
 
     /// Returns a copy of this session that stops waiting at this time.
-    fn impatient(&self, end: Instant) -> Self {
+    pub(crate) fn impatient(&self, end: Instant) -> Self {
         let patience = Patience::Until(end);
         Self {
             paths: self.paths.clone(),
@@ -117,7 +118,8 @@ impl Session {
     /// Records that a sign-in was refused, unless a token is stored that works as before, or may be stored. The next
     /// sign-in needs the claims in any case.
     pub(crate) fn remember_refused_sign_in(&self, error: &Error) {
-        let is_empty = self.stores.newest_record().is_none() && matches!(self.stores.load_first(), Ok(None));
+        let is_empty = self.record().is_none()
+            && (self.profile.grant == Grant::Broker || matches!(self.stores.load_first(), Ok(None)));
         match error.refusal().and_then(|refusal| refusal.claims.clone()) {
             _ if is_empty => self.remember_refusal(error),
             Some(claims) => self.stores.remember_claims(claims),

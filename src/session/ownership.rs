@@ -32,15 +32,17 @@ pub(super) fn ensure_confirmed_username(profile: &Profile, stores: &Stores) -> R
 /// Fails if the stored token was issued by another login host or to another client: another host must not see it, and
 /// Microsoft rejects it from another client.
 pub(super) fn ensure_same_origin(stored: &Stored, profile: &Profile) -> Result<()> {
-    let name = &profile.name;
     match stored.record.as_ref().and_then(|record| record.differs_from(profile)) {
         None => Ok(()),
-        Some(origin) => Err(Error::new(
-            ErrorKind::Configuration,
-            format!("the stored token of the profile \"{name}\" was issued for {origin}"),
-        )
-        .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))),
+        Some(origin) => Err(other_origin("stored token", &origin, profile)),
     }
+}
+
+/// Returns the error for what belongs to another login host or client than the profile.
+pub(super) fn other_origin(what: &str, origin: &str, profile: &Profile) -> Error {
+    let name = &profile.name;
+    Error::new(ErrorKind::Configuration, format!("the {what} of the profile \"{name}\" was issued for {origin}"))
+        .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))
 }
 
 impl Session {

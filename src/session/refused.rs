@@ -1,7 +1,6 @@
 //! A refusal of the stored token also applies to the processes that wait for the lock: mail programs often start dozens
 //! of them at once. A process that begins to wait later asks Microsoft again.
 
-use oauth2::RefreshToken;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -32,9 +31,9 @@ pub(super) fn leave(lock: &Lock, request: String, error: &Error) {
     }
 }
 
-/// Returns the SHA-256 of the stored token, if the request has one, and of what the configuration adds to the request.
-pub(super) fn digest(token: Option<&RefreshToken>, profile: &Profile) -> String {
-    let token = token.map_or("", |token| token.secret());
+/// Returns the SHA-256 of what the request redeems (the stored token, the broker's account, or nothing) and of what the
+/// configuration adds to the request.
+pub(super) fn digest(token: &str, profile: &Profile) -> String {
     hexadecimal(update(Sha256::new().chain_update(token).chain_update([0]), profile).finalize().as_slice())
 }
 
@@ -44,15 +43,16 @@ pub(super) fn configuration_digest(profile: &Profile) -> String {
 }
 
 fn update(digest: Sha256, profile: &Profile) -> Sha256 {
-    let Profile { client_id, credential, authority, scopes, .. } = profile;
+    let Profile { client_id, credential, authority, scopes, grant, .. } = profile;
     let secret = match credential {
         Some(Credential::Secret(secret)) => secret.secret().clone(),
         Some(Credential::SecretCommand(command)) => command.join(" "),
         Some(Credential::Certificate(files)) => format!("{files:?}"),
         None => String::new(),
     };
-    let (authority, scopes) = (authority.to_string(), scopes.iter().map(|scope| scope.as_str()));
-    let parts = [client_id.as_str(), &secret, &authority].into_iter().chain(scopes);
+    let (authority, grant) = (authority.to_string(), grant.to_string());
+    let scopes = scopes.iter().map(|scope| scope.as_str());
+    let parts = [client_id.as_str(), &secret, &authority, &grant].into_iter().chain(scopes);
     parts.fold(digest, |digest, part| digest.chain_update(part).chain_update([0]))
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use oauth2::RefreshToken;
 
 use super::{DAY, ownership};
-use crate::cache;
+use crate::cache::{self, IssuedFor};
 use crate::config::{Config, Grant, Profile, ProfileName, StoreChoice};
 use crate::entra::{Account, REFRESH_TOKEN_DAYS};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::store::{RecordedRefusal, Removed, Stored, Stores};
@@ -25,14 +25,38 @@ pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Re
     let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
     lock.leave_message(""); // replaces a refusal, which may name the account
     cache::remove(&paths, profile);
-    Ok(Stores::new(&paths, profile, choice).remove_all())
+    let stores = Stores::new(&paths, profile, choice);
+    let removed = stores.remove_all();
+    if let Err(error) = stores.remove_broker_record() {
+        log::warn!("cannot write {}: {error}", paths.records(profile).display());
+    }
+    Ok(removed)
+}
+
+/// Removes the record of the account whose tokens come from the identity broker, and a refresh token that was stored
+/// before. Returns the account, if there was one.
+pub(crate) fn forget_broker_account(profile: &ProfileName, choice: &StoreChoice) -> Result<(Option<Account>, Removed)> {
+    let paths = Paths::from_environment()?;
+    let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
+    lock.leave_message(""); // replaces a refusal, which may name the account
+    cache::remove(&paths, profile);
+    let stores = Stores::new(&paths, profile, choice);
+    let account = stores.broker_record().and_then(|record| record.account);
+    let removed = stores.remove_recorded();
+    stores.remove_broker_record().map_err(|error| {
+        let records = paths.records(profile);
+        Error::new(ErrorKind::Storage, format!("cannot remove the account from {}: {error}", records.display()))
+            .hint("make the file writable, then run the same command again")
+    })?;
+    Ok((account, removed))
 }
 
 /// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was
 /// issued for another refresh token.
 pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
     let stored = Stores::new(paths, profile, choice).load_first()?;
-    cache::remove_unless_issued_for(stored.as_ref().map(|stored| &stored.token), paths, profile);
+    let issued_for = stored.as_ref().map(|stored| IssuedFor::RefreshToken(&stored.token));
+    cache::remove_unless_issued_for(issued_for, paths, profile);
     Ok(stored)
 }
 
@@ -53,7 +77,7 @@ pub(crate) fn stored_state(config: &Config, name: &ProfileName, profile: Option<
     let stores = Stores::new(&paths, name, &choice);
     let stored = match config.grant(name) {
         Grant::RefreshToken => load_stored(&paths, name, &choice),
-        Grant::ClientCredentials => Ok(None),
+        Grant::ClientCredentials | Grant::Broker => Ok(None),
     };
     let loaded = stored.as_ref().ok().and_then(Option::as_ref);
     let mismatch = loaded.zip(profile).and_then(|(stored, profile)| ownership::mismatch(stored, profile, &stores));
@@ -66,6 +90,18 @@ pub(crate) struct StoredToken {
     /// The token's age in days, if it may soon expire.
     pub(crate) old: Option<u64>,
     pub(crate) account: Option<Account>,
+}
+
+/// Returns the error for a profile whose refresh token the identity broker keeps.
+pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
+    let message = format!(
+        "the profile \"{profile}\" has no refresh token: its access tokens come from the identity broker, which keeps its \
+         refresh token"
+    );
+    Error::new(ErrorKind::Configuration, message).hint(format!(
+        "let the program run `refresh-token --profile {profile:#}`, which prints an access token (OfflineIMAP: \
+         oauth2_access_token_eval)"
+    ))
 }
 
 /// Returns the stored refresh token of a profile, without any network request.

@@ -101,6 +101,8 @@ pub(super) struct Sections {
     file: Option<Section>,
     keychain: Option<Section>,
     commands: Option<Section>,
+    /// The account whose tokens come from the identity broker. It has no refresh token of ours.
+    broker: Option<Record>,
     /// The record of a token that is being stored. It is written before the token, so that the token's origin is known
     /// at every moment.
     #[serde(rename = "coming")]
@@ -210,12 +212,38 @@ impl Records {
         let mut sections = self.read();
         sections.pending = None;
         *sections.section(location) = None;
-        if sections.newest().is_none() {
+        if sections.is_empty() {
             sections = Sections::default();
         }
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
+    }
+
+    /// Returns the record of the account whose tokens come from the identity broker.
+    pub(super) fn broker(&self) -> Option<Record> {
+        self.read().broker
+    }
+
+    /// Records a token of the identity broker. Without this record, the broker is not asked again.
+    pub(super) fn commit_broker(&self, record: Record) -> io::Result<()> {
+        let mut sections = self.try_read()?;
+        (sections.refusal, sections.pause) = (None, None);
+        if let Some(account) = record.account.clone() {
+            sections.owner = Some(Owner { username: record.username.clone(), account });
+        }
+        sections.broker = Some(record);
+        self.write(&sections)
+    }
+
+    /// Removes the record of the identity broker's account. Returns whether there was one.
+    pub(super) fn remove_broker(&self) -> io::Result<bool> {
+        let mut sections = self.try_read()?;
+        let was_there = sections.broker.take().is_some();
+        if sections.is_empty() {
+            sections = Sections::default();
+        }
+        self.write(&sections).map(|()| was_there)
     }
 
     /// Returns no records if the file is missing or malformed, or cannot be read.
@@ -237,7 +265,7 @@ impl Records {
 
     pub(super) fn write(&self, sections: &Sections) -> io::Result<()> {
         // An empty record has no file, as before the first sign-in.
-        if sections.newest().is_none() && sections.refusal.is_none() && sections.pause.is_none() {
+        if sections.is_empty() && sections.refusal.is_none() && sections.pause.is_none() {
             return match std::fs::remove_file(&self.0) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
@@ -256,6 +284,11 @@ impl Sections {
             Location::Keychain => &mut self.keychain,
             Location::Commands => &mut self.commands,
         }
+    }
+
+    /// Returns whether nothing is recorded of any account.
+    fn is_empty(&self) -> bool {
+        self.newest().is_none() && self.broker.is_none()
     }
 
     fn newest(&self) -> Option<Section> {

@@ -140,9 +140,19 @@ impl Stores {
 
     /// Removes the token from every store.
     pub(crate) fn remove_all(&self) -> Removed {
+        self.remove_from(self.locations())
+    }
+
+    /// Removes the token from every store that is known to contain one.
+    pub(crate) fn remove_recorded(&self) -> Removed {
+        self.remove_from(&[])
+    }
+
+    /// Removes the token from these locations, and from the others that are known to contain one.
+    fn remove_from(&self, locations: &[Location]) -> Removed {
         let (mut from, mut failures) = (Vec::new(), Vec::new());
         for location in [Location::Commands, Location::File, Location::Keychain] {
-            if !self.locations().contains(&location) && !self.is_reachable_record(location, &mut failures) {
+            if !locations.contains(&location) && !self.is_reachable_record(location, &mut failures) {
                 continue;
             }
             let store = self.store(location);
@@ -170,7 +180,7 @@ impl Stores {
     fn is_reachable_record(&self, location: Location, failures: &mut Vec<Error>) -> bool {
         // A file may have been left by the Python tool, and looking for it costs nothing.
         let is_known = location == Location::File || self.records.has(location);
-        if location == Location::Commands && is_known {
+        if location == Location::Commands && is_known && self.commands.is_none() {
             failures.push(
                 Error::new(
                     ErrorKind::Unavailable,
