@@ -6,6 +6,7 @@
 mod support;
 
 mod as_root;
+mod broker;
 mod check;
 mod chromium;
 mod colors;

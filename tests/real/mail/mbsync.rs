@@ -1,4 +1,7 @@
+use standin::BrokerVersion;
+
 use super::{MailSetup, TIMED_OUT, block, run_with_refused_token, shows_our_error};
+use crate::broker::manage;
 use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 use crate::versions::version;
@@ -21,6 +24,17 @@ fn fetches_mail() {
     let run = mbsync(&setup);
     setup.has_fetched_the_mail(&run);
     assert!(setup.home.standin.is_valid_refresh_token(&setup.home.token_in_file("mail").unwrap()));
+}
+
+#[test]
+#[ignore = "tests/run: dovecot, D-Bus and mbsync with its SASL plugin"]
+fn fetches_mail_on_a_managed_device() {
+    let mut setup = MailSetup::with_mail();
+    let (_login, broker) = manage(&mut setup.home, BrokerVersion::V3_0_1);
+    setup.home.run("get-token", [""; 0]).token();
+    let run = mbsync(&setup);
+    setup.has_fetched_the_mail(&run);
+    assert_eq!((broker.count("acquireTokenSilently"), setup.home.standin.token_requests()), (1, 0));
 }
 
 #[test]
