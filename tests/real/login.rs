@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue};
+use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 
 use crate::support::{Home, Run, eventually, finish};
 pub use keepassxc::KeePassXc;
@@ -102,6 +102,9 @@ impl Login {
         if matches!(keyring, Keyring::KWallet | Keyring::KeePassXc(_)) {
             eventually("its collection is there", || self.default_collection().is_some());
         }
+        if keyring == Keyring::KeePassXc(KeePassXc::Unlocked) {
+            eventually("the database is open", || !self.is_locked());
+        }
         if let Some(wallet) = self.kwallet() {
             eventually("the wallet is open", || {
                 self.call_kwallet(wallet, "isOpen", &["string:kdewallet"]).stdout.contains("boolean true")
@@ -153,6 +156,13 @@ impl Login {
         std::os::unix::fs::symlink(self.folder.path().join("bus"), self.folder.path().join("run/bus")).unwrap();
     }
 
+    fn is_locked(&self) -> bool {
+        let arguments = ["string:org.freedesktop.Secret.Collection", "string:Locked"];
+        let path = self.default_collection().unwrap();
+        let method = "org.freedesktop.DBus.Properties.Get";
+        self.call("org.freedesktop.secrets", &path, method, &arguments).stdout.contains("boolean true")
+    }
+
     /// Locks the keyring, as a screen lock or a logout does.
     pub fn lock(&self) {
         if let Some(version) = self.kwallet() {
@@ -171,12 +181,7 @@ impl Login {
             // KeePassXC locks only then. No window opens for it.
             bus.call_method(KEYRING, prompt, Some("org.freedesktop.Secret.Prompt"), "Prompt", &"").unwrap();
         }
-        eventually("the keyring is locked", || {
-            let properties = Some("org.freedesktop.DBus.Properties");
-            let locked = ("org.freedesktop.Secret.Collection", "Locked");
-            let reply = bus.call_method(KEYRING, &collection, properties, "Get", &locked).unwrap();
-            reply.body().deserialize::<OwnedValue>().unwrap() == OwnedValue::from(true)
-        });
+        eventually("the keyring is locked", || self.is_locked());
     }
 
     /// Stops the keyring's process, so it hangs as under a debugger or on a broken disk.
