@@ -163,7 +163,7 @@ fn a_program_prints_the_secret() {
     assert_fails(&home.refresh(), 69, &["the program that prints the client secret, `sh`, failed", "locked"]);
     configure(&home, "client_secret = { command = ['true'] }");
     assert_fails(&home.refresh(), 78, &["did not print one line"]);
-    configure(&home, "client_secret = { comand = ['true'] }");
+    configure(&home, "client_secret = { program = ['true'] }");
     assert_fails(&home.refresh(), 78, &["another key than command", "client_secret.command = ["]);
 }
 
