@@ -204,7 +204,11 @@ impl Login {
 
     /// Starts KeePassXC again, with the same database.
     pub fn restart_keepassxc(&mut self, home: &Home, state: KeePassXc) {
-        self.end_keyring();
+        // It saves the database when it is asked to end.
+        self.signal("TERM");
+        let daemon = self.daemon.as_mut().unwrap();
+        eventually("KeePassXC ends", || daemon.try_wait().unwrap().is_some());
+        self.daemon = None;
         self.start_keyring(home.path(), Keyring::KeePassXc(state));
     }
 

@@ -18,6 +18,8 @@ const PROGRAMS: &[(&str, &str, &str, &[&str])] = &[
     ("git", "git", "git", &["--version"]),
     ("Authen::SASL", "perl", "libauthen-sasl-perl", AUTHEN_SASL),
     ("gnome-keyring", "gnome-keyring-daemon", "gnome-keyring", &["--version"]),
+    ("KeePassXC", "keepassxc-cli", "keepassxc", &["--version"]),
+    ("KWallet", "sh", "libkf5wallet-bin", KWALLET),
     ("mbsync", "mbsync", "isync", &["--version"]),
     ("msmtp", "msmtp", "msmtp", &["--version"]),
     ("NeoMutt", "neomutt", "neomutt", &["-v"]),
@@ -25,6 +27,10 @@ const PROGRAMS: &[(&str, &str, &str, &[&str])] = &[
 ];
 
 const AUTHEN_SASL: &[&str] = &["-MAuthen::SASL", "-e", "print $Authen::SASL::VERSION"];
+
+/// KWallet itself prints its version only on a desktop.
+const KWALLET: &[&str] =
+    &["-c", "dpkg-query --show --showformat='${Version}' kwallet6 libkf5wallet-bin 2>/dev/null | grep -o '^[0-9.]*'"];
 
 /// Returns the version of a program in the document.
 #[track_caller]
