@@ -324,3 +324,16 @@ fn an_outage_does_not_stop_an_application_while_its_token_is_valid() {
     let run = home.refresh();
     assert_eq!((run.token(), &*run.stderr), (&*token, ""));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_program_with_the_secret_does_not_run_while_a_token_is_cached() {
+    let home = crate::memory::with_memory(Home::new());
+    let program = format!("echo >>\"$HOME/runs\"; echo {CLIENT_SECRET}");
+    configure(&home, &format!("client_secret = {{ command = ['sh', '-c', '{program}'] }}"));
+    let text = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&text.replace("cache = 'none'\n", ""));
+    let tokens = [home.refresh().token().to_owned(), home.refresh().token().to_owned()];
+    assert_eq!(tokens[0], tokens[1]);
+    assert_eq!(std::fs::read_to_string(home.path().join("runs")).unwrap(), "\n");
+}
