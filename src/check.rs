@@ -162,7 +162,14 @@ fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult))
         return report("mailbox", CheckResult::Failed(error));
     }
     report("IMAP", mail_server::imap(login).into());
-    report("SMTP", mail_server::smtp(login).into());
+    let smtp = match mail_server::smtp(login) {
+        // Most applications only read mail.
+        Err(error) if error.kind() == ErrorKind::SignIn => CheckResult::Skipped(format!(
+            "{error}; to send mail, the application needs the permission SMTP.SendAsApp and SendAs for the mailbox"
+        )),
+        result => result.into(),
+    };
+    report("SMTP", smtp);
 }
 
 /// Reports when the client certificate expires.

@@ -68,16 +68,14 @@ pub fn get_access_token(profile: &str) -> Result<AccessToken> {
 ///
 /// # Errors
 ///
-/// Those of [`Config::load`], [`ErrorKind::Configuration`] if the identity broker keeps the profile's refresh token,
+/// Those of [`Config::load`], [`ErrorKind::Configuration`] if the profile has no refresh token because of its grant,
 /// [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the
 /// keychain is locked or does not respond.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let config = Paths::from_environment()?.load_configuration()?;
-    if let Some(config) = &config
-        && config.grant(&profile) == Grant::Broker
-    {
-        return Err(session::no_refresh_token(&profile));
+    if let Some(config) = &config {
+        session::ensure_has_refresh_token(config, &profile)?;
     }
     let choice = config.map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     Ok(session::stored_refresh_token(&profile, &choice)?.token)

@@ -25,7 +25,7 @@ use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
 use crate::unix_time::now;
 pub(crate) use early::HandedOut;
 pub(crate) use stored::{
-    StoredState, forget_broker_account, no_refresh_token, sign_out, stored_refresh_token, stored_state,
+    StoredState, ensure_has_refresh_token, forget_broker_account, sign_out, stored_refresh_token, stored_state,
 };
 
 /// In seconds.

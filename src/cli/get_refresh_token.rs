@@ -8,9 +8,9 @@ use super::alarm::Alarm;
 use super::generate::generated;
 use super::stdout::Stdout;
 use super::{Common, ProfileArgument};
-use crate::config::{Grant, StoreChoice};
+use crate::config::StoreChoice;
 use crate::entra::REFRESH_TOKEN_DAYS;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::paths::Paths;
 use crate::session;
 
@@ -47,16 +47,8 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
         Some(_) => Some(common.load_config()?),
         None => Paths::from_environment()?.load_configuration()?,
     };
-    if config.as_ref().is_some_and(|config| config.grant(&profile) == Grant::ClientCredentials) {
-        let message = format!(
-            "the profile \"{profile}\" has no refresh token, because its grant is client_credentials: the application requests \
-             access tokens for itself"
-        );
-        return Err(Error::new(ErrorKind::Configuration, message)
-            .hint(format!("run `refresh-token --profile {profile:#}` for an access token")));
-    }
-    if config.as_ref().is_some_and(|config| config.grant(&profile) == Grant::Broker) {
-        return Err(session::no_refresh_token(&profile));
+    if let Some(config) = &config {
+        session::ensure_has_refresh_token(config, &profile)?;
     }
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
     let stored = session::stored_refresh_token(&profile, &choice)?;

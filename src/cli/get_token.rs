@@ -201,7 +201,16 @@ fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
         ("client IDs", [first.client_id.to_string(), other.client_id.to_string()])
     } else if first.authority != other.authority {
         ("authorities", [first.authority.to_string(), other.authority.to_string()])
-    } else if first.grant != other.grant || first.grant == Grant::ClientCredentials {
+    } else if first.grant == Grant::ClientCredentials && other.grant == first.grant {
+        let message = format!(
+            "no sign-in serves the profiles \"{}\" and \"{}\": their application requests its own tokens",
+            first.name, other.name
+        );
+        return Err(Error::new(ErrorKind::Usage, message).hint(format!(
+            "run `refresh-token --profile {:#}`, then `refresh-token --profile {:#}`",
+            first.name, other.name
+        )));
+    } else if first.grant != other.grant {
         ("grants", [first.grant.to_string(), other.grant.to_string()])
     } else {
         return Ok(());

@@ -197,6 +197,9 @@ impl Status<'_> {
                 Ok(expires) => self.certificate_expires = Some(expires),
                 Err(error) => self.set_error(&error),
             }
+            if let Err(error) = entra::ensure_usable_certificate(profile) {
+                self.set_error(&error);
+            }
         }
         if self.certificate_expires.is_some_and(|expires| expires <= now())
             && let Some(error) = entra::expiring_certificate(profile)

@@ -61,6 +61,14 @@ pub(crate) fn expiring_certificate(profile: &Profile) -> Option<Error> {
     )))
 }
 
+/// Fails if the profile has a certificate that cannot be used.
+pub(crate) fn ensure_usable_certificate(profile: &Profile) -> Result<()> {
+    match &profile.credential {
+        Some(Credential::Certificate(files)) => ClientCertificate::load(files).map(drop),
+        _ => Ok(()),
+    }
+}
+
 fn certificate(files: &CertificateFiles) -> Result<CertificateDer<'static>> {
     CertificateDer::from_pem_slice(&read(&files.certificate)?)
         .map_err(|_| unusable(&files.certificate, "contains no certificate in PEM format"))
@@ -105,6 +113,9 @@ fn is_key_of(pem: &[u8], certificate: &CertificateDer<'static>) -> bool {
         .map(|key| CertifiedKey::from_der(vec![certificate.clone()], key, &provider));
     matched.is_some_and(|key| key.is_ok())
 }
+
+/// In bytes. A certificate with its key has a few kilobytes.
+const MAX_SIZE: u64 = 1024 * 1024;
 
 /// A certificate with its private key.
 pub(crate) struct ClientCertificate {
@@ -179,13 +190,15 @@ fn key(path: &Path, pem: &[u8]) -> Result<RsaKeyPair> {
 /// Reads a file that other users cannot change.
 fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| unusable(path, &format!("cannot be read: {error}"));
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     private_fs::ensure_trusted(&file, path).map_err(|reason| {
-        Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}"))
-            .hint(format!("run `chmod go-w {}`", for_shell(&path.to_string_lossy())))
+        Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}")).hint(format!(
+            "make it and its folder writable only by you: `chmod go-w {}`",
+            for_shell(&path.to_string_lossy())
+        ))
     })?;
     let mut pem = Vec::new();
-    file.read_to_end(&mut pem).map_err(failed)?;
+    file.take(MAX_SIZE).read_to_end(&mut pem).map_err(failed)?;
     Ok(pem)
 }
 

@@ -85,7 +85,8 @@ impl Session {
 
     /// Returns how long no new attempt is made after a failure, in seconds.
     fn usual_pause(&self, lifetime: &Lifetime) -> u64 {
-        match self.profile.grant == Grant::RefreshToken && self.stores.uses_programs() {
+        let stores = self.profile.grant == Grant::RefreshToken && self.stores.uses_programs();
+        match stores || matches!(self.profile.credential, Some(Credential::SecretCommand(_))) {
             // A program may open a window that asks for a passphrase: once for each token is enough.
             true => lifetime.floor.saturating_sub(now()),
             false => lifetime.retry_pause().as_secs().max(1),

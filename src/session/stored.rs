@@ -92,16 +92,20 @@ pub(crate) struct StoredToken {
     pub(crate) account: Option<Account>,
 }
 
-/// Returns the error for a profile whose refresh token the identity broker keeps.
-pub(crate) fn no_refresh_token(profile: &ProfileName) -> Error {
-    let message = format!(
-        "the profile \"{profile}\" has no refresh token: its access tokens come from the identity broker, which keeps its \
-         refresh token"
-    );
-    Error::new(ErrorKind::Configuration, message).hint(format!(
+/// Fails if the profile has no refresh token of its own.
+pub(crate) fn ensure_has_refresh_token(config: &Config, profile: &ProfileName) -> Result<()> {
+    let why = match config.grant(profile) {
+        Grant::RefreshToken => return Ok(()),
+        Grant::ClientCredentials => {
+            "its grant is client_credentials, so the application requests access tokens for itself"
+        }
+        Grant::Broker => "its access tokens come from the identity broker, which keeps its refresh token",
+    };
+    let message = format!("the profile \"{profile}\" has no refresh token: {why}");
+    Err(Error::new(ErrorKind::Configuration, message).hint(format!(
         "let the program run `refresh-token --profile {profile:#}`, which prints an access token (OfflineIMAP: \
          oauth2_access_token_eval)"
-    ))
+    )))
 }
 
 /// Returns the stored refresh token of a profile, without any network request.

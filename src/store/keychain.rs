@@ -124,11 +124,13 @@ impl Keychain {
                 if self.interactive && !imp::OS_PROMPTS =>
             {
                 log::warn!("{}", error.prompt());
-                let service = self.service.clone();
+                let (service, older) = (self.service.clone(), self.older_service.clone());
                 let unlocked = self.timed(
                     UNLOCK_TIMEOUT,
                     &connection,
-                    &Arc::new(move |connection: &imp::Connection| connection.unlock(&service, USER)),
+                    &Arc::new(move |connection: &imp::Connection| {
+                        connection.unlock(&service, USER).and_then(|()| connection.unlock(&older, USER))
+                    }),
                 );
                 match unlocked {
                     (connection, Ok(())) => self.timed(RESPONSE_TIMEOUT, &connection, &request),

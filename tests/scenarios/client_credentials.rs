@@ -42,9 +42,11 @@ fn write_certificate(home: &Home, left: Option<Duration>, key: &str) -> PathBuf 
     let mut parameters = CertificateParams::new(vec![]).unwrap();
     parameters.not_before = (SystemTime::now() - Duration::from_secs(400 * DAY)).into();
     let yesterday = SystemTime::now() - Duration::from_secs(DAY);
-    parameters.not_after = left.map_or(yesterday, |left| SystemTime::now() + left).into();
+    let not_after = left.map_or(yesterday, |left| SystemTime::now() + left);
+    parameters.not_after = not_after.into();
     let certificate = parameters.self_signed(&pair).unwrap();
-    home.standin.register_certificate(CONFIDENTIAL_CLIENT_ID, certificate.der(), pair.der_bytes());
+    let expires = not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    home.standin.register_certificate(CONFIDENTIAL_CLIENT_ID, certificate.der(), pair.der_bytes(), expires);
     let file = home.path().join("app.pem");
     std::fs::write(&file, format!("{}{key}", certificate.pem())).unwrap();
     #[cfg(unix)]
@@ -92,7 +94,11 @@ fn get_token_says_that_no_sign_in_is_needed() {
     assert!(home.standin.is_valid_access_token(run.token()));
     assert!(run.stderr.contains("no sign-in is needed"), "{run:?}");
     assert_fails(&home.run("get-token", ["--with-token"]), 64, &["no refresh token is stored"]);
-    assert_fails(&home.run("get-token", ["-p", "mail", "-p", "calendar"]), 64, &["client_credentials"]);
+    assert_fails(
+        &home.run("get-token", ["-p", "mail", "-p", "calendar"]),
+        64,
+        &["their application requests its own tokens"],
+    );
 }
 
 #[test]
@@ -249,7 +255,7 @@ fn a_certificate_that_others_can_change_is_rejected() {
     let home = home_with_certificate(LONG, KEY);
     let file = home.path().join("app.pem");
     set_mode(&file, 0o622);
-    assert_fails(&home.refresh(), 78, &["client_certificate is rejected", "run `chmod go-w "]);
+    assert_fails(&home.refresh(), 78, &["client_certificate is rejected", "`chmod go-w "]);
     set_mode(&file, 0o644);
     home.refresh().token();
     let check = home.run("get-token", ["--check"]);
@@ -262,7 +268,7 @@ fn a_certificate_that_others_can_change_is_rejected() {
 #[test]
 fn a_certificate_that_is_not_registered_is_explained() {
     let home = home_with_certificate(LONG, KEY);
-    home.standin.register_certificate(CONFIDENTIAL_CLIENT_ID, b"another", b"another");
+    home.standin.register_certificate(CONFIDENTIAL_CLIENT_ID, b"another", b"another", u64::MAX);
     assert_fails(&home.refresh(), 78, &["AADSTS700027", "does not accept the certificate", "Certificates & secrets"]);
 }
 
@@ -293,8 +299,9 @@ fn thirty_days_before_its_end_a_certificate_is_reported() {
 }
 
 #[test]
-fn an_expired_certificate_is_78_in_check_and_status() {
+fn an_expired_certificate_is_78() {
     let home = home_with_certificate(None, KEY);
+    assert_fails(&home.refresh(), 78, &["AADSTS700027", "if it has expired, create another one"]);
     for arguments in [&["--check"][..], &["--status", "-p", "mail"]] {
         let run = home.run("get-token", arguments);
         assert_eq!(run.code, Some(78), "{run:?}");

@@ -145,11 +145,11 @@ impl Client {
             return created.await.map(drop).map_err(from_store_error);
         };
         newest.set_secret(token.as_bytes(), CONTENT_TYPE).await.map_err(from_store_error)?;
-        let theirs = newest.get_attributes().await.map_err(from_store_error)?;
-        if theirs.get(APPLICATION.0).map(String::as_str) != Some(APPLICATION.1) {
-            newest.set_attributes(attributes).await.map_err(from_store_error)?;
+        // The token is saved. An older entry that stays is never read, because it is not the newest.
+        if let Err(error) = tidy_up(newest, attributes, older).await {
+            log::info!("the keychain entry is saved, but not tidied up: {}", first_line(&error));
         }
-        delete_all(older).await
+        Ok(())
     }
 
     async fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
@@ -161,9 +161,9 @@ impl Client {
             self.default_collection().await?.unlock().await.map_err(from_store_error)?;
         }
         let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
-        match found.locked.first() {
-            Some(item) => item.unlock().await.map_err(from_store_error),
-            None => Ok(()),
+        match found.locked.is_empty() {
+            true => Ok(()),
+            false => self.service.unlock_all(&found.locked.iter().collect::<Vec<_>>()).await.map_err(from_store_error),
         }
     }
 
@@ -230,6 +230,18 @@ impl<'a> Entries<'a> {
     fn all_unlocked(self) -> Result<Vec<Item<'a>>, KeychainError> {
         self.locked.map_or(Ok(self.unlocked), Err)
     }
+}
+
+/// Marks the entry as Python's, so that Python does not create a second one, and deletes older entries.
+async fn tidy_up(newest: &Item<'_>, attributes: HashMap<&str, &str>, older: &[Item<'_>]) -> Result<(), Error> {
+    let theirs = newest.get_attributes().await?;
+    if theirs.get(APPLICATION.0).map(String::as_str) != Some(APPLICATION.1) {
+        newest.set_attributes(attributes).await?;
+    }
+    for item in older {
+        item.delete().await?;
+    }
+    Ok(())
 }
 
 async fn delete_all(items: &[Item<'_>]) -> Result<(), KeychainError> {

@@ -25,8 +25,9 @@ pub(super) async fn without_window(bus: &Connection, collection: &Collection<'_>
     if prompt.as_str() != "/" {
         // The prompt is not shown yet. KWallet needs one even for an open wallet, but then shows no window.
         let interface = Some("org.freedesktop.Secret.Prompt");
-        bus.call_method(Some(SECRET_SERVICE), &prompt, interface, "Dismiss", &()).await?;
-        if !is_open_kwallet(bus, &collection.get_label().await?).await {
+        _ = bus.call_method(Some(SECRET_SERVICE), &prompt, interface, "Dismiss", &()).await;
+        let wallet = collection.get_label().await.unwrap_or_default();
+        if !is_open_kwallet(bus, &wallet).await {
             return Ok(false);
         }
         collection.unlock().await?;

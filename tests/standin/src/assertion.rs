@@ -50,6 +50,7 @@ pub(crate) fn verify(platform: &Platform, tenant: &str, app: &App, parameters: &
     }
     let mut vault = platform.vault();
     let registered = vault.certificates.get(&app.id).filter(|registered| registered.thumbprint == header.thumbprint);
+    let registered = registered.filter(|registered| registered.expires > unix_time());
     let registered = registered.ok_or_else(|| Refusal::new(700_027))?;
     UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, &registered.public_key)
         .verify(text.as_bytes(), &decode(signature)?)

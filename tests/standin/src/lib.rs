@@ -271,10 +271,11 @@ impl Standin {
         self.platform.vault().secrets.clone()
     }
 
-    /// Registers the certificate of a confidential client: DER, and its RSA public key (PKCS #1).
-    pub fn register_certificate(&self, client_id: &str, der: &[u8], public_key: &[u8]) {
+    /// Registers the certificate of a confidential client: DER, its RSA public key (PKCS #1), and when it expires, in
+    /// seconds since 1970.
+    pub fn register_certificate(&self, client_id: &str, der: &[u8], public_key: &[u8], expires: u64) {
         let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(der));
-        let certificate = vault::RegisteredCertificate { thumbprint, public_key: public_key.to_owned() };
+        let certificate = vault::RegisteredCertificate { thumbprint, public_key: public_key.to_owned(), expires };
         self.platform.vault().certificates.insert(client_id.to_owned(), certificate);
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct RegisteredCertificate {
     pub thumbprint: String,
     /// The RSA public key (PKCS #1).
     pub public_key: Vec<u8>,
+    /// In seconds since 1970.
+    pub expires: u64,
 }
 
 #[derive(Default)]
