@@ -157,8 +157,9 @@ fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult))
         return report("mail and calendar", CheckResult::Skipped(skipped));
     }
     if login.user.is_empty() {
-        let error = Error::new(ErrorKind::Configuration, format!("the profile \"{}\" names no mailbox", profile.name))
-            .hint(format!("set username in {} to the address of the mailbox", profile.file.display()));
+        let error =
+            Error::new(ErrorKind::Configuration, format!("the profile \"{}\" does not name a mailbox", profile.name))
+                .hint(format!("set username in {} to the address of the mailbox", profile.file.display()));
         return report("mailbox", CheckResult::Failed(error));
     }
     report("IMAP", mail_server::imap(login).into());

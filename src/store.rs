@@ -187,7 +187,7 @@ impl Stores {
     pub(crate) fn ensure_loads_unattended(&self, token: &RefreshToken) -> Result<()> {
         match Keychain::unattended(&self.profile, Patience::Full).load()? {
             Some(loaded) if loaded.secret() == token.secret() => Ok(()),
-            _ => Err(Error::new(ErrorKind::Storage, "the keychain returned another token than the one that was saved")),
+            _ => Err(Error::new(ErrorKind::Storage, "the keychain returned a token other than the one that was saved")),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) fn check(file: &Table) -> Result<(), ConfigurationError> {
          Windows or macOS"
     );
     Err(ConfigurationError::new(span, message).hint(
-        "rename one of the two; names of files ignore letter case there, and on Windows also dots and spaces at the end",
+        "rename one of the two; file names ignore letter case there, and on Windows also dots and spaces at the end",
     ))
 }
 

@@ -51,7 +51,8 @@ impl Session {
         let known = broker.accounts()?.into_iter().find(|known| known.account.is_same_as(account));
         let known = known.ok_or_else(|| {
             let name = &self.profile.name;
-            Error::new(ErrorKind::SignIn, format!("the identity broker no longer knows the account {}", account.name))
+            let message = format!("{} is no longer signed in to the identity broker", account.name);
+            Error::new(ErrorKind::SignIn, message)
                 .hint(format!("run `get-token --profile {name:#}` in your desktop session to sign in"))
         })?;
         let access = broker.acquire_silently(&known, self.stores.claims().as_deref())?;
@@ -82,7 +83,7 @@ impl Session {
     }
 
     /// Records the account of a sign-in through the broker, and caches its token.
-    pub(crate) fn keep_brokered(&self, access: Access) -> Result<SignedIn> {
+    pub(crate) fn store_brokered(&self, access: Access) -> Result<SignedIn> {
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account
         self.record_brokered(&access)?;

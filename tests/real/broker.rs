@@ -171,7 +171,10 @@ fn a_sign_out_forgets_the_account_and_says_that_the_broker_does_not() {
     device.home.refresh().token();
     let run = device.get_token(&["--sign-out"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stderr.contains("no longer uses ada@example.com. The identity broker still knows"), "{run:?}");
+    assert!(
+        run.stderr.contains("no longer uses ada@example.com. The account is still signed in to the identity broker"),
+        "{run:?}"
+    );
     let error = device.home.refresh();
     assert!(error.fails_with(77).contains("no account of the identity broker is chosen"), "{error:?}");
     let run = device.get_token(&["--sign-out"]);
@@ -194,7 +197,7 @@ fn status_and_check_show_the_broker() {
     }
     let run = device.get_token(&["--check"]);
     for text in [
-        "identity broker: version 3.0.1; it knows ada@example.com (experimental)",
+        "identity broker: version 3.0.1; signed in: ada@example.com (experimental)",
         "chosen account: ada@example.com",
         "refresh: the identity broker returned an access token, valid for",
         "keychain: not used; the identity broker keeps the refresh token",

@@ -164,7 +164,7 @@ fn a_program_prints_the_secret() {
     configure(&home, "client_secret = { command = ['true'] }");
     assert_fails(&home.refresh(), 78, &["did not print one line"]);
     configure(&home, "client_secret = { program = ['true'] }");
-    assert_fails(&home.refresh(), 78, &["another key than command", "client_secret.command = ["]);
+    assert_fails(&home.refresh(), 78, &["a key other than command", "client_secret.command = ["]);
 }
 
 /// For a person's profile too, which sends the secret with each refresh.

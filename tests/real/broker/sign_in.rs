@@ -74,7 +74,7 @@ fn of_several_accounts_none_is_chosen_in_silence() {
     device.broker.set_accounts(&[ADA, GRACE]);
     let run = device.get_token(&[]);
     let error = run.fails_with(78);
-    assert!(error.contains("several accounts (ada@example.com, grace@example.com)"), "{error}");
+    assert!(error.contains("signed in to the identity broker (ada@example.com, grace@example.com)"), "{error}");
     assert!(error.contains("set username in "), "{error}");
     device.home.refresh().fails_with(77);
     assert_eq!(count(&device.broker), (0, 0));
@@ -91,7 +91,7 @@ fn a_profile_belongs_to_one_account() {
     assert!(run.fails_with(77).contains("the profile \"mail\" belongs to ada@example.com"), "{run:?}");
     // The broker now knows Grace only.
     let run = device.home.refresh();
-    assert!(run.fails_with(77).contains("no longer knows the account ada@example.com"), "{run:?}");
+    assert!(run.fails_with(77).contains("ada@example.com is no longer signed in to the identity broker"), "{run:?}");
     // The configuration names somebody else.
     device.configure("username = 'grace@example.com'");
     let run = device.home.refresh();
@@ -108,7 +108,7 @@ fn a_token_of_another_account_is_not_used() {
     );
     device.answers(&graces);
     let run = device.home.refresh();
-    assert!(run.fails_with(76).contains("a token of grace@example.com, not of ada@example.com"), "{run:?}");
+    assert!(run.fails_with(76).contains("a token for grace@example.com, not for ada@example.com"), "{run:?}");
 }
 
 #[test]
