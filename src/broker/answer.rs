@@ -68,7 +68,8 @@ pub(crate) fn token(
     })
 }
 
-/// Returns the account of the token. Version 3.0.1 and himmelblau do not name it: then it is the account of the request.
+/// Returns the account of the token. Version 3.0.1 and himmelblau do not name it: it is then the account of the
+/// request.
 fn account(response: &Value, sent: Option<&BrokerAccount>, profile: &Profile, now: u64) -> Result<Account> {
     let of_answer = serde_json::value::to_raw_value(&response["account"]).ok();
     let of_answer = of_answer.and_then(|raw| BrokerAccount::parse(&raw)).map(|known| known.account);

@@ -14,8 +14,8 @@ const PATH: &str = "/com/microsoft/identity/broker1";
 const INTERFACE: &str = "com.microsoft.identity.Broker1";
 const PROTOCOL_VERSION: &str = "0.0";
 
-/// The names of the bus's errors for a service that is not installed or cannot be started (D-Bus specification, "Message
-/// Bus Starting Services").
+/// The names of the bus's errors for a service that is not installed or cannot be started (D-Bus specification,
+/// "Message Bus Starting Services").
 const ABSENT: [&str; 3] = ["ServiceUnknown", "NameHasNoOwner", "Spawn."];
 /// The names of errors that may pass: a broker that does not respond, and himmelblau's error for every failure.
 const TRANSIENT: [&str; 5] = ["NoReply", "Timeout", "TimedOut", "Failed", "Disconnected"];
@@ -41,14 +41,14 @@ impl Bus {
         log::info!("identity broker: {method}, correlation ID {correlation_id}");
         let arguments = (PROTOCOL_VERSION, correlation_id, request);
         let call = self.connection.call_method(Some(NAME), PATH, Some(INTERFACE), method, &arguments);
-        let runtime = self.runtime.as_ref().expect("it is there until the connection is dropped");
+        let runtime = self.runtime.as_ref().expect("the runtime is there until the drop");
         let reply = runtime.block_on(async { tokio::time::timeout(limit, call).await });
         let reply = reply.map_err(|_| CallError::TimedOut)?.map_err(|error| of_bus(&error))?;
         match reply.body().deserialize::<String>() {
             // himmelblau's answer for some failures.
             Ok(answer) if answer.is_empty() => Err(CallError::Transient("it returned an empty answer".to_owned())),
             Ok(answer) => Ok(answer),
-            Err(_) => Err(CallError::Other("its answer is not a text".to_owned())),
+            Err(_) => Err(CallError::Other("its answer is not text".to_owned())),
         }
     }
 }

@@ -108,8 +108,8 @@ impl Session {
         Ok(())
     }
 
-    /// Requests a token for a sign-in: silently if the account is known, else with the broker's own window, for which
-    /// `ensure_display` checks the session.
+    /// Requests a token for a sign-in: without a window if the account is signed in to the broker, else with the
+    /// broker's window. `ensure_display` fails if no window can be opened.
     pub(crate) fn sign_in_with_broker(
         &self,
         broker: &Broker<'_>,
@@ -120,7 +120,7 @@ impl Session {
         let claims = self.stores.claims();
         let claims = claims.as_deref();
         let reason = match account.map(|account| broker.acquire_silently(account, claims)) {
-            // A window helps against neither an outage nor a policy.
+            // A window does not help against an outage or a policy.
             Some(Err(error)) if error.kind() == ErrorKind::SignIn && !error.refusal().is_some_and(is_policy) => {
                 error.to_string()
             }

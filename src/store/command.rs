@@ -54,8 +54,8 @@ impl CommandStore {
         command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
     }
 
-    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, unless a token
-    /// is printed even if it fails.
+    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, except in an
+    /// early renewal: if that fails, the cached token is printed.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
@@ -163,8 +163,8 @@ fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
     Ok(reader)
 }
 
-/// Waits for the program to exit, without a limit if a person types a passphrase. Returns its exit status and what it
-/// printed.
+/// Waits for the program to exit, without a limit if it can prompt for a passphrase. Returns its exit status and what
+/// it printed.
 fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<(ExitStatus, String)> {
     let end = limit.map(|limit| Instant::now() + limit);
     let mut output = String::new();

@@ -15,7 +15,7 @@ use standin::ADA;
 use crate::login::program;
 use crate::support::{Home, Run, finish};
 
-/// The shells that are `sh` somewhere: Debian, Arch Linux, Alpine, and one without a builtin `printf`.
+/// The shells that are `sh` in Debian, Arch Linux and Alpine, and one without a builtin `printf`.
 const SHELLS: [&str; 4] = ["dash", "bash", "busybox", "mksh"];
 
 /// A message with umlauts, an attachment and a hidden recipient.

@@ -1,5 +1,5 @@
-//! The mail programs that run sendmail, with the code blocks of docs/mail-clients.md: what Graph receives is exactly what
-//! the program wrote.
+//! The mail programs that run sendmail, with the code blocks of docs/mail-clients.md: what Graph receives is exactly
+//! what the program wrote.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! A double of the identity broker for managed Linux devices (`com.microsoft.identity.broker1`), on the session bus of a
-//! test.
+//! A double of the identity broker for managed Linux devices (`com.microsoft.identity.broker1`), on the session bus of
+//! a test.
 //!
 //! It answers as four versions do, and refuses what they refuse: a wrong object path or interface, an account that is
 //! not the one that it sent, an authorization type that does not fit the method, scopes of OpenID Connect (3.0.1), and
