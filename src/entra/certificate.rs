@@ -181,8 +181,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| unusable(path, &format!("cannot be read: {error}"));
     let mut file = File::open(path).map_err(failed)?;
     private_fs::ensure_trusted(&file, path).map_err(|reason| {
-        Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}"))
-            .hint(format!("run `chmod go-w {}`", for_shell(&path.to_string_lossy())))
+        Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}")).hint(format!(
+            "check its content, then run `chmod go-w {}` (and `chown`)",
+            for_shell(&path.to_string_lossy())
+        ))
     })?;
     let mut pem = Vec::new();
     file.read_to_end(&mut pem).map_err(failed)?;

@@ -75,7 +75,7 @@ impl Device {
         self.broker.answer_next(SILENT, BrokerAnswer::Text(text.to_owned()));
     }
 
-    /// Asserts that the double refused nothing.
+    /// Asserts that the double did not refuse a request.
     #[track_caller]
     fn refused_nothing(&self) {
         let refused: Vec<_> = self.broker.calls().into_iter().filter(|call| call.refused.is_some()).collect();

@@ -89,7 +89,7 @@ fn a_profile_belongs_to_one_account() {
     device.broker.set_person(GRACE);
     let run = device.get_token(&[]);
     assert!(run.fails_with(77).contains("the profile \"mail\" belongs to ada@example.com"), "{run:?}");
-    // The broker now knows Grace only.
+    // Only Grace is signed in to the broker now.
     let run = device.home.refresh();
     assert!(run.fails_with(77).contains("ada@example.com is no longer signed in to the identity broker"), "{run:?}");
     // The configuration names somebody else.

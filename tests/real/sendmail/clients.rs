@@ -16,7 +16,7 @@ use crate::tmux::Terminal;
 const TEXT: &str = "Viele Gr\u{fc}\u{df}e\n.\nAda\n";
 const HEADING: &str = "Sending where SMTP AUTH is disabled";
 
-/// A setup in which the script's input is recorded before it gets it.
+/// A setup that records the input of the script.
 struct ClientSetup(Setup);
 
 impl ClientSetup {

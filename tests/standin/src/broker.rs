@@ -23,11 +23,11 @@ use crate::{Standin, scope};
 /// A version of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokerVersion {
-    /// The last one in Java: it can be introspected, and accepts any authorization type.
+    /// The last version in Java: it can be introspected, and accepts any authorization type.
     V2_0_1,
     /// 2.0.2 to 2.5.x.
     V2_5,
-    /// It names no account in its answers, and refuses the scopes of OpenID Connect.
+    /// It does not name the account in its answers, and refuses the scopes of OpenID Connect.
     V3_0_1,
     /// The broker of himmelblau, which reports failures as errors of D-Bus.
     Himmelblau,
