@@ -153,7 +153,7 @@ fn is_mail_application(profile: &Profile) -> bool {
 fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult)) {
     let profile = login.profile;
     if !is_mail_application(profile) {
-        let skipped = "nothing to read without a user: the token is for the application".to_owned();
+        let skipped = "not tested, because the token is for the application, not for a user".to_owned();
         return report("mail and calendar", CheckResult::Skipped(skipped));
     }
     if login.user.is_empty() {

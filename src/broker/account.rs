@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_user_name_in_several_tenants_the_configured_or_the_home_tenant_is_chosen() {
+    fn for_a_user_name_in_several_tenants_the_configured_or_the_home_tenant_is_chosen() {
         let accounts = [
             account("grace@example.com", "home", "home"),
             account("ada@example.com", "home", "other"),

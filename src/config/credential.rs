@@ -53,7 +53,7 @@ pub(super) fn secret(entry: &Entry<'_>) -> Result<Credential, ConfigurationError
     if command.is_empty() {
         let message = "client_secret is a table without a program, or with a key other than command";
         return Err(ConfigurationError::new(entry.value.span(), message)
-            .hint_in_file(format!("set it as a text in quotes, or as {}", COMMAND.line())));
+            .hint_in_file(format!("set client_secret to a text in quotes, or write {}", COMMAND.line())));
     }
     Ok(Credential::SecretCommand(command))
 }

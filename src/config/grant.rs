@@ -67,7 +67,7 @@ pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), Configur
         Some(Grant::ClientCredentials) => {
             let message = "broker = true and grant = \"client_credentials\" cannot be set together";
             Err(ConfigurationError::new(span, message)
-                .hint("remove broker for tokens of the application, or grant for tokens of a person"))
+                .hint("remove broker to get tokens for the application, or remove grant to get tokens for a person"))
         }
         _ => Ok(()),
     }

@@ -61,7 +61,7 @@ impl CommandStore {
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
         let failed = |what: String| {
             Error::new(ErrorKind::Unavailable, format!("the program that {task}, `{program}`, {what}"))
-                .hint(task.how_to_find_out(&command))
+                .hint(task.hint(&command))
         };
         #[cfg(unix)]
         let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
@@ -205,7 +205,7 @@ impl std::fmt::Display for Task<'_> {
 impl Task<'_> {
     /// Returns what the user can do about a program that failed. A program that saves must not be run by hand: it would
     /// replace the token with what it reads.
-    fn how_to_find_out(&self, command: &[String]) -> String {
+    fn hint(&self, command: &[String]) -> String {
         match self {
             Task::Load | Task::PrintSecret => {
                 let words: Vec<_> = command.iter().map(|word| for_shell(word)).collect();

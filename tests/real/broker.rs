@@ -77,7 +77,7 @@ impl Device {
 
     /// Asserts that the double did not refuse a request.
     #[track_caller]
-    fn refused_nothing(&self) {
+    fn assert_no_refusals(&self) {
         let refused: Vec<_> = self.broker.calls().into_iter().filter(|call| call.refused.is_some()).collect();
         assert!(refused.is_empty(), "{refused:?}");
     }
@@ -99,7 +99,7 @@ fn every_version_hands_out_tokens() {
         device.home.run("refresh-token", ["--fresh"]).token();
         assert_eq!(device.broker.count(SILENT), if version == Himmelblau { 3 } else { 2 });
         assert_eq!(device.broker.count("Introspect"), 0, "newer versions cannot be introspected");
-        device.refused_nothing();
+        device.assert_no_refusals();
         assert_eq!(device.home.standin.token_requests(), 0, "the refresh token stays with the broker");
         assert!(device.home.token_in_file("mail").is_none());
     }
@@ -107,7 +107,7 @@ fn every_version_hands_out_tokens() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn a_request_names_the_app_and_the_resource_scopes_alone() {
+fn a_request_names_the_app_and_only_the_resource_scopes() {
     let device = Device::new(V3_0_1);
     device.broker.add_account_field();
     device.get_token(&[]).token();
@@ -156,7 +156,7 @@ fn a_cached_token_is_handed_out_while_the_broker_does_not_answer() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn get_refresh_token_says_how_to_do_without() {
+fn get_refresh_token_says_what_to_run_instead() {
     let device = Device::signed_in(V3_0_1);
     let run = device.home.run("get-refresh-token", [""; 0]);
     let error = run.fails_with(78);

@@ -21,7 +21,7 @@ fn nobody_signed_in_needs_a_window_and_a_display() {
         device.get_token(&[]).token();
         assert_eq!(count(&device.broker), (0, 1));
         device.home.run("refresh-token", ["--fresh"]).token();
-        device.refused_nothing();
+        device.assert_no_refusals();
     }
 }
 
@@ -69,7 +69,7 @@ fn the_username_chooses_without_regard_to_letter_case() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn of_several_accounts_none_is_chosen_in_silence() {
+fn with_several_accounts_none_is_chosen_silently() {
     let device = Device::new(V2_5);
     device.broker.set_accounts(&[ADA, GRACE]);
     let run = device.get_token(&[]);
@@ -140,7 +140,7 @@ fn one_sign_in_serves_several_profiles() {
     run.token();
     assert!(run.stderr.contains("Access tokens for \"calendar\" come from the identity broker"), "{run:?}");
     device.home.run("refresh-token", ["-p", "calendar"]).token();
-    device.refused_nothing();
+    device.assert_no_refusals();
 }
 
 #[test]
