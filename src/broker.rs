@@ -1,6 +1,6 @@
 //! The identity broker of a managed Linux device: a service on the session bus that holds the device's credential and
-//! hands out access tokens (`com.microsoft.identity.broker1`). Experimental: it was not tested with a broker of
-//! Microsoft's.
+//! hands out access tokens (`com.microsoft.identity.broker1`). Experimental: it has not been tested
+//! with Microsoft's broker.
 //!
 //! Microsoft does not document the protocol. It is known from the sources of its clients siemens/linux-entra-sso,
 //! siemens/sso-mib, abraunegg/onedrive and evolution-ews, and of the broker of himmelblau.
@@ -32,7 +32,7 @@ pub(crate) use request::silent as silent_request;
 /// How long a call without a window may take: the limit of D-Bus libraries (the reference library's default).
 const TIMEOUT: Duration = Duration::from_secs(25);
 
-/// What 3.0.1 reports if it was asked for scopes that it does not grant, such as those of OpenID Connect
+/// What version 3.0.1 reports if it was asked for scopes that it does not grant, such as those of OpenID Connect
 /// (abraunegg/onedrive#3685).
 const DECLINED_SCOPES: &str = "declined scopes";
 
@@ -41,10 +41,10 @@ const DECLINED_SCOPES: &str = "declined scopes";
 enum CallError {
     /// There is no broker, or no session bus.
     Absent(String),
-    /// Nothing came within the time limit.
-    Late,
+    /// The broker did not respond within the time limit.
+    TimedOut,
     /// It may work later.
-    Later(String),
+    Transient(String),
     Other(String),
 }
 
@@ -106,7 +106,9 @@ impl<'a> Broker<'a> {
         let attempt = |scopes: &[String]| {
             let request = request::token(self.profile, interaction, account, claims, scopes);
             let answer = self.bus.call(method, &request, timeout).map_err(|error| match error {
-                CallError::Late if interaction == Interaction::Window => into_error(error).with_cause(Cause::Timeout),
+                CallError::TimedOut if interaction == Interaction::Window => {
+                    into_error(error).with_cause(Cause::Timeout)
+                }
                 error => into_error(error),
             })?;
             answer::token(&answer, account, self.profile, interaction.flow(), now())
@@ -126,7 +128,7 @@ impl<'a> Broker<'a> {
 }
 
 impl Interaction {
-    /// Returns what the messages of a failure refer to.
+    /// Returns the flow that error messages refer to.
     fn flow(self) -> Flow {
         match self {
             Self::None => Flow::Refresh,
@@ -148,9 +150,12 @@ fn into_error(error: CallError) -> Error {
                  this in your desktop session; without a broker, remove broker = true from config.toml",
             )
         }
-        CallError::Late => into_error(CallError::Later("it does not respond".to_owned())),
-        CallError::Later(why) => Error::new(ErrorKind::TryLater, format!("the identity broker: {why}"))
-            .hint("try again later; if this persists, sign out of the desktop and in again, which restarts the broker"),
+        CallError::TimedOut => into_error(CallError::Transient("it does not respond".to_owned())),
+        CallError::Transient(why) => {
+            Error::new(ErrorKind::TryLater, format!("the identity broker cannot be used: {why}")).hint(
+                "try again later; if this persists, sign out of the desktop and in again, which restarts the broker",
+            )
+        }
         CallError::Other(why) => failure::unexpected(&why),
     }
 }

@@ -153,12 +153,13 @@ fn is_mail_application(profile: &Profile) -> bool {
 fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult)) {
     let profile = login.profile;
     if !is_mail_application(profile) {
-        let skipped = "nothing to read without a user: the token is for the application".to_owned();
+        let skipped = "not tested, because the token is for the application, not for a user".to_owned();
         return report("mail and calendar", CheckResult::Skipped(skipped));
     }
     if login.user.is_empty() {
-        let error = Error::new(ErrorKind::Configuration, format!("the profile \"{}\" names no mailbox", profile.name))
-            .hint(format!("set username in {} to the address of the mailbox", profile.file.display()));
+        let error =
+            Error::new(ErrorKind::Configuration, format!("the profile \"{}\" does not name a mailbox", profile.name))
+                .hint(format!("set username in {} to the address of the mailbox", profile.file.display()));
         return report("mailbox", CheckResult::Failed(error));
     }
     report("IMAP", mail_server::imap(login).into());

@@ -189,7 +189,7 @@ impl Config {
         plausible::check(profile, &self.table).map_err(|error| error.into_error(&self.file, &self.text))
     }
 
-    /// Fails if two profiles have the same files on Windows or macOS. On those systems, such a file is not read at all.
+    /// Fails if two profiles have the same files on Windows or macOS. On those systems, [`Config::load`] fails already.
     pub(crate) fn ensure_distinct_files(&self) -> Result<()> {
         similar_names::check(&self.table).map_err(|error| error.into_error(&self.file, &self.text))
     }

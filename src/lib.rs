@@ -69,8 +69,8 @@ pub fn get_access_token(profile: &str) -> Result<AccessToken> {
 /// # Errors
 ///
 /// Those of [`Config::load`], [`ErrorKind::Configuration`] if the profile has no refresh token because of its grant,
-/// [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the
-/// keychain is locked or does not respond.
+/// [`ErrorKind::SignIn`] if no token is stored, and [`ErrorKind::Unavailable`] if the keychain is locked or does not
+/// respond.
 pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     let profile = profile.parse()?;
     let config = Paths::from_environment()?.load_configuration()?;

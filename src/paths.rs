@@ -59,8 +59,8 @@ impl Paths {
         Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))
     }
 
-    /// Reads the configuration file, or returns None if it does not exist. A file that `M365AUTH_CONFIG` names must exist,
-    /// and so must the target of a symbolic link.
+    /// Reads the configuration file, or returns None if it does not exist. A file that `M365AUTH_CONFIG` names must
+    /// exist, and so must the target of a symbolic link.
     pub(crate) fn load_configuration(&self) -> Result<Option<Config>> {
         let file = self.configuration_file();
         ensure_expanded(&file)?;

@@ -245,7 +245,7 @@ fn restrict_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(()) // the folder is in the user's profile, whose access control list does the same
 }
 
-/// The identity of a file's content, as a digest: a file that was replaced or written has another one.
+/// A digest of a file's metadata, which identifies its content: a file that was replaced or written has another one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FileId(pub(crate) [u8; 8]);
 

@@ -163,7 +163,7 @@ impl Session {
         if self.profile.grant == Grant::RefreshToken { self.stores.file_id() } else { None }
     }
 
-    /// A token of unknown lifetime is not cached.
+    /// Caches an access token, unless its lifetime is unknown.
     fn cache(&self, access: &Access, issued_for: IssuedFor<'_>) {
         let cached = match access.lifetime {
             Some(lifetime) => {
@@ -282,7 +282,7 @@ impl Session {
     /// After a success, the next refusal runs `on_sign_in_needed` again, even within the hour.
     fn reset_notification(&self) {
         if entra::expiring_certificate(&self.profile).is_some() {
-            return; // the person was notified of that, and not every renewal is a reason to do so again
+            return; // the file also limits the notifications of the certificate to one a day
         }
         _ = std::fs::remove_file(self.paths.notified(&self.profile.name));
     }

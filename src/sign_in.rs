@@ -2,7 +2,8 @@
 //!
 //! The flows are [`browser`] (a browser on this machine is redirected to a listener on loopback), [`paste`] (the user
 //! pastes the URL to which the browser was redirected) and [`device`] (the user enters a code on another device).
-//! [`with_token`] stores a refresh token from stdin, and [`broker`] asks the identity broker of a managed device. This module stores the tokens that a flow returns.
+//! [`with_token`] stores a refresh token from stdin, and [`broker`] asks the identity broker of a managed device. This
+//! module stores the tokens that a flow returns.
 
 pub(crate) mod broker;
 pub(crate) mod browser;

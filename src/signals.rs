@@ -23,8 +23,8 @@ const SIGNALS: [i32; 4] = [
 #[cfg(not(unix))]
 const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
 
-/// The exit code of a program that Ctrl-C ends on Windows (NTSTATUS: STATUS_CONTROL_C_EXIT). The default action of the C
-/// library is to exit with 3, which looks like a failure.
+/// The exit code of a program that Ctrl-C ends on Windows (NTSTATUS: STATUS_CONTROL_C_EXIT). The default action of the
+/// C library is to exit with 3, which looks like a failure.
 #[cfg(windows)]
 const CONTROL_C_EXIT: i32 = 0xc000_013a_u32.cast_signed();
 

@@ -82,7 +82,7 @@ pub(crate) struct Saved {
     pub(crate) location: Location,
     /// The location whose token was removed, because it would be tried before the new one.
     emptied: Option<Location>,
-    /// Why the keychain could not store the token, if it is there but the token went into the file.
+    /// Why the keychain could not store the token, if there is one but the token was saved in the file.
     pub(crate) keychain_failure: Option<Error>,
 }
 
@@ -182,12 +182,12 @@ impl Stores {
         }
     }
 
-    /// Fails if a program that runs unattended cannot load the token that was just saved in the keychain. KeePassXC asks
-    /// a person before each new connection may read an entry, unless that is switched off.
+    /// Fails if a program that runs unattended cannot load the token that was just saved in the keychain. KeePassXC
+    /// asks a person before each new connection may read an entry, unless that is turned off.
     pub(crate) fn ensure_loads_unattended(&self, token: &RefreshToken) -> Result<()> {
         match Keychain::unattended(&self.profile, Patience::Full).load()? {
             Some(loaded) if loaded.secret() == token.secret() => Ok(()),
-            _ => Err(Error::new(ErrorKind::Storage, "the keychain returned another token than the one that was saved")),
+            _ => Err(Error::new(ErrorKind::Storage, "the keychain returned a token other than the one that was saved")),
         }
     }
 
@@ -273,7 +273,7 @@ impl Stores {
         self.commands.is_some()
     }
 
-    /// Returns the identity of the token's file, for the cache. Programs of the user's do not use that file.
+    /// Returns the identity of the token's file, for the cache. The user's programs do not use that file.
     pub(crate) fn file_id(&self) -> Option<FileId> {
         if self.commands.is_some() { None } else { self.file.id() }
     }

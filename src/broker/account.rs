@@ -28,7 +28,7 @@ struct Fields {
 }
 
 impl BrokerAccount {
-    /// Parses an account. Returns None if it does not say whose it is.
+    /// Parses an account. Returns None if its tenant ID or object ID is missing.
     pub(super) fn parse(raw: &RawValue) -> Option<Self> {
         let fields: Fields = serde_json::from_str(raw.get()).ok()?;
         let (object_id, tenant_id) = fields.home_account_id.split_once('.').unwrap_or_default();
@@ -44,8 +44,8 @@ impl BrokerAccount {
         Some(Self { raw: raw.to_owned(), home_account_id: fields.home_account_id.to_lowercase(), account })
     }
 
-    /// Returns whether this is the account of a token that names its tenant and its object, either in that tenant or at
-    /// home.
+    /// Returns whether both are the same account. A token may name its IDs in the tenant of the resource or in its home
+    /// tenant.
     pub(crate) fn is(&self, account: &Account) -> bool {
         self.account.is_same_as(account)
             || self.home_account_id == format!("{}.{}", account.object_id, account.tenant_id).to_lowercase()
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn of_one_user_name_in_several_tenants_the_configured_or_the_home_tenant_is_chosen() {
+    fn for_a_user_name_in_several_tenants_the_configured_or_the_home_tenant_is_chosen() {
         let accounts = [
             account("grace@example.com", "home", "home"),
             account("ada@example.com", "home", "other"),

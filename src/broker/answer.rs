@@ -15,7 +15,7 @@ use crate::sanitize::{for_terminal, is_well_formed_token};
 
 /// A time below this is in seconds, not in milliseconds: in milliseconds it would be before 1974.
 const FIRST_MILLISECONDS: u64 = 100_000_000_000;
-/// In seconds. An earlier expiry is wrong: old versions of himmelblau add seconds to milliseconds.
+/// In seconds. A shorter lifetime is a mistake of the broker: old versions of himmelblau add seconds to milliseconds.
 const SHORTEST_LIFETIME: u64 = 60;
 
 /// Returns the version in an answer to `getLinuxBrokerVersion`.
@@ -68,7 +68,8 @@ pub(crate) fn token(
     })
 }
 
-/// Returns whose token it is. Version 3.0.1 and himmelblau do not name the account: then it is the one that was sent.
+/// Returns the account of the token. Version 3.0.1 and himmelblau do not name it: it is then the account of the
+/// request.
 fn account(response: &Value, sent: Option<&BrokerAccount>, profile: &Profile, now: u64) -> Result<Account> {
     let of_answer = serde_json::value::to_raw_value(&response["account"]).ok();
     let of_answer = of_answer.and_then(|raw| BrokerAccount::parse(&raw)).map(|known| known.account);
@@ -86,7 +87,7 @@ fn account(response: &Value, sent: Option<&BrokerAccount>, profile: &Profile, no
         None => Ok(sent.account.clone()),
         Some(other) => Err(Error::new(
             ErrorKind::Protocol,
-            format!("the identity broker returned a token of {}, not of {}", other.name, sent.account.name),
+            format!("the identity broker returned a token for {}, not for {}", other.name, sent.account.name),
         )
         .hint(format!("run `get-token --profile {:#}` to choose the account again", profile.name))),
     }

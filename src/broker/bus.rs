@@ -14,8 +14,8 @@ const PATH: &str = "/com/microsoft/identity/broker1";
 const INTERFACE: &str = "com.microsoft.identity.Broker1";
 const PROTOCOL_VERSION: &str = "0.0";
 
-/// The names of the bus's errors for a service that is not installed or cannot be started (D-Bus specification, "Message
-/// Bus Starting Services").
+/// The names of the bus's errors for a service that is not installed or cannot be started (D-Bus specification,
+/// "Message Bus Starting Services").
 const ABSENT: [&str; 3] = ["ServiceUnknown", "NameHasNoOwner", "Spawn."];
 /// The names of errors that may pass: a broker that does not respond, and himmelblau's error for every failure.
 const TRANSIENT: [&str; 5] = ["NoReply", "Timeout", "TimedOut", "Failed", "Disconnected"];
@@ -28,9 +28,9 @@ pub(super) struct Bus {
 
 impl Bus {
     pub(super) fn connect(limit: Duration) -> Result<Self, CallError> {
-        let runtime = runtime::new().map_err(|error| CallError::Later(error.to_string()))?;
+        let runtime = runtime::new().map_err(|error| CallError::Transient(error.to_string()))?;
         let connection = runtime.block_on(async { tokio::time::timeout(limit, session_bus::connect()).await });
-        let connection = connection.map_err(|_| CallError::Later("the session bus does not respond".to_owned()))?;
+        let connection = connection.map_err(|_| CallError::Transient("the session bus does not respond".to_owned()))?;
         Ok(Self { connection: connection.map_err(CallError::Absent)?, runtime: Some(runtime) })
     }
 
@@ -41,14 +41,14 @@ impl Bus {
         log::info!("identity broker: {method}, correlation ID {correlation_id}");
         let arguments = (PROTOCOL_VERSION, correlation_id, request);
         let call = self.connection.call_method(Some(NAME), PATH, Some(INTERFACE), method, &arguments);
-        let runtime = self.runtime.as_ref().expect("it is there until the connection is dropped");
+        let runtime = self.runtime.as_ref().expect("the runtime is there until the drop");
         let reply = runtime.block_on(async { tokio::time::timeout(limit, call).await });
-        let reply = reply.map_err(|_| CallError::Late)?.map_err(|error| of_bus(&error))?;
+        let reply = reply.map_err(|_| CallError::TimedOut)?.map_err(|error| of_bus(&error))?;
         match reply.body().deserialize::<String>() {
             // himmelblau's answer for some failures.
-            Ok(answer) if answer.is_empty() => Err(CallError::Later("it returned an empty answer".to_owned())),
+            Ok(answer) if answer.is_empty() => Err(CallError::Transient("it returned an empty answer".to_owned())),
             Ok(answer) => Ok(answer),
-            Err(_) => Err(CallError::Other("its answer is not a text".to_owned())),
+            Err(_) => Err(CallError::Other("its answer is not text".to_owned())),
         }
     }
 }
@@ -63,7 +63,7 @@ impl Drop for Bus {
 /// Returns the error of a call by the name of the D-Bus error.
 fn of_bus(error: &zbus::Error) -> CallError {
     let zbus::Error::MethodError(name, text, _) = error else {
-        return CallError::Later(session_bus::first_line(error)); // the connection broke
+        return CallError::Transient(session_bus::first_line(error)); // the connection broke
     };
     let short = name.as_str().strip_prefix("org.freedesktop.DBus.Error.").unwrap_or_default();
     let text = text.as_deref().map(for_terminal).unwrap_or_default();
@@ -71,7 +71,7 @@ fn of_bus(error: &zbus::Error) -> CallError {
     if ABSENT.iter().any(|absent| short.starts_with(absent)) {
         CallError::Absent(shown)
     } else if TRANSIENT.contains(&short) {
-        CallError::Later(shown)
+        CallError::Transient(shown)
     } else {
         CallError::Other(shown)
     }

@@ -62,7 +62,7 @@ pub(crate) fn into_error(refusal: Refusal, profile: &Profile, flow: Flow) -> Err
     let kind = match row {
         _ if refusal::is_transient(&refusal) => ErrorKind::TryLater,
         Some((kind, _)) => *kind,
-        // An old broker names the error of OAuth only.
+        // An old broker reports only the OAuth error.
         None if !refusal.error.is_empty() => refusal::kind_of(&refusal),
         None => ErrorKind::Protocol,
     };
@@ -93,7 +93,7 @@ const PERSISTS: &str =
 
 /// Returns the error for an answer that does not follow the protocol.
 pub(super) fn unexpected(why: &str) -> Error {
-    Error::new(ErrorKind::Protocol, format!("unexpected answer of the identity broker: {why}")).hint(PERSISTS)
+    Error::new(ErrorKind::Protocol, format!("unexpected answer from the identity broker: {why}")).hint(PERSISTS)
 }
 
 /// Shortens a text to a length that a message has room for.

@@ -85,8 +85,8 @@ pub(super) fn token(
     serde_json::to_string(&TokenRequest { auth_parameters }).expect("texts and numbers are JSON")
 }
 
-/// Returns the scopes of the profile's service in full. The scopes of OpenID Connect are the broker's own: 3.0.1 fails
-/// if they are requested (abraunegg/onedrive#3685).
+/// Returns the scopes of the profile's service in full. The broker adds the scopes of OpenID Connect itself: version
+/// 3.0.1 fails if they are requested (abraunegg/onedrive#3685).
 pub(super) fn scopes(profile: &Profile) -> Vec<String> {
     profile.own_scopes().map(|scope| in_full(scope.as_str(), profile)).collect()
 }

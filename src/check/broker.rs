@@ -6,9 +6,9 @@ use crate::entra::Account;
 use crate::error::Result;
 use crate::session::Session;
 
-/// What the identity broker says.
+/// The state of the identity broker.
 pub(crate) struct BrokerState {
-    /// Its version. Old brokers do not tell it.
+    /// Its version. None for an old broker, which does not report it.
     pub(crate) version: Option<String>,
     /// The user names of its accounts.
     pub(crate) accounts: Vec<String>,
@@ -16,14 +16,14 @@ pub(crate) struct BrokerState {
     pub(crate) account: Result<Account>,
 }
 
-/// Returns what the identity broker says of a profile's account.
+/// Returns the state of the identity broker, and the account of a profile.
 ///
 /// # Errors
 ///
 /// The broker is not available, or does not answer.
 pub(crate) fn broker_state(session: &Session) -> Result<BrokerState> {
     let broker = session.broker()?;
-    let accounts = broker.accounts()?; // first, because it tells whether there is a broker
+    let accounts = broker.accounts()?; // first, because every broker answers this
     let version = broker.version().inspect_err(|error| log::info!("{error}")).ok();
     let accounts = usernames(&accounts).into_iter().map(str::to_owned).collect();
     Ok(BrokerState { version, accounts, account: session.broker_account() })
@@ -46,7 +46,7 @@ pub(super) fn identity_broker(session: &Session, report: &mut dyn FnMut(&str, Ch
     let version = version.map_or_else(|| "an unknown version".to_owned(), |version| format!("version {version}"));
     let known = match accounts.is_empty() {
         true => "nobody is signed in to it".to_owned(),
-        false => format!("it knows {}", accounts.join(", ")),
+        false => format!("signed in: {}", accounts.join(", ")),
     };
     report("identity broker", CheckResult::Passed(format!("{version}; {known} (experimental)")));
     match account {

@@ -165,7 +165,7 @@ fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
             "send with m365-sendmail, or ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for \
              this mailbox"
         }
-        _ if login.profile.grant == Grant::ClientCredentials => return not_let_in(login, server, response),
+        _ if login.profile.grant == Grant::ClientCredentials => return mailbox_access_denied(login, server, response),
         _ if response.contains("5.7.3") => {
             "check that username is your mail address and that the profile's scopes include SMTP.Send: the token is for another \
              mailbox or lacks this scope"
@@ -186,7 +186,7 @@ fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
 
 /// Explains that an application has no permission for the mailbox (Microsoft: "Authenticate an IMAP, POP or SMTP
 /// connection using OAuth", "Register service principals in Exchange").
-fn not_let_in(login: &Login<'_>, server: &Server, response: &str) -> Error {
+fn mailbox_access_denied(login: &Login<'_>, server: &Server, response: &str) -> Error {
     let (client, mailbox) = (login.profile.client_id.as_str(), login.user);
     Error::new(ErrorKind::SignIn, format!("{server} does not let the application {client} into {mailbox}: {response}"))
         .hint(format!(

@@ -43,8 +43,8 @@ impl<'a> Alarm<'a> {
         }
     }
 
-    /// Notifies the person, at most once an hour for each profile, or once a day while nothing has failed yet. A failure is a warning only, because the command
-    /// reports an error of its own.
+    /// Notifies the person, at most once an hour for each profile, or once a day while nothing has failed yet. A
+    /// failure is a warning only, because the command reports an error of its own.
     pub(super) fn raise(&self, config: &Config) {
         let program = config.on_sign_in_needed(self.profile);
         if program.is_some_and(<[String]>::is_empty) {

@@ -66,7 +66,7 @@ fn seconds(text: &str) -> Result<u64, &'static str> {
 pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let timeout = Duration::from_secs(arguments.timeout);
     if sign_in.sessions[0].profile().grant == Grant::Broker {
-        arguments.ensure_fit_broker(&sign_in.sessions[0].profile().name)?;
+        arguments.ensure_usable_with_broker(&sign_in.sessions[0].profile().name)?;
         return broker::run(sign_in, timeout, &choose_account);
     }
     if arguments.with_token {
@@ -95,8 +95,8 @@ pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<Sig
 }
 
 impl FlowArguments {
-    /// Fails if a flag chooses a flow of our own, which the identity broker replaces.
-    fn ensure_fit_broker(&self, profile: &ProfileName) -> Result<()> {
+    /// Fails if a flag chooses another flow than that of the identity broker.
+    fn ensure_usable_with_broker(&self, profile: &ProfileName) -> Result<()> {
         let flags = [("--device", self.device), ("--server", self.server), ("--with-token", self.with_token)];
         let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) else { return Ok(()) };
         let message =
@@ -113,7 +113,7 @@ fn choose_account(names: &[&str]) -> Option<String> {
         return None;
     }
     let list: String = names.iter().map(|name| format!("\n  {name}")).collect();
-    print(&format!("The identity broker knows several accounts:{list}"));
+    print(&format!("Several accounts are signed in to the identity broker:{list}"));
     let answer = prompt("Account for this profile", names[0])?;
     names.iter().find(|name| name.to_lowercase() == answer.to_lowercase()).map(|name| (*name).to_owned())
 }

@@ -35,8 +35,8 @@ fn forget_broker_account(config: &Config, name: &ProfileName) -> Result<()> {
     }
     match account {
         Some(account) => print(&format!(
-            "The profile \"{name}\" no longer uses {}. The identity broker still knows the account: sign out there too, in \
-             the settings of the desktop or of Company Portal.",
+            "The profile \"{name}\" no longer uses {}. The account is still signed in to the identity broker: sign out there \
+             too, in the settings of the desktop or of Company Portal.",
             account.name
         )),
         None => print(&format!("No account of the identity broker is chosen for \"{name}\".")),

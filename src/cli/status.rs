@@ -1,5 +1,5 @@
 //! `get-token --status`: shows what is stored, when it expires, and whether a person must act. Does not use the
-//! network, but an identity broker that is asked for a token does.
+//! network itself. The identity broker does, when it is asked for a token.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -225,7 +225,7 @@ impl Status<'_> {
         match (silent, &mut self.broker) {
             (Ok(()), Some(broker)) if self.state == State::Ok => {
                 broker.silent = true;
-                self.refusal = None; // it is over
+                self.refusal = None; // it is resolved
             }
             (Err(error), _) => self.set_error(&error),
             _ => {}

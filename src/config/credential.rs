@@ -51,9 +51,9 @@ pub(super) fn secret(entry: &Entry<'_>) -> Result<Credential, ConfigurationError
         None => Vec::new(),
     };
     if command.is_empty() {
-        let message = "client_secret is a table without a program, or with another key than command";
+        let message = "client_secret is a table without a program, or with a key other than command";
         return Err(ConfigurationError::new(entry.value.span(), message)
-            .hint_in_file(format!("set it as a text in quotes, or as {}", COMMAND.line())));
+            .hint_in_file(format!("set client_secret to a text in quotes, or write {}", COMMAND.line())));
     }
     Ok(Credential::SecretCommand(command))
 }
@@ -84,7 +84,7 @@ pub(super) fn resolve(own: &Table, file: &Table) -> Result<Option<Credential>, C
 fn of_section(section: &Table) -> Result<Option<Credential>, ConfigurationError> {
     match (&section.client_secret, &section.client_certificate) {
         (Some(_), Some(certificate)) => {
-            let message = "client_secret and client_certificate are both set, but only one of them is used";
+            let message = "client_secret and client_certificate are both set, but only one of them can be used";
             Err(ConfigurationError::new(certificate.span(), message).hint_in_file(format!(
                 "remove {} or {}",
                 form("client_secret").key,

@@ -41,7 +41,8 @@ impl std::fmt::Display for Grant {
     }
 }
 
-/// Returns the grant of a profile. `broker = true` replaces `grant`; a key of the profile overrides both keys of the file.
+/// Returns the grant of a profile. `broker = true` replaces `grant`. Either key in the profile overrides both keys at
+/// the top of the file.
 pub(super) fn resolve(own: Option<&Table>, file: &Table) -> Grant {
     let level = |table: &Table| match (&table.broker, table.grant) {
         (Some(broker), _) if *broker.get_ref() => Some(Grant::Broker),
@@ -66,7 +67,7 @@ pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), Configur
         Some(Grant::ClientCredentials) => {
             let message = "broker = true and grant = \"client_credentials\" cannot be set together";
             Err(ConfigurationError::new(span, message)
-                .hint("remove broker for tokens of the application, or grant for tokens of a person"))
+                .hint("remove broker to get tokens for the application, or remove grant to get tokens for a person"))
         }
         _ => Ok(()),
     }
@@ -80,7 +81,8 @@ pub(super) fn ensure_client_credentials(profile: &Profile) -> Result<(), Configu
         return Err(ConfigurationError::new(None, message)
             .hint_in_file("set client_secret or client_certificate, as in the app registration"));
     }
-    // A tenant that stands for many has no application of its own (Microsoft: "client credentials flow").
+    // These names stand for many tenants, but the application's token is issued by one (Microsoft: "client credentials
+    // flow").
     if ["common", "organizations", "consumers"].contains(&profile.authority.tenant()) {
         let message = format!(
             "the profile \"{name}\" has grant = \"client_credentials\", which needs the tenant of the application, not \
@@ -106,7 +108,7 @@ pub(super) fn ensure_client_credentials(profile: &Profile) -> Result<(), Configu
     }
 }
 
-/// Returns the scope of a profile that names none: all permissions that an administrator granted to the application.
+/// Returns the default scope of a profile: all permissions that an administrator granted to the application.
 pub(super) fn default_scope(name: &ProfileName, cloud: Cloud) -> String {
     match name.as_str() {
         "calendar" | "send" => format!("https://{}/.default", cloud.graph_host()),

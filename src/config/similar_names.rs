@@ -5,8 +5,7 @@ use super::BUILT_IN;
 use super::error::ConfigurationError;
 use super::table::Table;
 
-/// Whether such profiles share their files on this system. Other systems usually have file systems that do not ignore
-/// letter case.
+/// Whether such profiles share their files on this system. Other systems usually have case-sensitive file systems.
 pub(super) const IS_MISTAKE: bool = cfg!(any(windows, target_os = "macos"));
 
 /// Fails if the files of two profiles have the same names on Windows or macOS.
@@ -23,11 +22,12 @@ pub(super) fn check(file: &Table) -> Result<(), ConfigurationError> {
          Windows or macOS"
     );
     Err(ConfigurationError::new(span, message).hint(
-        "rename one of the two; names of files ignore letter case there, and on Windows also dots and spaces at the end",
+        "rename one of the two; file names ignore letter case there, and on Windows also dots and spaces at the end",
     ))
 }
 
-/// Returns what Windows compares of a file name (Microsoft: "Naming Files, Paths, and Namespaces").
+/// Returns the part of a file name that Windows compares, in lower case (Microsoft: "Naming Files, Paths, and
+/// Namespaces").
 fn simplified(name: &str) -> String {
     name.trim_end_matches(['.', ' ']).to_lowercase()
 }

@@ -30,7 +30,7 @@ use crate::unix_time::now;
 /// How long an assertion is valid, in seconds. Microsoft recommends 5 to 10 minutes.
 const ASSERTION_LIFETIME: u64 = 5 * 60;
 
-/// How long before its end a certificate is reported, in seconds: creating one may take a request to IT.
+/// How long before it expires a certificate is reported, in seconds: a new one may take a request to the IT department.
 const WARNING: u64 = 30 * 24 * 60 * 60;
 
 /// Returns when a certificate expires, in seconds since 1970.
@@ -166,7 +166,7 @@ impl ClientCertificate {
 }
 
 fn key(path: &Path, pem: &[u8]) -> Result<RsaKeyPair> {
-    // Named before the parser, which says only that it found nothing.
+    // Checked first, because the parser only reports that it found no key.
     let has = |marker: &str| pem.windows(marker.len()).any(|window| window == marker.as_bytes());
     if has("BEGIN ENCRYPTED PRIVATE KEY") || has("Proc-Type: 4,ENCRYPTED") {
         return Err(unusable(path, "contains an encrypted private key").hint(format!(
@@ -193,7 +193,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(failed)?;
     private_fs::ensure_trusted(&file, path).map_err(|reason| {
         Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}")).hint(format!(
-            "make it and its folder writable only by you: `chmod go-w {}`",
+            "make the file and its folder writable only by you: `chmod go-w {}`, and `chown` if another user owns it",
             for_shell(&path.to_string_lossy())
         ))
     })?;

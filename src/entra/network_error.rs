@@ -58,8 +58,8 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     }
 }
 
-/// Returns the hint for a certificate that is not trusted, if that is the cause of a failed connection. The texts of the
-/// errors are compared, because they pass through libraries that do not export their types.
+/// Returns the hint for a certificate that is not trusted, if that is the cause of a failed connection. The texts of
+/// the errors are compared, because they pass through libraries that do not export their types.
 pub(crate) fn certificate_hint(profile: &Profile, cause: &str) -> Option<String> {
     cause.contains("certificate").then(|| match cause.contains("expired") || cause.contains("not valid yet") {
         true => "check the clock of this machine (`date`) and set it, for example with `timedatectl set-ntp true`"
@@ -156,8 +156,8 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
 }
 
-/// Returns the text of a certificate's refusal for which rustls has no name, such as an error code of Windows. The
-/// error's own text contains the reason in the form of `Debug`.
+/// Returns the message for a rejected certificate if rustls has no name for the reason, such as an error code of
+/// Windows. The message of rustls contains such a reason in `Debug` format.
 pub(crate) fn refusal_of_certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     // An `io::Error` does not return the error that it contains as its source.
     if let Some(inner) = error.downcast_ref::<io::Error>() {

@@ -51,7 +51,8 @@ impl Session {
         let known = broker.accounts()?.into_iter().find(|known| known.account.is_same_as(account));
         let known = known.ok_or_else(|| {
             let name = &self.profile.name;
-            Error::new(ErrorKind::SignIn, format!("the identity broker no longer knows the account {}", account.name))
+            let message = format!("{} is no longer signed in to the identity broker", account.name);
+            Error::new(ErrorKind::SignIn, message)
                 .hint(format!("run `get-token --profile {name:#}` in your desktop session to sign in"))
         })?;
         let access = broker.acquire_silently(&known, self.stores.claims().as_deref())?;
@@ -82,7 +83,7 @@ impl Session {
     }
 
     /// Records the account of a sign-in through the broker, and caches its token.
-    pub(crate) fn keep_brokered(&self, access: Access) -> Result<SignedIn> {
+    pub(crate) fn store_brokered(&self, access: Access) -> Result<SignedIn> {
         let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
         cache::remove(&self.paths, &self.profile.name); // it may belong to another account
         self.record_brokered(&access)?;
@@ -107,8 +108,8 @@ impl Session {
         Ok(())
     }
 
-    /// Requests a token for a sign-in: silently if the account is known, else with the broker's own window, for which
-    /// `ensure_display` checks the session.
+    /// Requests a token for a sign-in: without a window if the account is signed in to the broker, else with the
+    /// broker's window. `ensure_display` fails if no window can be opened.
     pub(crate) fn sign_in_with_broker(
         &self,
         broker: &Broker<'_>,
@@ -119,7 +120,7 @@ impl Session {
         let claims = self.stores.claims();
         let claims = claims.as_deref();
         let reason = match account.map(|account| broker.acquire_silently(account, claims)) {
-            // A window helps against neither an outage nor a policy.
+            // A window does not help against an outage or a policy.
             Some(Err(error)) if error.kind() == ErrorKind::SignIn && !error.refusal().is_some_and(is_policy) => {
                 error.to_string()
             }

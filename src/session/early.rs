@@ -116,7 +116,7 @@ impl Session {
         self.stores.remember_refusal(recorded, refusal.and_then(|refusal| refusal.claims.clone()));
     }
 
-    /// Records that a sign-in was refused, unless a token is stored that works as before, or may be stored. The next
+    /// Records that a sign-in was refused, unless a token is stored, or may be: that token works as before. The next
     /// sign-in needs the claims in any case.
     pub(crate) fn remember_refused_sign_in(&self, error: &Error) {
         let is_empty = self.record().is_none()

@@ -38,7 +38,7 @@ pub(super) fn ensure_same_origin(stored: &Stored, profile: &Profile) -> Result<(
     }
 }
 
-/// Returns the error for what belongs to another login host or client than the profile.
+/// Returns the error for a token or account that was issued by another login host or to another client.
 pub(super) fn other_origin(what: &str, origin: &str, profile: &Profile) -> Error {
     let name = &profile.name;
     Error::new(ErrorKind::Configuration, format!("the {what} of the profile \"{name}\" was issued for {origin}"))

@@ -62,7 +62,7 @@ pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreCh
 
 /// What is known of a profile without a request.
 pub(crate) struct StoredState {
-    /// The stored token, or why the store cannot say.
+    /// The stored token, or why the store could not be read.
     pub(crate) stored: Result<Option<Stored>>,
     /// The last refusal that a person must resolve.
     pub(crate) refusal: Option<RecordedRefusal>,

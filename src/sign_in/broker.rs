@@ -19,7 +19,7 @@ pub(crate) fn run(sign_in: &SignIn<'_>, timeout: Duration, choose: Choose<'_>) -
     let access = acquire(session, &broker, account.as_ref(), timeout)?;
     let account = access.account.clone().expect("a token of the broker names its account");
     sign_in.ensure_same_account(&account)?;
-    let first = session.keep_brokered(access);
+    let first = session.store_brokered(access);
     let serve = |session: &Session| {
         let broker = session.broker()?;
         let known = broker.accounts()?.into_iter().find(|known| known.account.is_same_as(&account));
@@ -28,7 +28,7 @@ pub(crate) fn run(sign_in: &SignIn<'_>, timeout: Duration, choose: Choose<'_>) -
             return Err(Error::new(ErrorKind::SignIn, "another account was chosen for this profile")
                 .hint(format!("run `get-token --profile {:#}`", session.profile().name)));
         }
-        session.keep_brokered(access)
+        session.store_brokered(access)
     };
     let others = sign_in.sessions[1..].iter().map(|session| (session.profile().name.clone(), serve(session))).collect();
     Ok(SignInOutcome { first, others })
@@ -64,7 +64,7 @@ fn account(session: &Session, broker: &Broker<'_>, choose: Choose<'_>) -> Result
             Some(username) => Ok(named(&username)),
             None => {
                 let message = format!(
-                    "the identity broker knows several accounts ({}), and nobody can choose",
+                    "several accounts are signed in to the identity broker ({}), and without a terminal nobody can choose one",
                     several.join(", ")
                 );
                 Err(Error::new(ErrorKind::Configuration, message)
@@ -81,7 +81,7 @@ fn ensure_display(session: &Session, reason: &str) -> Result<()> {
         log::info!("the identity broker opens its window: {reason}");
         return Ok(());
     }
-    let message = format!("{reason}; for that it opens a window, but DISPLAY and WAYLAND_DISPLAY are not set");
+    let message = format!("{reason}; the sign-in needs a window, but DISPLAY and WAYLAND_DISPLAY are not set");
     Err(Error::new(ErrorKind::SignIn, message)
-        .hint(format!("run `get-token --profile {:#}` in a terminal of this device's desktop", session.profile().name)))
+        .hint(format!("run `get-token --profile {:#}` in your desktop session", session.profile().name)))
 }

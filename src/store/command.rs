@@ -54,14 +54,14 @@ impl CommandStore {
         command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
     }
 
-    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, unless a token
-    /// is printed even if it fails.
+    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, except in an
+    /// early renewal: if that fails, the cached token is printed.
     fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
         let failed = |what: String| {
             Error::new(ErrorKind::Unavailable, format!("the program that {task}, `{program}`, {what}"))
-                .hint(task.how_to_find_out(&command))
+                .hint(task.hint(&command))
         };
         #[cfg(unix)]
         let terminal = matches!(task, Task::Save(_)).then(ForegroundTerminal::open).flatten();
@@ -163,8 +163,8 @@ fn filled_pipe(token: &RefreshToken) -> io::Result<io::PipeReader> {
     Ok(reader)
 }
 
-/// Waits for the program to exit, without a limit if a person types a passphrase. Returns its exit status and what it
-/// printed.
+/// Waits for the program to exit, without a limit if it can prompt for a passphrase. Returns its exit status and what
+/// it printed.
 fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<(ExitStatus, String)> {
     let end = limit.map(|limit| Instant::now() + limit);
     let mut output = String::new();
@@ -205,7 +205,7 @@ impl std::fmt::Display for Task<'_> {
 impl Task<'_> {
     /// Returns what the user can do about a program that failed. A program that saves must not be run by hand: it would
     /// replace the token with what it reads.
-    fn how_to_find_out(&self, command: &[String]) -> String {
+    fn hint(&self, command: &[String]) -> String {
         match self {
             Task::Load | Task::PrintSecret => {
                 let words: Vec<_> = command.iter().map(|word| for_shell(word)).collect();

@@ -29,7 +29,7 @@ const USER: &str = "refresh_token";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The timeout of a call that prompts for the keychain's password.
 const UNLOCK_TIMEOUT: Duration = Duration::from_secs(60);
-/// The timeout of a call. A call that prompts itself takes as long as the prompt.
+/// The timeout of a call. If the system prompts during the call, it includes the time of the prompt.
 const CALL_TIMEOUT: Duration = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESPONSE_TIMEOUT };
 
 /// The keychain entry of one profile.

@@ -225,7 +225,8 @@ impl Records {
         self.read().broker
     }
 
-    /// Records a token of the identity broker. Without this record, the broker is not asked again.
+    /// Records a token of the identity broker. Fails if the record cannot be written, because no token is requested
+    /// without it.
     pub(super) fn commit_broker(&self, record: Record) -> io::Result<()> {
         let mut sections = self.try_read()?;
         (sections.refusal, sections.pause) = (None, None);
@@ -286,7 +287,7 @@ impl Sections {
         }
     }
 
-    /// Returns whether nothing is recorded of any account.
+    /// Returns whether no token and no account of the broker is recorded.
     fn is_empty(&self) -> bool {
         self.newest().is_none() && self.broker.is_none()
     }

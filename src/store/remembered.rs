@@ -20,8 +20,8 @@ impl Records {
         self.write(&sections)
     }
 
-    /// Records a refusal, and the claims that Microsoft demands in the next requests. If the
-    /// same refusal is recorded again, the time of the first is kept.
+    /// Records a refusal, and the claims that Microsoft demands in the next requests. If the same refusal is recorded
+    /// again, the time of the first is kept.
     pub(super) fn remember(&self, refusal: RecordedRefusal, claims: Option<String>) {
         let mut sections = self.read();
         let is_same = |old: &RecordedRefusal| (old.exit, old.aadsts) == (refusal.exit, refusal.aadsts);

@@ -92,7 +92,7 @@ impl Stores {
         }))
     }
 
-    /// If no token is recorded for the location, the reason may be that nobody has signed in yet.
+    /// Adds to the hint of a location without a recorded token that nobody may have signed in yet.
     fn with_first_step(&self, location: Location, error: Error) -> Error {
         if error.kind() != ErrorKind::Unavailable || self.records.has(location) {
             return error;

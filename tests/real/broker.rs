@@ -75,9 +75,9 @@ impl Device {
         self.broker.answer_next(SILENT, BrokerAnswer::Text(text.to_owned()));
     }
 
-    /// Asserts that the double refused nothing.
+    /// Asserts that the double did not refuse a request.
     #[track_caller]
-    fn refused_nothing(&self) {
+    fn assert_no_refusals(&self) {
         let refused: Vec<_> = self.broker.calls().into_iter().filter(|call| call.refused.is_some()).collect();
         assert!(refused.is_empty(), "{refused:?}");
     }
@@ -99,7 +99,7 @@ fn every_version_hands_out_tokens() {
         device.home.run("refresh-token", ["--fresh"]).token();
         assert_eq!(device.broker.count(SILENT), if version == Himmelblau { 3 } else { 2 });
         assert_eq!(device.broker.count("Introspect"), 0, "newer versions cannot be introspected");
-        device.refused_nothing();
+        device.assert_no_refusals();
         assert_eq!(device.home.standin.token_requests(), 0, "the refresh token stays with the broker");
         assert!(device.home.token_in_file("mail").is_none());
     }
@@ -107,7 +107,7 @@ fn every_version_hands_out_tokens() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn a_request_names_the_app_and_the_resource_scopes_alone() {
+fn a_request_names_the_app_and_only_the_resource_scopes() {
     let device = Device::new(V3_0_1);
     device.broker.add_account_field();
     device.get_token(&[]).token();
@@ -156,7 +156,7 @@ fn a_cached_token_is_handed_out_while_the_broker_does_not_answer() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn get_refresh_token_says_how_to_do_without() {
+fn get_refresh_token_says_what_to_run_instead() {
     let device = Device::signed_in(V3_0_1);
     let run = device.home.run("get-refresh-token", [""; 0]);
     let error = run.fails_with(78);
@@ -171,7 +171,10 @@ fn a_sign_out_forgets_the_account_and_says_that_the_broker_does_not() {
     device.home.refresh().token();
     let run = device.get_token(&["--sign-out"]);
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stderr.contains("no longer uses ada@example.com. The identity broker still knows"), "{run:?}");
+    assert!(
+        run.stderr.contains("no longer uses ada@example.com. The account is still signed in to the identity broker"),
+        "{run:?}"
+    );
     let error = device.home.refresh();
     assert!(error.fails_with(77).contains("no account of the identity broker is chosen"), "{error:?}");
     let run = device.get_token(&["--sign-out"]);
@@ -194,7 +197,7 @@ fn status_and_check_show_the_broker() {
     }
     let run = device.get_token(&["--check"]);
     for text in [
-        "identity broker: version 3.0.1; it knows ada@example.com (experimental)",
+        "identity broker: version 3.0.1; signed in: ada@example.com (experimental)",
         "chosen account: ada@example.com",
         "refresh: the identity broker returned an access token, valid for",
         "keychain: not used; the identity broker keeps the refresh token",

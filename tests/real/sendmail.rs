@@ -15,7 +15,7 @@ use standin::ADA;
 use crate::login::program;
 use crate::support::{Home, Run, finish};
 
-/// The shells that are `sh` somewhere: Debian, Arch Linux, Alpine, and one without a builtin `printf`.
+/// The shells that are `sh` in Debian, Arch Linux and Alpine, and one without a builtin `printf`.
 const SHELLS: [&str; 4] = ["dash", "bash", "busybox", "mksh"];
 
 /// A message with umlauts, an attachment and a hidden recipient.
@@ -176,7 +176,7 @@ fn the_programs_of_busybox_are_enough() {
     assert_eq!((setup.home.standin.sent_messages().len(), setup.sends()), (1, 2));
 }
 
-/// The second moment is the one at which a token is in the pipe to curl or was there.
+/// At the second moment, the token has been written to the pipe to curl.
 #[test]
 #[ignore = "tests/run: curl, busybox and mksh"]
 fn a_signal_removes_the_temporary_files_which_only_the_user_can_read() {
@@ -203,7 +203,7 @@ fn a_signal_removes_the_temporary_files_which_only_the_user_can_read() {
                     assert_eq!(mode & 0o777, 0o600, "{name}");
                 }
                 assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-                // Until it ends, because a shell misses a signal that comes just before it begins to read.
+                // Repeated until it ends, because a shell misses a signal that comes just before it begins to read.
                 let mut status = None;
                 crate::support::eventually("the end of the script", || {
                     let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();

@@ -170,7 +170,7 @@ fn a_program_prints_the_secret() {
     configure(&home, "client_secret = { command = ['true'] }");
     assert_fails(&home.refresh(), 78, &["did not print one line"]);
     configure(&home, "client_secret = { program = ['true'] }");
-    assert_fails(&home.refresh(), 78, &["another key than command", "client_secret.command = ["]);
+    assert_fails(&home.refresh(), 78, &["a key other than command", "client_secret.command = ["]);
 }
 
 /// For a person's profile too, which sends the secret with each refresh.
@@ -274,7 +274,7 @@ fn a_certificate_that_is_not_registered_is_explained() {
 
 #[test]
 #[cfg(unix)]
-fn thirty_days_before_its_end_a_certificate_is_reported() {
+fn a_certificate_is_reported_thirty_days_before_it_expires() {
     let home = home_with_certificate(Some(Duration::from_secs(29 * DAY + DAY / 2)), KEY);
     let text = std::fs::read_to_string(home.config_file()).unwrap();
     let program = "on_sign_in_needed = ['sh', '-c', 'echo \"$M365AUTH_EXIT $M365AUTH_REASON\" >>\"$HOME/alarm\"']";

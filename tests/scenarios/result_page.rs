@@ -212,7 +212,7 @@ fn the_link_of_another_sign_in_has_expired() {
     let (heading, text) = heading_and_text(&page);
     assert_eq!((page.status, &*heading), (400, "Link expired"));
     assert!(text.contains("This link has expired. Start again with get-token."), "{text}");
-    // A request that belongs to no sign-in.
+    // A request that does not belong to a sign-in.
     let (heading, text) = heading_and_text(&redirect(&home, ""));
     assert_eq!(heading, "Request rejected");
     assert!(text.contains("open the URL that get-token shows") && !text.contains("expired"), "{text}");

@@ -55,7 +55,9 @@ pub(super) fn how_to_permit(program: Option<&str>) -> String {
                             are retrieved by clients\""
                 .to_owned()
         }
-        program => format!("permit all programs to read it in {}", program.unwrap_or("the settings of the keychain")),
+        program => {
+            format!("in {}, allow all programs to read the entry", program.unwrap_or("the settings of the keychain"))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use zbus::names::BusName;
 use zbus::zvariant::OwnedObjectPath;
 
 const SECRET_SERVICE: &str = "org.freedesktop.secrets";
-/// The names, interface and object paths of KWallet, in KDE Frameworks 6 and 5.
+/// The names and object paths of KWallet, in KDE Frameworks 6 and 5.
 const KWALLETS: [(&str, &str); 2] =
     [("org.kde.kwalletd6", "/modules/kwalletd6"), ("org.kde.kwalletd5", "/modules/kwalletd5")];
 const KWALLET_INTERFACE: &str = "org.kde.KWallet";
@@ -46,8 +46,8 @@ async fn is_open_kwallet(bus: &Connection, wallet: &str) -> bool {
     false
 }
 
-/// Returns whether one program has this name and that of the Secret Service: a wallet that is open says nothing about
-/// another program's prompt. Starts no program.
+/// Returns whether one program has both this name and that of the Secret Service: an open wallet says nothing about the
+/// prompt of another program. Does not start a program.
 async fn serves_secrets(bus: &Connection, name: &'static str) -> zbus::Result<bool> {
     let daemon = DBusProxy::new(bus).await?;
     let owner = daemon.get_name_owner(BusName::try_from(name)?).await?;

@@ -59,7 +59,7 @@ fn an_aadsts_code_is_looked_up() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn an_error_may_stand_at_the_root_and_its_text_is_sanitized() {
+fn an_error_may_be_at_the_root_and_its_text_is_sanitized() {
     let device = device();
     device.answers(r#"{"error":{"context":"\u001b[31mNo \u202e network","status":3}}"#);
     let run = device.home.refresh();
@@ -121,7 +121,7 @@ fn declined_scopes_are_replaced_once_by_the_default_scope() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn a_refusal_is_shown_until_it_is_over_and_notifies() {
+fn a_refusal_is_shown_until_it_is_resolved_and_notifies() {
     let device = device();
     let notified = device.home.path().join("notified");
     device.configure(&format!("on_sign_in_needed = ['touch', '{}']", notified.display()));

@@ -74,7 +74,7 @@ fn a_wrong_authorization_type_is_refused_except_by_2_0_1() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn an_altered_account_a_foreign_redirect_and_short_scopes_are_refused() {
+fn an_altered_account_another_redirect_uri_and_short_scopes_are_refused() {
     for version in EVERY_VERSION {
         for (name, value) in [
             ("account", json!({ "username": "ada@example.com" })),

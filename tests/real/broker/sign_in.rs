@@ -21,7 +21,7 @@ fn nobody_signed_in_needs_a_window_and_a_display() {
         device.get_token(&[]).token();
         assert_eq!(count(&device.broker), (0, 1));
         device.home.run("refresh-token", ["--fresh"]).token();
-        device.refused_nothing();
+        device.assert_no_refusals();
     }
 }
 
@@ -69,12 +69,12 @@ fn the_username_chooses_without_regard_to_letter_case() {
 
 #[test]
 #[ignore = "tests/run: D-Bus"]
-fn of_several_accounts_none_is_chosen_in_silence() {
+fn with_several_accounts_none_is_chosen_silently() {
     let device = Device::new(V2_5);
     device.broker.set_accounts(&[ADA, GRACE]);
     let run = device.get_token(&[]);
     let error = run.fails_with(78);
-    assert!(error.contains("several accounts (ada@example.com, grace@example.com)"), "{error}");
+    assert!(error.contains("signed in to the identity broker (ada@example.com, grace@example.com)"), "{error}");
     assert!(error.contains("set username in "), "{error}");
     device.home.refresh().fails_with(77);
     assert_eq!(count(&device.broker), (0, 0));
@@ -89,9 +89,9 @@ fn a_profile_belongs_to_one_account() {
     device.broker.set_person(GRACE);
     let run = device.get_token(&[]);
     assert!(run.fails_with(77).contains("the profile \"mail\" belongs to ada@example.com"), "{run:?}");
-    // The broker now knows Grace only.
+    // Only Grace is signed in to the broker now.
     let run = device.home.refresh();
-    assert!(run.fails_with(77).contains("no longer knows the account ada@example.com"), "{run:?}");
+    assert!(run.fails_with(77).contains("ada@example.com is no longer signed in to the identity broker"), "{run:?}");
     // The configuration names somebody else.
     device.configure("username = 'grace@example.com'");
     let run = device.home.refresh();
@@ -108,7 +108,7 @@ fn a_token_of_another_account_is_not_used() {
     );
     device.answers(&graces);
     let run = device.home.refresh();
-    assert!(run.fails_with(76).contains("a token of grace@example.com, not of ada@example.com"), "{run:?}");
+    assert!(run.fails_with(76).contains("a token for grace@example.com, not for ada@example.com"), "{run:?}");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn one_sign_in_serves_several_profiles() {
     run.token();
     assert!(run.stderr.contains("Access tokens for \"calendar\" come from the identity broker"), "{run:?}");
     device.home.run("refresh-token", ["-p", "calendar"]).token();
-    device.refused_nothing();
+    device.assert_no_refusals();
 }
 
 #[test]

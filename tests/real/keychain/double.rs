@@ -1,5 +1,5 @@
-//! A Secret Service that does what no real one does on request. zbus refuses a call whose arguments do not have the
-//! types of the specification.
+//! A Secret Service that behaves as a test requests, in ways that a real one cannot be made to. zbus refuses a call
+//! whose arguments do not have the types of the specification.
 
 use std::collections::HashMap;
 use std::future::pending;

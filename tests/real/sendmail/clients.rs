@@ -1,5 +1,5 @@
-//! The mail programs that run sendmail, with the code blocks of docs/mail-clients.md: what Graph receives is exactly what
-//! the program wrote.
+//! The mail programs that run sendmail, with the code blocks of docs/mail-clients.md: what Graph receives is exactly
+//! what the program wrote.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +16,7 @@ use crate::tmux::Terminal;
 const TEXT: &str = "Viele Gr\u{fc}\u{df}e\n.\nAda\n";
 const HEADING: &str = "Sending where SMTP AUTH is disabled";
 
-/// A setup in which the script's input is recorded before it gets it.
+/// A setup that records the input of the script.
 struct ClientSetup(Setup);
 
 impl ClientSetup {
@@ -116,7 +116,7 @@ fn mutt_sends_a_message() {
 /// The message would reach its first recipients a second time, and not the one of the bounce.
 #[test]
 #[ignore = "tests/run: curl, Mutt and tmux"]
-fn mutt_bounces_nothing() {
+fn a_message_that_mutt_bounces_is_not_sent() {
     let setup = ClientSetup::new();
     setup.configure(".muttrc", "text", 0);
     let mailbox = setup.0.home.path().join("mailbox");
@@ -188,7 +188,7 @@ fn mail_sends() {
 /// As in the document.
 #[test]
 #[ignore = "tests/run: curl"]
-fn a_message_by_hand() {
+fn a_message_in_a_file_is_sent() {
     let setup = ClientSetup::new();
     fs::write(setup.0.home.path().join("mail"), super::MESSAGE).unwrap();
     setup.configure("script", "sh", 0);

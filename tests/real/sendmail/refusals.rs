@@ -63,7 +63,7 @@ fn the_exit_code_says_who_must_act() {
 
 #[test]
 #[ignore = "tests/run: curl"]
-fn a_busy_graph_is_asked_again_when_it_says_so_and_not_for_ever() {
+fn a_busy_graph_is_asked_again_when_it_says_so_but_not_forever() {
     for shell in SHELLS {
         let setup = Setup::new();
         let send = || setup.send_with(shell, &["-t"], MESSAGE.as_bytes());

@@ -6,7 +6,7 @@ use super::{MESSAGE, SHELLS, Setup, script};
 use crate::login::program;
 use crate::support::finish;
 
-/// Who had the token in which system call, without the result of the call.
+/// Which program had the token, and in which system call, without the result of the call.
 fn calls_with_token(setup: &Setup, shell: &str, script: &std::path::Path) -> Vec<(String, String)> {
     let traces = setup.home.path().join("traces");
     fs::create_dir_all(&traces).unwrap();

@@ -1,5 +1,5 @@
-//! A double of the identity broker for managed Linux devices (`com.microsoft.identity.broker1`), on the session bus of a
-//! test.
+//! A double of the identity broker for managed Linux devices (`com.microsoft.identity.broker1`), on the session bus of
+//! a test.
 //!
 //! It answers as four versions do, and refuses what they refuse: a wrong object path or interface, an account that is
 //! not the one that it sent, an authorization type that does not fit the method, scopes of OpenID Connect (3.0.1), and
@@ -23,11 +23,11 @@ use crate::{Standin, scope};
 /// A version of the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokerVersion {
-    /// The last one in Java: it can be introspected, and accepts any authorization type.
+    /// The last version in Java: it can be introspected, and accepts any authorization type.
     V2_0_1,
     /// 2.0.2 to 2.5.x.
     V2_5,
-    /// It names no account in its answers, and refuses the scopes of OpenID Connect.
+    /// It does not name the account in its answers, and refuses the scopes of OpenID Connect.
     V3_0_1,
     /// The broker of himmelblau, which reports failures as errors of D-Bus.
     Himmelblau,

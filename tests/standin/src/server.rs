@@ -173,7 +173,8 @@ async fn respond(
     std::future::pending().await
 }
 
-/// Removes empty path segments, as Microsoft does: MSAL requests `/common//v2.0/…` if the authority ends with a slash.
+/// Removes empty path segments, as Microsoft does: MSAL requests `/common//v2.0/…` if the authority ends with a
+/// slash.
 fn without_empty_segments(uri: &Uri) -> Uri {
     let mut path = uri.path().to_owned();
     while path.contains("//") {

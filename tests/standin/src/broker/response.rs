@@ -121,7 +121,7 @@ fn silent_token(request: &Value, correlation_id: &str, shared: &Shared) -> Resul
     token(request, account, shared)
 }
 
-/// A person signs in at once: as the account of the request, or as who they are.
+/// A person signs in at once, with the account of the request, or else with their own.
 fn interactive_token(request: &Value, shared: &Shared) -> Result<Value, Refused> {
     let prompt = request["authParameters"]["prompt"].as_str();
     let request = TokenRequest::parse(request, INTERACTIVE, shared)?;
