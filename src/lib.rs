@@ -36,10 +36,12 @@ mod signals;
 mod store;
 mod timeout;
 mod unix_time;
+mod user_program;
 mod xoauth2;
 
 pub use config::{
-    Authority, CacheChoice, Cloud, Config, Grant, Profile, ProfileName, Server, StoreChoice, StoreCommands,
+    Authority, CacheChoice, CertificateFiles, Cloud, Config, Credential, Grant, Profile, ProfileName, Server,
+    StoreChoice, StoreCommands,
 };
 pub use entra::{Access, Account};
 pub use error::{Error, ErrorKind, Refusal, Result};

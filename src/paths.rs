@@ -100,6 +100,11 @@ impl Paths {
         self.cache.join(format!("told_{profile}"))
     }
 
+    /// A file whose modification time is that of the last warning about the client certificate.
+    pub(crate) fn certificate_warning(&self, profile: &ProfileName) -> PathBuf {
+        self.cache.join(format!("certificate_{profile}"))
+    }
+
     /// The certificate of the callback listener. The Python tool uses the same name.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.cache.join("server.cert")

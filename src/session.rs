@@ -281,9 +281,6 @@ impl Session {
 
     /// After a success, the next refusal runs `on_sign_in_needed` again, even within the hour.
     fn reset_notification(&self) {
-        if entra::expiring_certificate(&self.profile).is_some() {
-            return; // the file also limits the notifications of the certificate to one a day
-        }
         _ = std::fs::remove_file(self.paths.notified(&self.profile.name));
     }
 

@@ -19,7 +19,6 @@ use crate::patience::Patience;
 use crate::private_fs::FileId;
 use crate::sanitize::is_well_formed_token;
 use command::CommandStore;
-pub(crate) use command::client_secret_of_program;
 use file::FileStore;
 use keychain::Keychain;
 pub(crate) use record::{Owner, Record, token_digest};

@@ -1,6 +1,7 @@
 //! Notifies the person that a sign-in is needed, because nobody sees the stderr of a mail program on a timer: runs the
 //! program in `on_sign_in_needed`, or shows a desktop notification.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::private_fs;
 
 /// A mail program tries every few minutes, which would notify the person again and again.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// The interval while nothing has failed yet.
-const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a certificate that expires soon is reported.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the person is notified of.
 pub(super) struct Alarm<'a> {
@@ -43,17 +44,15 @@ impl<'a> Alarm<'a> {
         }
     }
 
-    /// Notifies the person, at most once an hour for each profile, or once a day while nothing has failed yet. A
-    /// failure is a warning only, because the command reports an error of its own.
+    /// Notifies the person, at most once an hour for each profile. A failure is a warning only, because the command
+    /// reports an error of its own.
     pub(super) fn raise(&self, config: &Config) {
         let program = config.on_sign_in_needed(self.profile);
         if program.is_some_and(<[String]>::is_empty) {
             return;
         }
         let Ok(notified) = Paths::from_environment().map(|paths| paths.notified(self.profile)) else { return };
-        let modified = notified.metadata().and_then(|metadata| metadata.modified());
-        let interval = if self.exit == 0 { WARNING_INTERVAL } else { INTERVAL };
-        if modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < interval) {
+        if is_recent(&notified, INTERVAL) {
             return;
         }
         // Write the time stamp first. Without it, the person would be notified each time that mail is fetched.
@@ -67,12 +66,30 @@ impl<'a> Alarm<'a> {
             );
             return;
         }
-        let was_notified = match program {
+        if !self.show(program) {
+            _ = std::fs::remove_file(&notified); // try again the next time
+        }
+    }
+
+    /// Warns of a certificate that expires soon, and notifies the person, at most once a day for each profile.
+    pub(super) fn warn_of_certificate(error: &Error, profile: &ProfileName, config: &Config) {
+        let Ok(stamp) = Paths::from_environment().map(|paths| paths.certificate_warning(profile)) else { return };
+        if is_recent(&stamp, CERTIFICATE_INTERVAL) {
+            return;
+        }
+        log::warn!("{error}");
+        // Without a stamp, the person would be notified each time that mail is fetched.
+        let program = config.on_sign_in_needed(profile);
+        if private_fs::write(&stamp, b"").is_ok() && !program.is_some_and(<[String]>::is_empty) {
+            Alarm { exit: 0, ..Alarm::of(error, profile, String::new()) }.show(program);
+        }
+    }
+
+    /// Returns whether the person was notified.
+    fn show(&self, program: Option<&[String]>) -> bool {
+        match program {
             Some(program) => self.run(program),
             None => self.notify(),
-        };
-        if !was_notified {
-            _ = std::fs::remove_file(&notified); // try again the next time
         }
     }
 
@@ -110,4 +127,10 @@ impl<'a> Alarm<'a> {
         #[cfg(not(target_os = "linux"))]
         false
     }
+}
+
+/// Returns whether the file was written within this time.
+fn is_recent(file: &Path, interval: Duration) -> bool {
+    let modified = file.metadata().and_then(|metadata| metadata.modified());
+    modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < interval)
 }

@@ -92,8 +92,7 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
         Alarm::of(error, &profile.profile, account).raise(&config);
     }
     if let Some(error) = entra::expiring_certificate(session.profile()).filter(|_| handed_out.is_ok()) {
-        log::warn!("{error}");
-        Alarm { exit: 0, ..Alarm::of(&error, &profile.profile, String::new()) }.raise(&config);
+        Alarm::warn_of_certificate(&error, &profile.profile, &config);
     }
     let access = match format {
         Format::Token => handed_out?.access,

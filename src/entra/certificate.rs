@@ -50,7 +50,11 @@ pub(crate) fn expiring_certificate(profile: &Profile) -> Option<Error> {
     let left = certificate_expiry(files).ok()?.checked_sub(now());
     let when = match left {
         Some(left) if left > WARNING => return None,
-        Some(left) => format!("expires in {} days", left / (24 * 60 * 60)),
+        Some(left) => match left / (24 * 60 * 60) {
+            0 => "expires today".to_owned(),
+            1 => "expires in 1 day".to_owned(),
+            days => format!("expires in {days} days"),
+        },
         None => "has expired".to_owned(),
     };
     let client = profile.client_id.as_str();

@@ -9,7 +9,7 @@ use super::certificate::ClientCertificate;
 use crate::config::{Credential, Profile};
 use crate::error::Result;
 use crate::patience::Patience;
-use crate::store::client_secret_of_program;
+use crate::user_program::client_secret;
 
 /// RFC 7523, 2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -28,9 +28,7 @@ impl ClientAuthentication {
         Ok(match &profile.credential {
             None => Self::None,
             Some(Credential::Secret(secret)) => Self::Secret(secret.secret().clone()),
-            Some(Credential::SecretCommand(command)) => {
-                Self::Secret(client_secret_of_program(&profile.name, command, patience)?)
-            }
+            Some(Credential::SecretCommand(command)) => Self::Secret(client_secret(&profile.name, command, patience)?),
             Some(Credential::Certificate(files)) => Self::Certificate(Box::new(ClientCertificate::load(files)?)),
         })
     }

@@ -121,20 +121,25 @@ impl Session {
         let claims = claims.as_deref();
         let reason = match account.map(|account| broker.acquire_silently(account, claims)) {
             // A window does not help against an outage or a policy.
-            Some(Err(error)) if error.kind() == ErrorKind::SignIn && !error.refusal().is_some_and(is_policy) => {
-                error.to_string()
-            }
+            Some(Err(error)) if error.kind() == ErrorKind::SignIn && !is_hopeless(&error) => error.to_string(),
             Some(result) => return result,
-            None => "nobody is signed in to the identity broker".to_owned(),
+            None => "no account of this profile is signed in to the identity broker".to_owned(),
         };
         ensure_display(&reason)?;
         let mut access = broker.acquire_interactively(account, claims, timeout)?;
         // Later requests find the account by the IDs that the broker uses.
         if let Some(named) = access.account.clone()
-            && let Some(known) = broker.accounts()?.into_iter().find(|known| known.is(&named))
+            && let Ok(accounts) = broker.accounts()
+            && let Some(known) = accounts.into_iter().find(|known| known.is(&named))
         {
             access.account = Some(known.account);
         }
         Ok(access)
     }
+}
+
+/// Returns whether a policy is the reason that no window helps against. In a window, the broker can register the device
+/// (AADSTS50097).
+fn is_hopeless(error: &Error) -> bool {
+    error.refusal().is_some_and(|refusal| is_policy(refusal) && refusal.code != Some(50_097))
 }

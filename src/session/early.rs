@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Session;
 use super::refused::configuration_digest;
 use crate::cache::CachedToken;
-use crate::config::Grant;
+use crate::config::{Credential, Grant};
 use crate::entra::{Access, Lifetime, is_policy};
 use crate::error::{Error, Result};
 use crate::lock::Lock;

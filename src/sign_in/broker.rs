@@ -49,13 +49,18 @@ fn account(session: &Session, broker: &Broker<'_>, choose: Choose<'_>) -> Result
     let profile = session.profile();
     let accounts = broker.accounts()?;
     let named = |username: &str| with_username(&accounts, username, profile).cloned();
-    if let Some(username) = &profile.username {
-        return Ok(named(username));
+    let username = profile.username.as_deref();
+    if let Some(named) = username.and_then(named) {
+        return Ok(Some(named));
     }
-    if let Some(owner) = session.owner()
+    // The account may have another name than the configured mail address.
+    if let Some(owner) = session.owner().filter(|owner| owner.is_confirmed_for(username))
         && let Some(known) = accounts.iter().find(|known| known.account.is_same_as(&owner.account))
     {
         return Ok(Some(known.clone()));
+    }
+    if username.is_some() {
+        return Ok(None);
     }
     match usernames(&accounts).as_slice() {
         [] => Ok(None),
