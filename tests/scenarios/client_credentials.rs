@@ -308,27 +308,55 @@ fn an_expired_certificate_is_78() {
     }
 }
 
-/// As for a person: a token that is due is handed out while Microsoft cannot be reached.
-#[test]
+/// A home whose tokens have this lifetime and are due after one second, and that caches them.
 #[cfg(target_os = "linux")]
-fn an_outage_does_not_stop_an_application_while_its_token_is_valid() {
-    let lifetime = Some(Duration::from_secs(3600));
+fn home_with_lifetime(seconds: u64, lines: &str) -> crate::memory::HomeWithMemory {
     let setup = standin::Setup {
-        access_token_lifetime: lifetime,
+        access_token_lifetime: Some(Duration::from_secs(seconds)),
         refresh_in: Some(serde_json::json!(1)),
         ..standin::Setup::default()
     };
     let home = crate::memory::with_memory(Home::with(standin::Standin::start_with(setup)));
-    configure(&home, &secret());
+    configure(&home, lines);
     let text = std::fs::read_to_string(home.config_file()).unwrap();
     home.configure(&text.replace("cache = 'none'\n", ""));
+    home
+}
+
+/// Returns a cached token once it is due.
+#[cfg(target_os = "linux")]
+fn due_token(home: &Home) -> String {
     let token = home.refresh().token().to_owned();
     let now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let issued = now();
     crate::support::eventually("the token is due", || now() > issued);
+    token
+}
+
+/// As for a person: a token that is due is handed out while Microsoft cannot be reached.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_outage_does_not_stop_an_application_while_its_token_is_valid() {
+    let home = home_with_lifetime(3600, &secret());
+    let token = due_token(&home);
     home.standin.set_outage(Some(Outage::Refused));
     let run = home.refresh();
     assert_eq!((run.token(), &*run.stderr), (&*token, ""));
+}
+
+/// The program may open a window that asks for a passphrase.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_program_with_the_secret_is_tried_once_for_each_token_that_is_due() {
+    let script = format!("[ ! -e $HOME/locked ] || {{ echo >>$HOME/tries; exit 1; }}; echo {CLIENT_SECRET}");
+    let home = home_with_lifetime(20, &format!("client_secret = {{ command = ['sh', '-c', '{script}'] }}")); // a pause of 1 s
+    let token = due_token(&home);
+    std::fs::write(home.path().join("locked"), "").unwrap();
+    assert_eq!(home.refresh().token(), token);
+    let later = std::time::Instant::now() + Duration::from_secs(2);
+    crate::support::eventually("the usual pause is over", || std::time::Instant::now() > later);
+    assert_eq!(home.refresh().token(), token);
+    assert_eq!(std::fs::read_to_string(home.path().join("tries")).unwrap(), "\n");
 }
 
 #[test]
