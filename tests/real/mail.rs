@@ -64,6 +64,13 @@ impl MailSetup {
         Self::new().receive_mail()
     }
 
+    /// Creates a setup with a local folder for mails.
+    fn with_mail_folder() -> Self {
+        let setup = Self::new();
+        fs::create_dir(setup.home.path().join("Mail")).unwrap();
+        setup
+    }
+
     fn receive_mail(self) -> Self {
         self.server.deliver(ADA, MAIL);
         fs::create_dir(self.home.path().join("Mail")).unwrap();

@@ -2,7 +2,7 @@ use std::process::Command;
 
 use standin::GRACE;
 
-use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, msmtp, shows_our_error};
+use super::{MailSetup, TIMED_OUT, block, fails_when_the_server_refuses, mbsync, msmtp, shows_our_error};
 use crate::document_blocks::Adapt as _;
 use crate::login::program;
 use crate::support::{Run, finish};
@@ -93,4 +93,33 @@ fn the_token_reaches_no_other_credential_helper() {
     let run = send_email(&setup, &format!("[credential]\n    helper = store\n{}", smtp(&setup)));
     setup.has_sent_the_mail(&run);
     assert!(!setup.home.path().join(".git-credentials").exists());
+}
+
+#[test]
+#[ignore = "tests/run: dovecot, git and mbsync with its SASL plugin"]
+fn imap_send_stores_a_draft_with_git_2_51() {
+    let setup = MailSetup::with_mail_folder();
+    setup.home.store_token("mail");
+    let server = format!("localhost:{}", setup.server.imaps_port);
+    let configuration = block("git imap-send", "ini", 0)
+        .with("outlook.office365.com:993", &server)
+        .with("outlook.office365.com", "localhost")
+        .with("993", &setup.server.imaps_port.to_string())
+        .with("Drafts", "INBOX")
+        .with_below("authMethod = ", "sslVerify = false"); // git has no setting for another certificate authority here
+    setup.write(".gitconfig", &configuration);
+    // As git format-patch writes it: git finds a message by its first line and by From, Date and Subject, in this order.
+    let first_line = "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001";
+    let mail = super::MAIL.replace("\nTo: ", "\nDate: Mon, 17 Sep 2001 00:00:00 +0000\nTo: ");
+    let patch = format!("{first_line}\n{mail}");
+    setup.write("patch.mbox", &patch);
+    let mut command = setup.program("git", "git");
+    command.arg("imap-send").stdin(std::fs::File::open(setup.home.path().join("patch.mbox")).unwrap());
+    let run = finish(&mut command);
+    if version("git") >= vec![2, 51] {
+        assert_eq!(run.code, Some(0), "{run:?}\n{}", setup.server.log());
+        setup.has_fetched_the_mail(&mbsync::mbsync(&setup));
+    } else {
+        assert_ne!(run.code, Some(0), "{run:?}");
+    }
 }
