@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 
@@ -103,7 +104,7 @@ impl Login {
             eventually("its collection is there", || self.default_collection().is_some());
         }
         if keyring == Keyring::KeePassXc(KeePassXc::Unlocked) {
-            eventually("the database is open", || !self.is_locked());
+            eventually("the database is open", || self.default_collection().is_some_and(|path| !self.is_locked(&path)));
         }
         if let Some(wallet) = self.kwallet() {
             eventually("the wallet is open", || {
@@ -156,11 +157,10 @@ impl Login {
         std::os::unix::fs::symlink(self.folder.path().join("bus"), self.folder.path().join("run/bus")).unwrap();
     }
 
-    fn is_locked(&self) -> bool {
+    fn is_locked(&self, collection: &str) -> bool {
         let arguments = ["string:org.freedesktop.Secret.Collection", "string:Locked"];
-        let path = self.default_collection().unwrap();
         let method = "org.freedesktop.DBus.Properties.Get";
-        self.call("org.freedesktop.secrets", &path, method, &arguments).stdout.contains("boolean true")
+        self.call("org.freedesktop.secrets", collection, method, &arguments).stdout.contains("boolean true")
     }
 
     /// Locks the keyring, as a screen lock or a logout does.
@@ -181,7 +181,7 @@ impl Login {
             // KeePassXC locks only then. No window opens for it.
             bus.call_method(KEYRING, prompt, Some("org.freedesktop.Secret.Prompt"), "Prompt", &"").unwrap();
         }
-        eventually("the keyring is locked", || self.is_locked());
+        eventually("the keyring is locked", || self.is_locked(collection.as_str()));
     }
 
     /// Stops the keyring's process, so it hangs as under a debugger or on a broken disk.
@@ -204,11 +204,14 @@ impl Login {
 
     /// Starts KeePassXC again, with the same database.
     pub fn restart_keepassxc(&mut self, home: &Home, state: KeePassXc) {
-        // It saves the database when it is asked to end.
+        // 2.8 saves the database when it is asked to end. 2.7.10 has saved it, and may not end.
         self.signal("TERM");
+        let asked = Instant::now();
         let daemon = self.daemon.as_mut().unwrap();
-        eventually("KeePassXC ends", || daemon.try_wait().unwrap().is_some());
-        self.daemon = None;
+        eventually("KeePassXC ends", || {
+            daemon.try_wait().unwrap().is_some() || asked.elapsed() > Duration::from_secs(5)
+        });
+        self.end_keyring();
         self.start_keyring(home.path(), Keyring::KeePassXc(state));
     }
 
