@@ -103,7 +103,7 @@ impl Login {
         if matches!(keyring, Keyring::KWallet | Keyring::KeePassXc(_)) {
             eventually("its collection is there", || self.default_collection().is_some());
         }
-        if keyring == Keyring::KeePassXc(KeePassXc::Unlocked) {
+        if matches!(keyring, Keyring::KeePassXc(KeePassXc::Unlocked | KeePassXc::Confirming)) {
             eventually("the database is open", || self.default_collection().is_some_and(|path| !self.is_locked(&path)));
         }
         if let Some(wallet) = self.kwallet() {
