@@ -69,6 +69,9 @@ enum KeychainError {
     /// The keychain is unlocked, but asks a person before a program may read the entry.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only KeePassXC does this"))]
     NotPermitted,
+    /// The keychain has lost the session of this connection. A new connection helps.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only KWallet does this"))]
+    SessionLost,
     /// The keychain does not respond.
     NoResponse,
     /// The entry does not contain a valid token.
@@ -137,6 +140,7 @@ impl Keychain {
                     (connection, Err(_)) => (connection, Err(error)),
                 }
             }
+            (_, Err(KeychainError::SessionLost)) => self.timed(limit, &State::NotConnected, &request),
             answered => answered,
         };
         let (connection, result) = answered;
@@ -258,6 +262,7 @@ impl KeychainError {
                 .hint(format!("{}; {or_file}", imp::how_to_permit(program))),
             Self::NoResponse => unavailable("the keychain does not respond")
                 .hint(format!("restart the keychain or log in again; {or_file}")),
+            Self::SessionLost => Self::Other("it has lost the session".to_owned()).into_error(program),
             Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
                 .hint("run `get-token` to replace it"),
             Self::Other(why) => {

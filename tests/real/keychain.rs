@@ -305,11 +305,12 @@ fn an_error_of_the_service_is_shown_and_the_hint_names_its_program() {
 #[test]
 #[ignore = "tests/run: D-Bus"]
 fn an_unattended_command_opens_no_window_and_says_why_the_keychain_cannot_be_used() {
-    use Behavior::{EndlessPrompt, LockedItem, Plain, Prompting, RefusedKey, WaitingSearch};
+    use Behavior::{EndlessPrompt, LockedItem, LostSession, Plain, Prompting, RefusedKey, WaitingSearch};
     use KWallet::{Absent, Other, Same};
     let rows = [
         (Plain, Absent, 0, "", 0),
         (RefusedKey, Absent, 0, "", 0),
+        (LostSession, Absent, 0, "", 0),
         (LockedItem, Absent, 69, "the keychain asks for permission for each program", 0),
         (WaitingSearch, Absent, 69, "the keychain is locked", 0),
         (Prompting, Absent, 69, "the keychain is locked", 0),

@@ -235,8 +235,14 @@ impl Login {
         home.prepare(&mut command);
         command.args(["-c", &format!("import keyring\n{code}")]);
         match finish(&mut command) {
-            // KWallet refuses one of 256 keys of Python's library: https://github.com/mitya57/secretstorage/issues/48
-            run if run.stderr.contains("Client public key size is invalid") => finish(&mut command),
+            // KWallet refuses one of 256 keys of Python's library, and sometimes loses its session:
+            // https://github.com/mitya57/secretstorage/issues/48
+            run if ["Client public key size is invalid", "Can't find session"]
+                .iter()
+                .any(|text| run.stderr.contains(text)) =>
+            {
+                finish(&mut command)
+            }
             run => run,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use zbus::blocking::{Connection, connection};
@@ -27,6 +27,8 @@ pub enum Behavior {
     Plain,
     /// Refuses the first public key, as KWallet does with one of 256 keys.
     RefusedKey,
+    /// Loses the first session, as KWallet sometimes does if another program's session has just ended.
+    LostSession,
     /// The item is locked, although the collection is not.
     LockedItem,
     /// The collection is locked, and a search waits until it is unlocked.
@@ -60,6 +62,7 @@ struct State {
     token: Mutex<Vec<u8>>,
     sessions: AtomicUsize,
     prompts: AtomicUsize,
+    has_lost_session: AtomicBool,
 }
 
 impl Double {
@@ -71,6 +74,7 @@ impl Double {
             token: Mutex::new(token.into()),
             sessions: AtomicUsize::new(0),
             prompts: AtomicUsize::new(0),
+            has_lost_session: AtomicBool::new(false),
         });
         let of = || Arc::clone(&state);
         let mut service = builder(login)
@@ -176,8 +180,11 @@ struct Item(Arc<State>);
 
 #[zbus::interface(name = "org.freedesktop.Secret.Item")]
 impl Item {
-    fn get_secret(&self, session: OwnedObjectPath) -> (Secret,) {
-        ((session, vec![], self.0.token.lock().unwrap().clone(), "text/plain".to_owned()),)
+    fn get_secret(&self, session: OwnedObjectPath) -> fdo::Result<(Secret,)> {
+        if self.0.behavior == Behavior::LostSession && !self.0.has_lost_session.swap(true, Ordering::Relaxed) {
+            return Err(fdo::Error::Failed(format!("Can't find session {}", session.as_str())));
+        }
+        Ok(((session, vec![], self.0.token.lock().unwrap().clone(), "text/plain".to_owned()),))
     }
 
     fn set_secret(&self, secret: Secret) {
