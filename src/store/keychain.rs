@@ -69,9 +69,6 @@ enum KeychainError {
     /// The keychain is unlocked, but asks a person before a program may read the entry.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only KeePassXC does this"))]
     NotPermitted,
-    /// The keychain has lost the session of this connection. A new connection helps.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only KWallet does this"))]
-    SessionLost,
     /// The keychain does not respond.
     NoResponse,
     /// The entry does not contain a valid token.
@@ -140,7 +137,12 @@ impl Keychain {
                     (connection, Err(_)) => (connection, Err(error)),
                 }
             }
-            (_, Err(KeychainError::SessionLost)) => self.timed(limit, &State::NotConnected, &request),
+            // KWallet gives a new session the name of one that has just ended, and then removes both. A new connection
+            // helps.
+            (_, Err(KeychainError::Other(why))) => {
+                log::info!("the keychain failed ({why}); trying once more on a new connection");
+                self.timed(limit, &State::NotConnected, &request)
+            }
             answered => answered,
         };
         let (connection, result) = answered;
@@ -262,7 +264,6 @@ impl KeychainError {
                 .hint(format!("{}; {or_file}", imp::how_to_permit(program))),
             Self::NoResponse => unavailable("the keychain does not respond")
                 .hint(format!("restart the keychain or log in again; {or_file}")),
-            Self::SessionLost => Self::Other("it has lost the session".to_owned()).into_error(program),
             Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
                 .hint("run `get-token` to replace it"),
             Self::Other(why) => {

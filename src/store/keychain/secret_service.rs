@@ -262,8 +262,6 @@ fn from_store_error(error: Error) -> KeychainError {
     match error {
         Error::Locked | Error::Prompt | Error::PromptDisconnected => KeychainError::Locked,
         Error::Unavailable => KeychainError::Absent("the Secret Service has stopped".to_owned()),
-        // KWallet gives a new session the name of one that has just ended, and then removes it with that one.
-        error if error.to_string().contains("Can't find session") => KeychainError::SessionLost,
         error => KeychainError::Other(first_line(&error)),
     }
 }
