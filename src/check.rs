@@ -14,8 +14,8 @@ use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::config::{CertificateFiles, Config, Credential, Grant, Profile, ProfileName, Service, StoreChoice};
-use crate::entra::{self, Access, permission};
+use crate::config::{Config, Credential, Grant, Profile, ProfileName, Service, StoreChoice};
+use crate::entra::{self, Access, ClientCertificate, permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::sanitize::{for_shell, for_terminal};
@@ -57,8 +57,10 @@ pub(crate) fn run(config: &Config, profile: &ProfileName, report: &mut dyn FnMut
         config.ensure_plausible(session.profile()).map(|()| format!("{}{trust}", config.file().display()));
     report("configuration", configuration.into());
     report("folders", folders(&session, config.file()));
-    if let Some(Credential::Certificate(files)) = &session.profile().credential {
-        report("certificate", certificate(session.profile(), files));
+    match ClientCertificate::of(session.profile()) {
+        Ok(None) => {}
+        Ok(Some(found)) => report("certificate", certificate(session.profile(), &found)),
+        Err(error) => report("certificate", CheckResult::Failed(error)),
     }
     let is_application = session.profile().grant == Grant::ClientCredentials;
     if !is_application {
@@ -174,16 +176,10 @@ fn for_application(login: &Login<'_>, report: &mut dyn FnMut(&str, CheckResult))
 }
 
 /// Reports when the client certificate expires.
-fn certificate(profile: &Profile, files: &CertificateFiles) -> CheckResult {
-    match entra::certificate_expiry(files) {
-        Err(error) => CheckResult::Failed(error),
-        Ok(expires) => {
-            let days = expires.saturating_sub(now()) / DAY;
-            match entra::expiring_certificate(profile) {
-                Some(error) if expires <= now() => CheckResult::Failed(error),
-                _ => CheckResult::Passed(format!("{}, expires in {days} days", files.certificate.display())),
-            }
-        }
+fn certificate(profile: &Profile, certificate: &ClientCertificate) -> CheckResult {
+    match certificate.expiring(profile).filter(|_| certificate.has_expired()) {
+        Some(error) => CheckResult::Failed(error),
+        None => CheckResult::Passed(format!("{}, {}", certificate.file.display(), certificate.validity())),
     }
 }
 

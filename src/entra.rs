@@ -36,7 +36,7 @@ use crate::patience::Patience;
 use crate::sanitize::is_well_formed_token;
 use crate::unix_time::now;
 pub(crate) use aadsts::admin_consent;
-pub(crate) use certificate::{certificate_expiry, ensure_usable_certificate, expiring_certificate};
+pub(crate) use certificate::ClientCertificate;
 pub(crate) use device::DeviceCode;
 pub(crate) use flow::Flow;
 use http::HttpClient;

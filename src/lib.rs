@@ -36,7 +36,7 @@ mod signals;
 mod store;
 mod timeout;
 mod unix_time;
-mod user_program;
+mod user_programs;
 mod xoauth2;
 
 pub use config::{

@@ -25,7 +25,7 @@ use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
 use crate::unix_time::now;
 pub(crate) use early::HandedOut;
 pub(crate) use stored::{
-    StoredState, ensure_has_refresh_token, forget_broker_account, sign_out, stored_refresh_token, stored_state,
+    StoredState, ensure_has_refresh_token, remove_broker_account, sign_out, stored_refresh_token, stored_state,
 };
 
 /// In seconds.
@@ -193,17 +193,20 @@ impl Session {
 
     /// Requests a token with the profile's grant.
     fn refresh(&self, lock: &Lock) -> Result<Access> {
-        if self.profile.grant == Grant::Broker {
-            return self.acquire_from_broker(lock);
+        match self.profile.grant {
+            Grant::RefreshToken => self.with_warm_client(|entra| self.refresh_from_store(entra, lock)),
+            Grant::ClientCredentials => self.with_warm_client(|entra| self.request_for_application(entra, lock)),
+            Grant::Broker => self.acquire_from_broker(lock),
         }
+    }
+
+    /// Builds the HTTP client while the caller does something else first. A keychain call is mostly waiting; the
+    /// certificate authorities are read meanwhile.
+    fn with_warm_client(&self, request: impl FnOnce(&Entra<'_>) -> Result<Access>) -> Result<Access> {
         let entra = self.entra();
         thread::scope(|scope| {
-            // A keychain call is mostly waiting; the certificate authorities are read meanwhile.
             _ = thread::Builder::new().spawn_scoped(scope, || entra.warm_up());
-            match self.profile.grant {
-                Grant::ClientCredentials => self.request_for_application(&entra, lock),
-                Grant::RefreshToken | Grant::Broker => self.refresh_from_store(&entra, lock),
-            }
+            request(&entra)
         })
     }
 

@@ -243,8 +243,8 @@ impl Stores {
     }
 
     /// Removes the refusal and the pause of early renewals: a request has succeeded.
-    pub(crate) fn forget_refusal(&self) {
-        self.records.forget_refusal();
+    pub(crate) fn remove_refusal(&self) {
+        self.records.remove_refusal();
     }
 
     /// Returns the refusal that is not resolved yet.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{CheckResult, clock};
 use crate::config::Profile;
-use crate::entra::{self, Entra};
+use crate::entra::{ClientCertificate, Entra};
 use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::patience::Patience;
 use crate::runtime;
@@ -21,11 +21,11 @@ const SPARE_DESCRIPTORS: usize = 16;
 ///
 /// # Errors
 ///
-/// The client certificate cannot be used, Microsoft refuses the tenant, or the login host cannot be reached. A discovery document that is missing or late, and
-/// a clock that is off, are warnings.
+/// The client certificate cannot be used, Microsoft refuses the tenant, or the login host cannot be reached. A discovery
+/// document that is missing or late, and a clock that is off, are warnings.
 pub(crate) fn run(session: &Session) -> Result<()> {
     // A certificate that cannot be used would be reported only after the sign-in in the browser.
-    entra::ensure_usable_certificate(session.profile())?;
+    ClientCertificate::of(session.profile())?;
     // The sign-in itself may need fewer.
     if runtime::with_spare_descriptors(SPARE_DESCRIPTORS).is_err() {
         return Ok(());

@@ -11,7 +11,7 @@ use super::generate::generated;
 use super::stdout::Stdout;
 use super::{Common, ProfileArgument};
 use crate::config::Profile;
-use crate::entra::{self, Access, Account};
+use crate::entra::{Access, Account, ClientCertificate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
 use crate::session::{HandedOut, Session};
@@ -91,7 +91,10 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
         let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
         Alarm::of(error, &profile.profile, account).raise(&config);
     }
-    if let Some(error) = entra::expiring_certificate(session.profile()).filter(|_| handed_out.is_ok()) {
+    if handed_out.as_ref().is_ok_and(|handed_out| handed_out.is_new)
+        && let Ok(Some(certificate)) = ClientCertificate::of(session.profile())
+        && let Some(error) = certificate.expiring(session.profile())
+    {
         Alarm::warn_of_certificate(&error, &profile.profile, &config);
     }
     let access = match format {

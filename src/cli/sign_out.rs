@@ -8,7 +8,7 @@ use crate::session;
 /// Removes the token from every store, and fails if a store could not be emptied.
 pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
     if config.grant(name) == Grant::Broker {
-        return forget_broker_account(config, name);
+        return remove_broker_account(config, name);
     }
     let removed = session::sign_out(name, &config.store_choice(name)?)?;
     if !removed.from.is_empty() {
@@ -28,8 +28,8 @@ pub(super) fn run(config: &Config, name: &ProfileName) -> Result<()> {
 }
 
 /// Forgets which of the identity broker's accounts the profile uses.
-fn forget_broker_account(config: &Config, name: &ProfileName) -> Result<()> {
-    let (account, removed) = session::forget_broker_account(name, &config.store_choice(name)?)?;
+fn remove_broker_account(config: &Config, name: &ProfileName) -> Result<()> {
+    let (account, removed) = session::remove_broker_account(name, &config.store_choice(name)?)?;
     if !removed.from.is_empty() {
         print(&format!("Refresh token for \"{name}\" removed from {}.", removed.from.join(" and ")));
     }

@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use super::stdout::Stdout;
 use super::text::{Label, Text};
 use crate::check::{self, BrokerState};
-use crate::config::{Config, Credential, Grant, Profile, ProfileName};
-use crate::entra::{self, Account, REFRESH_TOKEN_DAYS};
+use crate::config::{Config, Grant, Profile, ProfileName};
+use crate::entra::{Account, ClientCertificate, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
 use crate::session::{DAY, Session, StoredState, stored_state};
@@ -41,13 +41,10 @@ struct Status<'a> {
     certificate_expires: Option<u64>,
     /// The last refusal that a person must resolve.
     refusal: Option<Refusal>,
-    /// Whether the application requests tokens for itself.
-    #[serde(skip)]
-    is_application: bool,
     /// What the identity broker says, if the tokens come from it.
     broker: Option<Broker>,
     #[serde(skip)]
-    is_brokered: bool,
+    grant: Grant,
     #[serde(skip)]
     client_id: String,
 }
@@ -130,9 +127,8 @@ fn status<'a>(config: &Config, name: &'a str) -> Result<Status<'a>> {
         hint: None,
         certificate_expires: None,
         refusal: None,
-        is_application: false,
         broker: None,
-        is_brokered: false,
+        grant: Grant::default(),
         client_id: String::new(),
     };
     let configured = config.profile(&profile);
@@ -189,28 +185,24 @@ impl Status<'_> {
 
     fn set_client(&mut self, profile: &Profile) {
         self.client_id = profile.client_id.to_string();
+        self.grant = profile.grant;
         if profile.grant == Grant::ClientCredentials {
-            (self.is_application, self.state) = (true, State::Ok);
+            self.state = State::Ok;
         }
-        if let Some(Credential::Certificate(files)) = &profile.credential {
-            match entra::certificate_expiry(files) {
-                Ok(expires) => self.certificate_expires = Some(expires),
-                Err(error) => self.set_error(&error),
+        match ClientCertificate::of(profile) {
+            Ok(None) => {}
+            Ok(Some(certificate)) => {
+                self.certificate_expires = Some(certificate.expires);
+                let expired = certificate.expiring(profile).filter(|_| certificate.has_expired());
+                expired.iter().for_each(|error| self.set_error(error));
             }
-            if let Err(error) = entra::ensure_usable_certificate(profile) {
-                self.set_error(&error);
-            }
-        }
-        if self.certificate_expires.is_some_and(|expires| expires <= now())
-            && let Some(error) = entra::expiring_certificate(profile)
-        {
-            self.set_error(&error);
+            Err(error) => self.set_error(&error),
         }
     }
 
     fn set_broker(&mut self, session: &Session) {
         let record = session.stores().broker_record();
-        self.is_brokered = true;
+        self.grant = Grant::Broker;
         self.client_id = session.profile().client_id.to_string();
         self.refusal = session.stores().refusal().map(Refusal::from);
         self.store = record.as_ref().map(|_| "the identity broker".to_owned());
@@ -241,7 +233,7 @@ impl Status<'_> {
     fn text(&self) -> Text {
         let name = self.profile;
         let text = match (self.state, &self.refusal, &self.error) {
-            (State::Ok, ..) if self.is_application => {
+            (State::Ok, ..) if self.grant == Grant::ClientCredentials => {
                 Text::plain(&format!("{name}: client {} requests tokens for itself; nobody signs in", self.client_id))
             }
             (State::Ok, ..) => {
@@ -257,7 +249,7 @@ impl Status<'_> {
             }
             (_, _, error) => self.with_hint(Text::plain(&format!("{name}: {}", error.as_deref().unwrap_or_default()))),
         };
-        let text = if self.is_brokered { self.with_broker(text) } else { self.with_dates(text) };
+        let text = if self.grant == Grant::Broker { self.with_broker(text) } else { self.with_dates(text) };
         match &self.refusal {
             Some(refusal) if refusal.policy => text.append(self.for_the_help_desk(refusal)),
             _ => text,

@@ -9,7 +9,7 @@ use super::certificate::ClientCertificate;
 use crate::config::{Credential, Profile};
 use crate::error::Result;
 use crate::patience::Patience;
-use crate::user_program::client_secret;
+use crate::user_programs::client_secret;
 
 /// RFC 7523, 2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

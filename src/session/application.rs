@@ -20,7 +20,7 @@ impl Session {
             self.remember_refusal(error);
         })?;
         entra::ensure_well_formed(&tokens.access.token)?;
-        self.stores.forget_refusal();
+        self.stores.remove_refusal();
         self.reset_notification();
         self.cache(&tokens.access, IssuedFor::Application);
         Ok(tokens.access)

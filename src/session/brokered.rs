@@ -121,7 +121,7 @@ impl Session {
         let claims = claims.as_deref();
         let reason = match account.map(|account| broker.acquire_silently(account, claims)) {
             // A window does not help against an outage or a policy.
-            Some(Err(error)) if error.kind() == ErrorKind::SignIn && !is_hopeless(&error) => error.to_string(),
+            Some(Err(error)) if error.kind() == ErrorKind::SignIn && !is_blocked_by_policy(&error) => error.to_string(),
             Some(result) => return result,
             None => "no account of this profile is signed in to the identity broker".to_owned(),
         };
@@ -140,6 +140,6 @@ impl Session {
 
 /// Returns whether a policy is the reason that no window helps against. In a window, the broker can register the device
 /// (AADSTS50097).
-fn is_hopeless(error: &Error) -> bool {
+fn is_blocked_by_policy(error: &Error) -> bool {
     error.refusal().is_some_and(|refusal| is_policy(refusal) && refusal.code != Some(50_097))
 }

@@ -22,13 +22,15 @@ const REFUSAL_PAUSE: u64 = 30 * 60;
 /// An access token to hand out.
 pub(crate) struct HandedOut {
     pub(crate) access: Access,
+    /// Whether this process requested it.
+    pub(crate) is_new: bool,
     /// Why it could not be renewed, if a person must act before it expires.
     pub(crate) needs_a_person: Option<Error>,
 }
 
 impl From<Access> for HandedOut {
     fn from(access: Access) -> Self {
-        Self { access, needs_a_person: None }
+        Self { access, is_new: true, needs_a_person: None }
     }
 }
 
@@ -47,7 +49,7 @@ impl Session {
         log::info!("the cached token was not renewed: {error}");
         // The attempt removes a cached token that does not belong to the stored refresh token.
         let kept = self.cached()?;
-        Some(HandedOut { access: kept.into(), needs_a_person: Some(error).filter(Error::needs_a_person) })
+        Some(HandedOut { needs_a_person: Some(error).filter(Error::needs_a_person), ..kept.into() })
     }
 
     /// Tries to renew a token that is due. Returns None if no attempt may be made now.
@@ -137,6 +139,6 @@ impl From<CachedToken> for Access {
 
 impl From<CachedToken> for HandedOut {
     fn from(cached: CachedToken) -> Self {
-        Access::from(cached).into()
+        Self { access: cached.into(), is_new: false, needs_a_person: None }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn sign_out(profile: &ProfileName, choice: &StoreChoice) -> Result<Re
 
 /// Removes the record of the account whose tokens come from the identity broker, and a refresh token that was stored
 /// before. Returns the account, if there was one.
-pub(crate) fn forget_broker_account(profile: &ProfileName, choice: &StoreChoice) -> Result<(Option<Account>, Removed)> {
+pub(crate) fn remove_broker_account(profile: &ProfileName, choice: &StoreChoice) -> Result<(Option<Account>, Removed)> {
     let paths = Paths::from_environment()?;
     let lock = Lock::acquire(&paths, profile, SIGN_OUT)?;
     lock.leave_message(""); // replaces a refusal, which may name the account

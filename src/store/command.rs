@@ -7,7 +7,7 @@ use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::{ProfileName, StoreCommands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::patience::Patience;
-use crate::user_program::{Task, UserPrograms};
+use crate::user_programs::{Task, UserPrograms};
 
 pub(super) struct CommandStore {
     profile: ProfileName,

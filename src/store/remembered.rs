@@ -34,7 +34,7 @@ impl Records {
     }
 
     /// Removes the refusal and the pause of early renewals.
-    pub(super) fn forget_refusal(&self) {
+    pub(super) fn remove_refusal(&self) {
         let mut sections = self.read();
         let (refusal, pause) = (sections.refusal.take(), sections.pause.take());
         if refusal.is_some() || pause.is_some() {

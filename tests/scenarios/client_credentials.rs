@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use standin::{CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, Outage, TENANT_ID};
 
 use crate::support::{Home, Run};
@@ -224,6 +226,18 @@ fn pkcs_1() -> String {
     let encoded: String = KEY.lines().filter(|line| !line.starts_with('-')).collect();
     let inner = STANDARD.encode(&STANDARD.decode(encoded).unwrap()[26..]);
     format!("-----BEGIN RSA PRIVATE KEY-----\n{inner}\n-----END RSA PRIVATE KEY-----\n")
+}
+
+/// `openssl x509 -req` of OpenSSL 3.0 writes version 1, which rustls does not read.
+#[test]
+fn a_certificate_of_version_1_is_used() {
+    let pem = include_str!("../support/version_1_certificate.pem");
+    let home = home_with_certificate(LONG, KEY);
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = KeyPair::from_pem(KEY).unwrap();
+    home.standin.register_certificate(CONFIDENTIAL_CLIENT_ID, &der, key.der_bytes(), u64::MAX);
+    std::fs::write(home.path().join("app.pem"), format!("{pem}{KEY}")).unwrap();
+    home.refresh().token();
 }
 
 #[test]

@@ -155,7 +155,7 @@ impl Client {
     }
 
     async fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
-        delete_all(&self.entries(service, user).await?.all_unlocked()?).await
+        delete_all(&self.entries(service, user).await?.all_unlocked()?).await.map_err(from_store_error)
     }
 
     async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
@@ -240,15 +240,12 @@ async fn tidy_up(newest: &Item<'_>, attributes: HashMap<&str, &str>, older: &[It
     if theirs.get(APPLICATION.0).map(String::as_str) != Some(APPLICATION.1) {
         newest.set_attributes(attributes).await?;
     }
-    for item in older {
-        item.delete().await?;
-    }
-    Ok(())
+    delete_all(older).await
 }
 
-async fn delete_all(items: &[Item<'_>]) -> Result<(), KeychainError> {
+async fn delete_all(items: &[Item<'_>]) -> Result<(), Error> {
     for item in items {
-        item.delete().await.map_err(from_store_error)?;
+        item.delete().await?;
     }
     Ok(())
 }
