@@ -1,5 +1,5 @@
-//! Programs that the user configured, such as `pass`, `gpg` or `age`: those that print, save or delete the refresh token,
-//! and the one that prints the client secret.
+//! Programs that the user configured, such as `pass`, `gpg` or `age`: those that print, save or delete the refresh
+//! token, and the one that prints the client secret.
 
 use std::io::{self, Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -21,8 +21,8 @@ const SPARE_DESCRIPTORS: usize = 16;
 ///
 /// # Errors
 ///
-/// The client certificate cannot be used, Microsoft refuses the tenant, or the login host cannot be reached. A discovery
-/// document that is missing or late, and a clock that is off, are warnings.
+/// The client certificate cannot be used, Microsoft refuses the tenant, or the login host cannot be reached. A
+/// discovery document that is missing or late, and a clock that is off, are warnings.
 pub(crate) fn run(session: &Session) -> Result<()> {
     // A certificate that cannot be used would be reported only after the sign-in in the browser.
     ClientCertificate::of(session.profile())?;

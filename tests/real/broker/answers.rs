@@ -122,7 +122,7 @@ fn declined_scopes_are_replaced_once_by_the_default_scope() {
 #[test]
 #[ignore = "tests/run: D-Bus"]
 fn a_refusal_is_shown_until_it_is_resolved_and_notifies() {
-    let device = device();
+    let device = device().with_display();
     let notified = device.home.path().join("notified");
     device.configure(&format!("on_sign_in_needed = ['touch', '{}']", notified.display()));
     device.broker.require_interaction();
@@ -130,6 +130,9 @@ fn a_refusal_is_shown_until_it_is_resolved_and_notifies() {
     crate::support::eventually("the person is notified", || notified.exists());
     let run = device.get_token(&["--status", "-p", "mail"]);
     assert!(run.stdout.contains("mail: sign-in needed since"), "{run:?}");
+    device.get_token(&[]).token();
+    let run = device.get_token(&["--status", "-p", "mail"]);
+    assert!(run.stdout.contains("mail: signed in as ada@example.com") && !run.stdout.contains("since"), "{run:?}");
 }
 
 #[test]

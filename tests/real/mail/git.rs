@@ -108,7 +108,7 @@ fn imap_send_stores_a_draft_with_git_2_51() {
         .with("Drafts", "INBOX")
         .with_below("authMethod = ", "sslVerify = false"); // git has no setting for another certificate authority here
     setup.write(".gitconfig", &configuration);
-    // As git format-patch writes it: git finds a message by its first line and by From, Date and Subject, in this order.
+    // As git format-patch writes it: git finds a message by its first line, then From, Date and Subject in this order.
     let first_line = "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001";
     let mail = super::MAIL.replace("\nTo: ", "\nDate: Mon, 17 Sep 2001 00:00:00 +0000\nTo: ");
     let patch = format!("{first_line}\n{mail}");

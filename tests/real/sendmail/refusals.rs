@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use standin::{Fault, GRACE, PUBLIC_CLIENT_ID};
+use standin::{Fault, GRACE};
 
 use super::{MESSAGE, SHELLS, Setup};
 
@@ -164,5 +164,4 @@ fn the_configuration_of_curl_is_not_read() {
     std::fs::write(&file, "verbose\ntrace-ascii = trace\nurl = https://localhost:1/\n").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(setup.sent(&["-t"], MESSAGE), MESSAGE);
-    setup.home.put_token("send", &setup.home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, standin::ADA));
 }
