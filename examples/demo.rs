@@ -138,7 +138,7 @@ fn build_commands() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     say("Building the three commands...");
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--bins", "--example", "demo"]).current_dir(root);
+    build.args(["build", "--quiet", "--package", "m365auth", "--bins", "--example", "demo"]).current_dir(root);
     // What `cargo run` sets for this example would make build scripts, such as ring's, run again.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();

@@ -1,10 +1,8 @@
 //! `get-token --check`, as far as it needs no mail server.
 
-use standin::Fault;
+use standin::{CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, PUBLIC_CLIENT_ID};
 
-#[cfg(unix)]
-use crate::support::finish;
-use crate::support::{Home, Run};
+use crate::support::{Home, Run, finish};
 
 /// Runs `--check` without mail servers: nothing listens on their ports.
 fn check(home: &Home) -> Run {
@@ -42,6 +40,30 @@ fn the_check_reports_each_result_on_a_line_and_ends_with_the_verdict() {
     assert!(run.stdout.contains("\n2 of 1") && run.stdout.ends_with(" checks failed: IMAP, SMTP.\n"), "{}", run.stdout);
     for secret in home.standin.issued_secrets() {
         assert!(!run.stdout.contains(&secret));
+    }
+}
+
+/// The bug report form asks for this output.
+#[test]
+fn the_output_of_the_check_contains_no_secret() {
+    let home = Home::new();
+    let nobody = crate::support::free_port();
+    let application = home.configuration().replace(PUBLIC_CLIENT_ID, CONFIDENTIAL_CLIENT_ID);
+    home.configure(&format!(
+        "client_secret = '{CLIENT_SECRET}'\nimap_host = 'localhost:{nobody}'\nsmtp_host = 'localhost:{nobody}'\n\
+         network_timeout = 5\n{application}"
+    ));
+    home.sign_in().token();
+    let proxy = format!("http://ada:proxy-password@127.0.0.1:{nobody}");
+    for (proxy, refresh) in [("", "✓ refresh"), (&proxy, "✗ refresh")] {
+        for arguments in [&["--check"][..], &["--check", "--verbose"], &["--check", "--json"]] {
+            let run = finish(home.command("get-token").args(arguments).env("HTTPS_PROXY", proxy));
+            assert!(run.stdout.contains(refresh) || arguments.contains(&"--json"), "{}", run.stdout);
+            let issued = home.standin.issued_secrets();
+            for secret in issued.iter().map(String::as_str).chain([CLIENT_SECRET, "proxy-password"]) {
+                assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret} in {run:?}");
+            }
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod network;
 mod on_sign_in_needed;
 mod one_account;
 mod output;
+mod packaging;
 mod preflight;
 mod profile_names;
 mod proxy;
