@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import m365auth
 import pytest
 from conftest import ROOT, output
+
+# pyright runs Node.js and asks the first `python` on the PATH where packages are.
+ACTIVATED = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @pytest.mark.parametrize("command", ["get-token", "refresh-token", "get-refresh-token"])
@@ -28,9 +32,8 @@ def test_everything_public_has_a_docstring():
     assert str(inspect.signature(m365auth.get_access_token)) == "(profile='mail')"
 
 
-def test_type_checkers_find_the_types(tmp_path):
-    file = tmp_path / "typed.py"
-    file.write_text("""\
+TYPED = """\
+# pyright: strict, enableTypeIgnoreComments=false, reportUnnecessaryTypeIgnoreComment=true
 from m365auth import SignInNeeded, get_access_token, get_refresh_token
 
 def header() -> dict[str, str]:
@@ -41,22 +44,30 @@ def header() -> dict[str, str]:
         raise SystemExit(hint)
 
 length: str = get_refresh_token().upper()
-get_access_token(7)  # type: ignore[arg-type]
-""")
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path]
-    checked = subprocess.run([*mypy, file], capture_output=True, text=True)
-    assert checked.returncode == 0, checked.stdout
+get_access_token(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+"""
 
 
-def test_module_and_commands_use_the_same_library_versions():
-    """Compares the two lock files; python/Cargo.toml says how to update this one."""
-    ours, commands = (packages(ROOT / folder / "Cargo.lock") for folder in ("python", "."))
-    differing = {name for name in ours.keys() & commands.keys() if not ours[name] <= commands[name]}
-    assert not differing
+@pytest.mark.parametrize("checker", [["mypy", "--strict", "--cache-dir=/dev/null"], ["pyright"]], ids=lambda it: it[0])
+def test_type_checkers_find_the_types(tmp_path, checker):
+    typed = tmp_path / "typed.py"
+    typed.write_text(TYPED)
+    check([*checker, typed, ROOT / "python/examples/calendar_owner.py"])
 
 
-def packages(lock):
-    versions = {}
-    for package in tomllib.loads(lock.read_text())["package"]:
-        versions.setdefault(package["name"], set()).add(package["version"])
-    return versions
+def test_the_types_are_complete_and_those_of_the_module():
+    check(["pyright", "--verifytypes=m365auth", "--ignoreexternal"])
+    check(["mypy.stubtest", "m365auth._native"])
+
+
+def check(checker):
+    """Runs a type checker, which must find this environment and no error."""
+    checked = subprocess.run([sys.executable, "-m", *checker], capture_output=True, text=True, env=ACTIVATED)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_metadata_is_that_of_the_cargo_package():
+    package = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
+    metadata = importlib.metadata.metadata("m365auth")
+    assert (metadata["Version"], metadata["Summary"]) == (package["version"], package["description"])
+    assert f"Source Code, {package['repository']}" in metadata.get_all("Project-URL")

@@ -50,14 +50,20 @@ def test_the_readmes_example_runs(home, standin):
     assert calendar_owner(example, home, standin) == ADA
 
 
-def calendar_owner(script, home, standin):
+def test_the_asyncio_example_runs(home, standin):
+    example = (ROOT / "python/examples/calendar_owner.py").read_text()
+    assert calendar_owner(example, home, standin, more="") == ADA
+
+
+def calendar_owner(script, home, standin, more="\nprint(response.json()['owner']['address'])"):
     """Runs a script and returns the owner of the calendar that it requests from Microsoft Graph."""
     home.store_token("mail")
     home.store_token("calendar")
     graph = "https://graph.microsoft.com"
     assert graph in script
-    script = script.replace(graph, standin.origin) + "\nprint(response.json()['owner']['address'])"
-    return output(home.python(script, REQUESTS_CA_BUNDLE=standin.ca_file)).strip()
+    script = script.replace(graph, standin.origin) + more
+    authorities = {"REQUESTS_CA_BUNDLE": standin.ca_file, "SSL_CERT_FILE": standin.ca_file}
+    return output(home.python(script, **authorities)).strip()
 
 
 def test_the_default_profile_is_mail(home, standin):
