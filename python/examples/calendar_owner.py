@@ -9,7 +9,8 @@ from m365auth import get_access_token
 
 def get(url: str, token: str) -> bytes:
     with urlopen(Request(url, headers={"Authorization": f"Bearer {token}"})) as response:
-        return response.read()
+        content: bytes = response.read()
+        return content
 
 
 async def main() -> None:

@@ -33,7 +33,7 @@ def test_everything_public_has_a_docstring():
 
 
 TYPED = """\
-# pyright: strict, enableTypeIgnoreComments=false, reportUnnecessaryTypeIgnoreComment=true
+# pyright: strict
 from m365auth import SignInNeeded, get_access_token, get_refresh_token
 
 def header() -> dict[str, str]:
@@ -44,7 +44,6 @@ def header() -> dict[str, str]:
         raise SystemExit(hint)
 
 length: str = get_refresh_token().upper()
-get_access_token(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 """
 
 
@@ -53,6 +52,9 @@ def test_type_checkers_find_the_types(tmp_path, checker):
     typed = tmp_path / "typed.py"
     typed.write_text(TYPED)
     check([*checker, typed, ROOT / "python/examples/calendar_owner.py"])
+    typed.write_text(TYPED + "get_access_token(7)\n")
+    with pytest.raises(AssertionError, match="incompatible type|not assignable"):
+        check([*checker, typed])
 
 
 def test_the_types_are_complete_and_those_of_the_module():
