@@ -39,7 +39,9 @@ def build_sdist(sdist_directory, config_settings=None):
 
 def build_commands():
     root = SCRIPTS.parent.with_name("commands")
-    install = ["cargo", "install", "--path", "..", "--locked", "--no-track", "--force", "--root", str(root)]
-    subprocess.run(install, check=True)
+    # As packaging/stage: each program contains the list of its crates.
+    auditable = ["auditable"] if shutil.which("cargo-auditable") else []
+    options = ["--path", "..", "--locked", "--no-track", "--force", "--root", str(root)]
+    subprocess.run(["cargo", *auditable, "install", *options], check=True)
     shutil.rmtree(SCRIPTS, ignore_errors=True)
     shutil.copytree(root / "bin", SCRIPTS)
