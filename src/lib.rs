@@ -1,4 +1,77 @@
 //! Sign in to Microsoft 365 once, then get fresh OAuth2 tokens for mail and calendar programs.
+//!
+//! A person signs in with the command `get-token`, which stores a refresh token. Afterwards, a program gets an access
+//! token for IMAP, SMTP, Microsoft Graph or another service like this:
+//!
+//! ```no_run
+//! let token = m365auth::get_access_token("mail")?;
+//! println!("Authorization: Bearer {}", token.secret());
+//! # Ok::<(), m365auth::Error>(())
+//! ```
+//!
+//! A [`Session`] also returns the account, the scopes and the expiry, and can use files of the program's own. The
+//! library does not sign in: it returns [`ErrorKind::SignIn`] when a person must.
+//!
+//! # Features
+//!
+//! Both are enabled by default. A program that depends on the library rarely needs `cli`.
+//!
+//! | feature | contains |
+//! |---|---|
+//! | `cli` | the commands `get-token`, `refresh-token` and `get-refresh-token`; nothing of the library's interface |
+//! | `keychain` | the system's keychain and, on Linux, the identity broker |
+//!
+//! Without `keychain`, tokens are stored in a file or by the user's programs, as `store` in the configuration says. A
+//! profile whose token may be in the keychain fails with [`ErrorKind::Unavailable`].
+//!
+//! # Systems
+//!
+//! | | Linux | macOS | Windows | other Unix |
+//! |---|---|---|---|---|
+//! | keychain | Secret Service (GNOME Keyring, KWallet, KeePassXC) | Keychain | Credential Manager | – |
+//! | cache of access tokens | kernel keyring | – | – | – |
+//! | identity broker (experimental) | yes | – | – | – |
+//!
+//! Without a cache, each call sends a request, so keep the token until [`Access::expires_at`].
+//!
+//! # Files
+//!
+//! The configuration is `config.toml` in the user's configuration folder, such as `~/.config/m365auth`. Token files,
+//! records (which contain no secret) and locks are in the user's cache folder, such as `~/.cache/m365auth`.
+//! [`Session::builder`] replaces both. The keychain entry of the profile `mail` is `m365auth-mail`.
+//!
+//! # Threads, processes and signals
+//!
+//! - A [`Session`] is [`Send`] and [`Sync`]. Calls block, for the configured `network_timeout` or for a minute while a
+//!   keychain prompts. Within an async runtime, use [`Session::access_token_async`].
+//! - Threads and processes may refresh at the same time. A lock file for each profile makes them wait for each other,
+//!   and a second one usually gets the token that the first one requested. The system releases the lock of a process
+//!   that ends.
+//! - Network and keychain calls start short-lived threads. Do not call `fork` without `exec` while another thread is
+//!   in a call. Before and after a call, forking is safe: a copied lock file does not keep the lock.
+//! - The library installs no signal handlers and does not change the environment. A new refresh token is stored before
+//!   its access token is returned; a program that ends between Microsoft's response and that can lose it, so let a
+//!   call complete before you exit.
+//! - The library writes to neither stdout nor stderr. Its messages, which contain no secret, go to the crate `log`. A
+//!   program that the user configured as the store inherits stderr.
+//!
+//! # A complete program
+//!
+//! ```no_run
+#![doc = include_str!("../examples/token.rs")]
+//! ```
+//!
+//! # IMAP, with async-imap
+//!
+//! ```no_run
+#![doc = include_str!("../examples/imap.rs")]
+//! ```
+//!
+//! # SMTP, with lettre
+//!
+//! ```no_run
+#![doc = include_str!("../examples/smtp.rs")]
+//! ```
 #![warn(missing_debug_implementations, unreachable_pub)]
 #![cfg_attr(
     not(all(feature = "cli", feature = "keychain")),

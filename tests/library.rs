@@ -2,6 +2,9 @@
 //! `cargo test --no-default-features --test library`.
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
+#[path = "../examples/token.rs"]
+#[allow(dead_code, reason = "the test needs no main function")]
+mod example;
 mod support;
 
 use std::error::Error as _;
@@ -30,6 +33,13 @@ fn signed_in() -> Home {
     let home = Home::new();
     home.store_token("mail");
     home
+}
+
+#[test]
+fn the_complete_program_of_the_documentation_gets_a_token() {
+    let home = signed_in();
+    let access = example::access_token(&home.config_file(), &home.cache()).unwrap();
+    assert!(home.standin.is_valid_access_token(access.token().secret()));
 }
 
 fn tokio() -> tokio::runtime::Runtime {
