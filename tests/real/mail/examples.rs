@@ -10,7 +10,7 @@ use crate::support::{Run, binary, finish};
 /// Runs an example, as `cargo test` has built it.
 fn example(setup: &MailSetup, name: &str, arguments: &[&str]) -> Run {
     setup.home.configure_with(&format!(
-        "imap_server = 'localhost:{}'\nsmtp_server = 'localhost:{}'",
+        "imap_host = 'localhost:{}'\nsmtp_host = 'localhost:{}'",
         setup.server.imaps_port, setup.server.submission_port
     ));
     let mut command = Command::new(binary("get-token").with_file_name("examples").join(name));
