@@ -72,7 +72,7 @@
 //! ```no_run
 #![doc = include_str!("../examples/smtp.rs")]
 //! ```
-#![warn(missing_debug_implementations, unreachable_pub)]
+#![warn(clippy::missing_errors_doc, clippy::missing_panics_doc, missing_debug_implementations, unreachable_pub)]
 #![cfg_attr(
     not(all(feature = "cli", feature = "keychain")),
     allow(dead_code, unused_imports, reason = "a part of the library serves only the commands or the keychain")
