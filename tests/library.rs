@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use m365auth::{ErrorKind, Refusal, Session};
-use standin::{ADA, Fault, PUBLIC_CLIENT_ID};
+use standin::{ADA, Fault};
 use support::{Home, eventually};
 
 /// Opens a session with the home's files, but not through the environment.
@@ -81,7 +81,7 @@ fn an_access_token_is_cached_in_kernel_memory() {
 fn the_users_programs_store_the_token() {
     let home = Home::new();
     let file = home.path().join("token");
-    fs::write(&file, home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA)).unwrap();
+    fs::write(&file, home.standin.seed_refresh_token(standin::PUBLIC_CLIENT_ID, ADA)).unwrap();
     let before = fs::read_to_string(&file).unwrap();
     let store = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat > {0}'] }}", file.display());
     home.configure(&home.configuration_with_store(&store));
