@@ -7,8 +7,8 @@
 
 mod account;
 mod answer;
-#[cfg_attr(target_os = "linux", path = "broker/bus.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "broker/none.rs")]
+#[cfg_attr(all(target_os = "linux", feature = "keychain"), path = "broker/bus.rs")]
+#[cfg_attr(not(all(target_os = "linux", feature = "keychain")), path = "broker/none.rs")]
 mod bus;
 mod failure;
 mod request;
@@ -37,7 +37,7 @@ const TIMEOUT: Duration = Duration::from_secs(25);
 const DECLINED_SCOPES: &str = "declined scopes";
 
 /// Why a call got no answer.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other systems have no broker"))]
+#[cfg_attr(not(all(target_os = "linux", feature = "keychain")), expect(dead_code, reason = "there is no broker"))]
 enum CallError {
     /// There is no broker, or no session bus.
     Absent(String),

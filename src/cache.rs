@@ -6,7 +6,6 @@ mod entry;
 #[cfg_attr(not(target_os = "linux"), path = "cache/none.rs")]
 mod memory;
 
-use oauth2::{AccessToken, RefreshToken};
 use sha2::{Digest, Sha256};
 
 use crate::config::{CacheChoice, Profile, ProfileName};
@@ -14,6 +13,7 @@ use crate::entra::{Account, Lifetime};
 use crate::paths::Paths;
 use crate::private_fs::FileId;
 use crate::store::token_digest;
+use crate::token::{AccessToken, RefreshToken};
 use crate::unix_time::now;
 use entry::Entry;
 
@@ -98,7 +98,7 @@ impl Cache {
             token_digest: issued_for.digest(),
             file: file.map(|file| file.0),
             lifetime: cached.lifetime,
-            token: cached.token.secret().clone(),
+            token: cached.token.secret().to_owned(),
         };
         memory::insert(&self.name, &entry.encode(), seconds)
     }
@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn folders_that_differ_only_in_bytes_that_are_not_utf_8_have_keys_of_their_own() {
         let name = |folder: &[u8]| {
-            name(&Paths::with_cache(std::ffi::OsStr::from_bytes(folder).into()), &"mail".parse().expect("a name"))
+            let paths = Paths::new("/etc".into(), std::ffi::OsStr::from_bytes(folder).into());
+            name(&paths, &"mail".parse().expect("a name"))
         };
         assert_ne!(name(b"/home/\xff/.cache"), name(b"/home/\xfe/.cache"));
         assert_eq!(name(b"/home/ada/.cache"), "m365auth:mail:/home/ada/.cache");

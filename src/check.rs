@@ -105,8 +105,8 @@ fn without_token(profile: &Profile, refresh: CheckResult, report: &mut dyn FnMut
 }
 
 fn with_token(session: &Session, access: &Access, report: &mut dyn FnMut(&str, CheckResult)) {
-    let minutes = |expires: u64| format!(", valid for {} minutes", expires.saturating_sub(now()).div_ceil(60));
-    let validity = access.expires.map_or_else(String::new, minutes);
+    let minutes = |left: u64| format!(", valid for {} minutes", left.div_ceil(60));
+    let validity = access.lifetime.map_or_else(String::new, |lifetime| minutes(lifetime.expires.saturating_sub(now())));
     let issuer = match session.profile().grant {
         Grant::RefreshToken | Grant::ClientCredentials => "Microsoft issued",
         Grant::Broker => "the identity broker returned",

@@ -11,7 +11,7 @@ pub mod get_token;
 mod help;
 mod imported;
 mod new_profile;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "keychain"))]
 mod notification;
 pub(crate) mod python_config;
 mod questions;

@@ -26,17 +26,17 @@ use oauth2::{ClientId, RedirectUrl, Scope};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
-pub use credential::{CertificateFiles, Credential};
-pub use grant::Grant;
+pub(crate) use credential::{CertificateFiles, Credential};
+pub(crate) use grant::Grant;
 pub(crate) use service::Service;
-pub use store_choice::{StoreChoice, StoreCommands};
+pub(crate) use store_choice::{StoreChoice, StoreCommands};
 pub(crate) use suggestion::key_of;
 use table::Table;
-pub use values::{Authority, CacheChoice, Cloud, ProfileName, Server};
-pub(crate) use values::{SUBMISSION, client_id, redirect_uri};
+pub use values::Server;
+pub(crate) use values::{Authority, CacheChoice, Cloud, ProfileName, SUBMISSION, client_id, redirect_uri};
 
 /// The commented configuration that the first run writes.
-pub const EXAMPLE: &str = include_str!("../config.example.toml");
+pub(crate) const EXAMPLE: &str = include_str!("../config.example.toml");
 
 /// The scopes of every request, in addition to the profile's own: for an id_token that names the account, and for a
 /// refresh token (Microsoft identity platform, "OpenID Connect scopes").
@@ -49,7 +49,7 @@ pub(crate) const DEFAULT_REDIRECT_URI: &str = "https://localhost:7598/";
 const BUILT_IN: [&str; 3] = ["calendar", "mail", "send"];
 
 /// A configuration file that was parsed.
-pub struct Config {
+pub(crate) struct Config {
     file: PathBuf,
     text: String,
     table: Table,
@@ -57,47 +57,70 @@ pub struct Config {
 
 /// A profile with all its values: its own keys, then the file's, then the defaults.
 ///
-/// `Debug` redacts the client secret.
+/// `{:?}` does not show the client secret.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Profile {
     /// The name given with `--profile`.
-    pub name: ProfileName,
+    pub(crate) name: ProfileName,
     /// The configuration file that the profile was read from.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The Application (client) ID.
-    pub client_id: ClientId,
+    pub(crate) client_id: ClientId,
     /// How access tokens are requested.
-    pub grant: Grant,
+    pub(crate) grant: Grant,
     /// The credential of a confidential client ("Web").
-    pub credential: Option<Credential>,
+    pub(crate) credential: Option<Credential>,
     /// The issuer of the tokens.
-    pub authority: Authority,
+    pub(crate) authority: Authority,
     /// The cloud of the authority.
-    pub cloud: Cloud,
+    pub(crate) cloud: Cloud,
     /// The redirect URI, exactly as registered.
-    pub redirect_uri: RedirectUrl,
+    pub(crate) redirect_uri: RedirectUrl,
     /// The scopes of the profile's resource, then `openid profile offline_access` if a person signs in.
-    pub scopes: Vec<Scope>,
+    pub(crate) scopes: Vec<Scope>,
     /// The email address of the account.
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// Where refresh tokens are stored.
-    pub store: StoreChoice,
+    pub(crate) store: StoreChoice,
     /// Where access tokens are cached between two calls.
-    pub cache: CacheChoice,
+    pub(crate) cache: CacheChoice,
     /// The total timeout of a request to Microsoft, retries included.
-    pub network_timeout: Duration,
+    pub(crate) network_timeout: Duration,
     /// A file with an additional certificate authority (PEM).
-    pub ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// The IMAP server that `--check` tests.
-    pub imap_server: Server,
+    pub(crate) imap_server: Server,
     /// The SMTP server that `--check` tests.
-    pub smtp_server: Server,
+    pub(crate) smtp_server: Server,
     /// The Microsoft Graph server that `--check` tests.
-    pub graph_server: Server,
+    pub(crate) graph_server: Server,
 }
 
 impl Profile {
+    /// Returns the name of the profile.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Returns the configured `username`: the email address of the account or mailbox.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        self.username.as_deref()
+    }
+
+    /// Returns the IMAP server. It expects TLS from the first byte.
+    #[must_use]
+    pub fn imap_server(&self) -> &Server {
+        &self.imap_server
+    }
+
+    /// Returns the SMTP server. It expects STARTTLS.
+    #[must_use]
+    pub fn smtp_server(&self) -> &Server {
+        &self.smtp_server
+    }
+
     /// Returns the scopes of the profile's service, without those that every sign-in may request.
     pub(crate) fn own_scopes(&self) -> impl Iterator<Item = &Scope> {
         let is_own = |scope: &&Scope| !ALWAYS_REQUESTED.contains(&scope.as_str()) && scope.as_str() != "email";
@@ -118,19 +141,11 @@ impl Config {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the file is missing or not valid, [`ErrorKind::Storage`] if it cannot be read.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir()?;
-    /// let file = folder.path().join("config.toml");
-    /// std::fs::write(&file, "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'")?;
-    /// let profile = m365auth::Config::load(&file)?.profile(&"mail".parse()?)?;
-    /// assert_eq!(profile.authority.to_string(), "https://login.microsoftonline.com/common/");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn load(file: &Path) -> Result<Self> {
+    pub(crate) fn load(file: impl AsRef<Path>) -> Result<Self> {
         // Errors show the full path: a mail program's log does not show the current folder.
+        let file = file.as_ref();
         let file = &std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        let mut opened = std::fs::File::open(file).map_err(|error| read_error(file, &error))?;
+        let mut opened = std::fs::File::open(file).map_err(|error| read_error(file, error))?;
         // The file names programs to run and the hosts that receive tokens.
         private_fs::ensure_trusted(&opened, file).map_err(|reason| {
             let folder = file.parent().unwrap_or(file).display();
@@ -143,7 +158,7 @@ impl Config {
             ))
         })?;
         let mut text = String::new();
-        opened.read_to_string(&mut text).map_err(|error| read_error(file, &error))?;
+        opened.read_to_string(&mut text).map_err(|error| read_error(file, error))?;
         Self::parse(file, text)
     }
 
@@ -157,7 +172,7 @@ impl Config {
     }
 
     /// The path of the file.
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
@@ -166,7 +181,7 @@ impl Config {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the profile does not exist, or if one of its keys is missing or not valid.
-    pub fn profile(&self, name: &ProfileName) -> Result<Profile> {
+    pub(crate) fn profile(&self, name: &ProfileName) -> Result<Profile> {
         self.store_choice(name)?; // rejects an unknown profile
         let resolved = resolve::resolve(name, &self.table);
         let mut profile = resolved.map_err(|error| error.into_error(&self.file, &self.text))?;
@@ -287,9 +302,9 @@ impl Config {
 }
 
 /// Returns the error for a file that cannot be read.
-fn read_error(file: &Path, error: &io::Error) -> Error {
+fn read_error(file: &Path, error: io::Error) -> Error {
     let path = file.display();
-    match error.kind() {
+    let explained = match error.kind() {
         io::ErrorKind::NotFound if file.is_symlink() => {
             Error::new(ErrorKind::Configuration, format!("{path} is a symbolic link to a file that does not exist"))
                 .hint(format!("check the target of the link: `ls -l '{path}'`"))
@@ -302,7 +317,8 @@ fn read_error(file: &Path, error: &io::Error) -> Error {
             .hint(format!("save {path} as UTF-8 in your editor")),
         _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
             .hint(format!("check the permissions: `ls -l '{path}'`")),
-    }
+    };
+    explained.with_source(error)
 }
 
 /// Returns the scopes of a built-in profile in a cloud.

@@ -21,12 +21,13 @@ mod token_response;
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oauth2::basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse};
 use oauth2::{
-    AccessToken, AuthType, AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet,
-    HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError,
-    Scope, StandardRevocableToken, TokenResponse, TokenUrl,
+    AuthType, AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, StandardRevocableToken,
+    TokenResponse, TokenUrl,
 };
 use url::Url;
 
@@ -34,6 +35,7 @@ use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::patience::Patience;
 use crate::sanitize::is_well_formed_token;
+use crate::token::{AccessToken, RefreshToken};
 use crate::unix_time::now;
 pub(crate) use aadsts::admin_consent;
 pub(crate) use certificate::ClientCertificate;
@@ -108,19 +110,53 @@ impl Tokens {
 ///
 /// These come from the token response. The access token itself is never parsed, because only the service that it was
 /// issued for may read it (Microsoft: "Access tokens").
+///
+/// It cannot be serialized, so it does not reach a file by mistake:
+///
+/// ```compile_fail,E0277
+/// fn serialize(_: impl serde::Serialize) {}
+/// fn save(access: m365auth::Access) {
+///     serialize(access);
+/// }
+/// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Access {
-    /// The access token. `{:?}` redacts it.
-    pub token: AccessToken,
-    /// When the token expires, in seconds since the Unix epoch. `None` if the response did not say.
-    pub expires: Option<u64>,
+    pub(crate) token: AccessToken,
     /// When the token is renewed, if the response said when it expires.
     pub(crate) lifetime: Option<Lifetime>,
-    /// The scopes that were granted, as the response names them. They may be fewer than the profile's.
-    pub scopes: Vec<Scope>,
-    /// The account that signed in. `None` if it is not known.
-    pub account: Option<Account>,
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) account: Option<Account>,
+}
+
+impl Access {
+    /// Returns the access token.
+    #[must_use]
+    pub fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// Returns the access token without the rest.
+    #[must_use]
+    pub fn into_token(self) -> AccessToken {
+        self.token
+    }
+
+    /// Returns when the token expires, or `None` if Microsoft did not say.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_secs(self.lifetime?.expires))
+    }
+
+    /// Returns the scopes that were granted, as the response names them. They may be fewer than the profile's.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(|scope| scope.as_str())
+    }
+
+    /// Returns the account that signed in, if it is known.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
 }
 
 impl<'a> Entra<'a> {
@@ -194,8 +230,9 @@ impl<'a> Entra<'a> {
     /// Redeems a refresh token for an access token and, in most responses, a new refresh token.
     pub(crate) fn refresh(&self, refresh_token: &RefreshToken, flow: Flow) -> Result<Tokens> {
         let answered_at = Cell::new(0);
+        let refresh_token = oauth2::RefreshToken::new(refresh_token.secret().to_owned());
         let mut exchange =
-            self.client.exchange_refresh_token(refresh_token).add_scopes(self.profile.scopes.iter().cloned());
+            self.client.exchange_refresh_token(&refresh_token).add_scopes(self.profile.scopes.iter().cloned());
         if let Some(claims) = &self.claims {
             exchange = exchange.add_extra_param("claims", claims);
         }
@@ -285,14 +322,14 @@ impl<'a> Entra<'a> {
         let (account, unverified_account) = if fault.is_none() { (account, None) } else { (None, account) };
         let lifetime = response.lifetime(now());
         let access = Access {
-            token: response.access_token().clone(),
-            expires: lifetime.map(|lifetime| lifetime.expires),
+            token: AccessToken::new(response.access_token().secret().clone()),
             lifetime,
             scopes: response.scopes().cloned().unwrap_or_default(),
             account,
         };
         // A malformed token could not be loaded again, so it must not replace the stored one.
-        let refresh_token = response.refresh_token().filter(|token| is_well_formed_token(token.secret())).cloned();
+        let refresh_token = response.refresh_token().map(|token| token.secret());
+        let refresh_token = refresh_token.filter(|token| is_well_formed_token(token)).cloned().map(RefreshToken::new);
         Ok(Tokens { access, refresh_token, unverified_account })
     }
 

@@ -2,8 +2,9 @@
 //!
 //! The code that creates an error sets all three. Callers pass it on unchanged.
 
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The kind of an [`Error`].
 ///
-/// Each kind calls for a different reaction of the caller, and is also the exit code of the commands. The numbers are
+/// Each kind calls for a different reaction of the caller. The numbers are the exit codes of the commands, which are
 /// those of `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,8 +40,8 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the exit code of the commands for this kind.
-    pub fn exit_code(self) -> u8 {
+    /// Returns the exit code of the commands for this kind, which the record of a refusal contains as well.
+    pub(crate) fn exit_code(self) -> u8 {
         self as u8
     }
 }
@@ -67,11 +68,13 @@ pub struct Error {
     refusal: Option<Box<Refusal>>,
     retry_after: Option<Duration>,
     cause: Option<Cause>,
+    /// The error of the system that caused this one.
+    source: Option<Arc<io::Error>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None, cause: None }
+        Self { kind, message: message.into(), hint: None, refusal: None, retry_after: None, cause: None, source: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -111,6 +114,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_source(mut self, error: io::Error) -> Self {
+        self.source = Some(Arc::new(error));
+        self
+    }
+
     /// Returns whether this is the cause.
     pub(crate) fn is_caused_by(&self, cause: Cause) -> bool {
         self.cause == Some(cause)
@@ -131,16 +139,19 @@ impl Error {
     }
 
     /// Returns the kind of the error.
+    #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// Returns the hint: the next command to run, or what to check or change.
+    #[must_use]
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// Returns Microsoft's error response, if the error comes from one.
+    #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_deref()
     }
@@ -152,7 +163,17 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    /// Returns Microsoft's error response ([`Refusal`]) or the system's error ([`io::Error`]), if the error comes from
+    /// one. The message of this error contains its message already.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match (&self.refusal, &self.source) {
+            (Some(refusal), _) => Some(&**refusal),
+            (None, Some(error)) => Some(&**error),
+            (None, None) => None,
+        }
+    }
+}
 
 /// An error response of the Microsoft identity platform (RFC 6749, 5.2, with Microsoft's additions).
 ///
@@ -185,9 +206,22 @@ pub struct Refusal {
     pub(crate) broker_status: Option<u64>,
 }
 
+/// Writes the OAuth error code and Microsoft's description.
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.description.is_empty() {
+            true => formatter.write_str(&self.error),
+            false => write!(formatter, "{}: {}", self.error, self.description),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 impl Refusal {
     /// Returns what Microsoft's support asks for, on one line, such as
     /// `AADSTS53003, trace …, correlation …, 2026-01-02 03:04:05Z`. Parts that are not known are left out.
+    #[must_use]
     pub fn ids(&self) -> String {
         let code = self.code.map(|code| format!("AADSTS{code}"));
         let named = |name: &str, id: &Option<String>| id.as_ref().map(|id| format!("{name} {id}"));

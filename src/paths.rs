@@ -14,7 +14,7 @@ const NAME: &str = "m365auth";
 
 /// The configuration folder and the cache folder, and the names of the files in them.
 #[derive(Clone, Debug)]
-pub struct Paths {
+pub(crate) struct Paths {
     configuration: PathBuf,
     cache: PathBuf,
 }
@@ -26,7 +26,7 @@ impl Paths {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the user has no home folder.
-    pub fn from_environment() -> Result<Self> {
+    pub(crate) fn from_environment() -> Result<Self> {
         // A container's user may have no home folder; both folders can be named without one.
         if let (Some(configuration), Some(cache)) = (named_folder("XDG_CONFIG_HOME"), named_folder("XDG_CACHE_HOME"))
             && cfg!(target_os = "linux")
@@ -48,14 +48,13 @@ impl Paths {
         Ok(Self { configuration, cache })
     }
 
-    #[cfg(all(test, unix))]
-    pub(crate) fn with_cache(cache: PathBuf) -> Self {
-        Self { configuration: cache.clone(), cache }
+    pub(crate) fn new(configuration: PathBuf, cache: PathBuf) -> Self {
+        Self { configuration, cache }
     }
 
     /// Returns the configuration file: the file that `M365AUTH_CONFIG` names, else `config.toml` in the configuration
     /// folder.
-    pub fn configuration_file(&self) -> PathBuf {
+    pub(crate) fn configuration_file(&self) -> PathBuf {
         Self::named_configuration_file().unwrap_or_else(|| self.configuration.join("config.toml"))
     }
 
@@ -76,7 +75,7 @@ impl Paths {
     }
 
     /// Returns the folder of tokens, records, locks and certificates.
-    pub fn cache(&self) -> &Path {
+    pub(crate) fn cache(&self) -> &Path {
         &self.cache
     }
 

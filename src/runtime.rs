@@ -1,8 +1,27 @@
 //! The tokio runtime for network and keychain calls. It runs on the calling thread.
 
-use std::io;
+use std::future::Future;
+use std::{io, panic, thread};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime as TokioRuntime};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A runtime on the calling thread. Dropping it does not wait for tasks that are still running, such as a DNS lookup.
+pub(crate) struct Runtime(Option<TokioRuntime>);
+
+impl Runtime {
+    /// Runs a future to completion.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.as_ref().expect("the runtime is there until the drop").block_on(future)
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(TokioRuntime::shutdown_background);
+    }
+}
 
 /// Creates the runtime.
 ///
@@ -33,8 +52,30 @@ pub(crate) fn with_spare_descriptors(spare: usize) -> io::Result<Runtime> {
     }
     #[cfg(not(unix))]
     let _ = spare; // no limit that a process can reach
-    let thread = std::thread::Builder::new().spawn(|| {});
+    let thread = thread::Builder::new().spawn(|| {});
     let thread = thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
     _ = thread.join();
-    Builder::new_current_thread().enable_all().build()
+    Builder::new_current_thread().enable_all().build().map(|runtime| Runtime(Some(runtime)))
+}
+
+/// Runs `work`, which may create a runtime: in a thread of its own if this thread belongs to a runtime of tokio, which
+/// panics if another one is started within it.
+///
+/// # Errors
+///
+/// Those of `work`, and [`ErrorKind::TryLater`] if no thread can be started.
+pub(crate) fn outside_of_tokio<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    if Handle::try_current().is_err() {
+        return work();
+    }
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, work).map_err(no_thread)?;
+        thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+    })
+}
+
+/// Returns the error of a thread that could not be started.
+pub(crate) fn no_thread(error: io::Error) -> Error {
+    Error::new(ErrorKind::TryLater, format!("cannot start a thread: {error}"))
+        .hint("close some programs, or raise the limits of processes and memory (`ulimit -u`, `ulimit -v`)")
 }

@@ -2,15 +2,16 @@
 
 mod application;
 mod brokered;
+mod builder;
 mod early;
 mod ownership;
 mod refused;
 mod stored;
 
-use std::sync::OnceLock;
-use std::thread;
+use std::sync::{Arc, OnceLock};
+use std::{fmt, panic, thread};
 
-use oauth2::RefreshToken;
+use tokio::sync::oneshot;
 
 use crate::cache::{self, Cache, CachedToken, IssuedFor};
 use crate::config::{Config, Grant, Profile, ProfileName};
@@ -20,9 +21,12 @@ use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::patience::Patience;
 use crate::private_fs::FileId;
+use crate::runtime;
 use crate::signals;
 use crate::store::{Location, Owner, Record, Saved, Stored, Stores};
+use crate::token::RefreshToken;
 use crate::unix_time::now;
+pub use builder::SessionBuilder;
 pub(crate) use early::HandedOut;
 pub(crate) use stored::{
     StoredState, ensure_has_refresh_token, remove_broker_account, sign_out, stored_refresh_token, stored_state,
@@ -33,13 +37,13 @@ pub(crate) const DAY: u64 = 24 * 60 * 60;
 
 /// A profile, ready to hand out tokens.
 ///
-/// Its network calls block. Do not make them from within an async runtime.
+/// Its methods block, except [`Session::access_token_async`]. Threads may share a session; processes and other sessions
+/// of the same profile may refresh at the same time.
 ///
 /// ```no_run
-/// let config = m365auth::Config::load("config.toml".as_ref())?;
-/// let session = m365auth::Session::open(&config, &"calendar".parse()?)?;
+/// let session = m365auth::Session::builder().open("calendar")?;
 /// let access = session.access_token()?;
-/// println!("{:?} may {:?} until {:?}", access.account, access.scopes, access.expires);
+/// println!("until {:?}: {:?}", access.expires_at(), access.scopes().collect::<Vec<_>>());
 /// # Ok::<(), m365auth::Error>(())
 /// ```
 pub struct Session {
@@ -65,21 +69,34 @@ pub(crate) struct SignedIn {
     pub(crate) in_file: bool,
 }
 
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (profile, cache) = (self.profile.name.as_str(), self.paths.cache());
+        formatter.debug_struct("Session").field("profile", &profile).field("cache_dir", &cache).finish_non_exhaustive()
+    }
+}
+
 impl Session {
-    /// Opens a session for one profile.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Config::profile`] and [`Paths::from_environment`].
-    pub fn open(config: &Config, profile: &ProfileName) -> Result<Self> {
+    /// Returns a builder, which opens a session.
+    #[must_use]
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// Opens a session for one profile, with the user's folders.
+    pub(crate) fn open(config: &Config, profile: &ProfileName) -> Result<Self> {
         let profile = config.profile(profile)?;
-        let paths = Paths::from_environment()?;
+        Ok(Self::new(Paths::from_environment()?, profile))
+    }
+
+    fn new(paths: Paths, profile: Profile) -> Self {
         let stores = Stores::new(&paths, &profile.name, &profile.store);
         let cache = Cache::new(&paths, &profile);
-        Ok(Self { paths, profile, cache, stores, patience: Patience::Full, not_cached: OnceLock::new() })
+        Self { paths, profile, cache, stores, patience: Patience::Full, not_cached: OnceLock::new() }
     }
 
     /// Returns the profile of this session.
+    #[must_use]
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
@@ -103,8 +120,29 @@ impl Session {
     /// [`ErrorKind::SignIn`] if the user must sign in, [`ErrorKind::TryLater`] if the network or Microsoft is down,
     /// [`ErrorKind::Unavailable`] if the keychain is locked or absent, [`ErrorKind::Configuration`] if the stored token
     /// was issued by another login host or to another client. The stored token is kept in every case.
+    ///
+    /// # Panics
+    ///
+    /// Never. It may be called within an async runtime, where it uses a thread of its own, but it blocks the caller.
     pub fn access_token(&self) -> Result<Access> {
-        self.hand_out().map(|handed_out| self.with_account(handed_out.access))
+        runtime::outside_of_tokio(|| self.hand_out().map(|handed_out| self.with_account(handed_out.access)))
+    }
+
+    /// Does the same as [`Session::access_token`] in a thread of its own. Works with any async runtime.
+    ///
+    /// If the future is dropped, the thread completes its request, so no new refresh token is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::access_token`].
+    pub async fn access_token_async(self: &Arc<Self>) -> Result<Access> {
+        let (session, (sender, receiver)) = (Arc::clone(self), oneshot::channel());
+        let thread = thread::Builder::new().spawn(move || _ = sender.send(session.access_token()));
+        let thread = thread.map_err(runtime::no_thread)?;
+        match receiver.await {
+            Ok(result) => result,
+            Err(_) => panic::resume_unwind(thread.join().expect_err("it ended without a result")),
+        }
     }
 
     /// Adds account and scopes to a cached token.
@@ -184,7 +222,18 @@ impl Session {
     ///
     /// Those of [`Session::access_token`].
     pub fn fresh_access_token(&self) -> Result<Access> {
-        self.refresh(&self.lock()?)
+        runtime::outside_of_tokio(|| self.refresh(&self.lock()?))
+    }
+
+    /// Returns the stored refresh token, for programs that request access tokens themselves. Needs no network.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] if the profile has no refresh token because of its grant, [`ErrorKind::SignIn`] if
+    /// no token is stored, [`ErrorKind::Unavailable`] if the keychain is locked or absent.
+    pub fn refresh_token(&self) -> Result<RefreshToken> {
+        ensure_has_refresh_token(self.profile.grant, &self.profile.name)?;
+        stored_refresh_token(&self.paths, &self.profile.name, &self.profile.store).map(|stored| stored.token)
     }
 
     fn lock(&self) -> Result<Lock> {

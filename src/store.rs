@@ -10,14 +10,13 @@ mod search;
 
 use std::io;
 
-use oauth2::RefreshToken;
-
 use crate::config::{ProfileName, StoreChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::patience::Patience;
 use crate::private_fs::FileId;
 use crate::sanitize::is_well_formed_token;
+use crate::token::RefreshToken;
 use command::CommandStore;
 use file::FileStore;
 use keychain::Keychain;

@@ -6,8 +6,6 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use oauth2::RefreshToken;
-
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
@@ -17,6 +15,7 @@ use crate::sanitize::for_shell;
 #[cfg(unix)]
 use crate::signals;
 use crate::timeout;
+use crate::token::RefreshToken;
 
 /// How long a program may run, unless it saves on a terminal: long enough to touch a security key.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -3,11 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oauth2::AccessToken;
 
 use crate::config::Profile;
 use crate::entra::Account;
 use crate::error::{Error, ErrorKind, Result};
+use crate::token::AccessToken;
 
 /// Returns the initial response after `AUTHENTICATE XOAUTH2` or `AUTH XOAUTH2`: user and token, separated by ^A, in
 /// base64.

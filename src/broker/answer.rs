@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oauth2::{AccessToken, Scope};
+use oauth2::Scope;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use crate::config::Profile;
 use crate::entra::{Access, Account, Flow, Lifetime, id_token};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::{for_terminal, is_well_formed_token};
+use crate::token::AccessToken;
 
 /// A time below this is in seconds, not in milliseconds: in milliseconds it would be before 1974.
 const FIRST_MILLISECONDS: u64 = 100_000_000_000;
@@ -61,7 +62,6 @@ pub(crate) fn token(
     let lifetime = expires_in(&response["expiresOn"], now).map(|seconds| Lifetime::new(now, seconds, None));
     Ok(Access {
         token: AccessToken::new(token.to_owned()),
-        expires: lifetime.map(|lifetime| lifetime.expires),
         lifetime,
         scopes: scopes(&response["grantedScopes"]),
         account: Some(account),
@@ -153,8 +153,8 @@ mod tests {
             ("\"soon\"", None),
         ] {
             let access = read(&format!("\"expiresOn\":{expires_on}"), Some(&sent())).expect("a token");
-            assert_eq!(access.expires, seconds.map(|seconds| NOW + seconds), "{expires_on}");
-            assert_eq!(access.lifetime.is_some(), seconds.is_some());
+            let expires = access.lifetime.map(|lifetime| lifetime.expires);
+            assert_eq!(expires, seconds.map(|seconds| NOW + seconds), "{expires_on}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use zbus::Connection;
 
 use super::CallError;
+use crate::runtime::Runtime;
 use crate::sanitize::for_terminal;
 use crate::{runtime, session_bus};
 
@@ -23,7 +23,7 @@ const TRANSIENT: [&str; 5] = ["NoReply", "Timeout", "TimedOut", "Failed", "Disco
 /// A connection to the session bus.
 pub(super) struct Bus {
     connection: Connection,
-    runtime: Option<Runtime>,
+    runtime: Runtime,
 }
 
 impl Bus {
@@ -31,7 +31,7 @@ impl Bus {
         let runtime = runtime::new().map_err(|error| CallError::Transient(error.to_string()))?;
         let connection = runtime.block_on(async { tokio::time::timeout(limit, session_bus::connect()).await });
         let connection = connection.map_err(|_| CallError::Transient("the session bus does not respond".to_owned()))?;
-        Ok(Self { connection: connection.map_err(CallError::Absent)?, runtime: Some(runtime) })
+        Ok(Self { connection: connection.map_err(CallError::Absent)?, runtime })
     }
 
     /// Calls a method of the broker. It is never introspected: newer brokers refuse that
@@ -41,8 +41,7 @@ impl Bus {
         log::info!("identity broker: {method}, correlation ID {correlation_id}");
         let arguments = (PROTOCOL_VERSION, correlation_id, request);
         let call = self.connection.call_method(Some(NAME), PATH, Some(INTERFACE), method, &arguments);
-        let runtime = self.runtime.as_ref().expect("the runtime is there until the drop");
-        let reply = runtime.block_on(async { tokio::time::timeout(limit, call).await });
+        let reply = self.runtime.block_on(async { tokio::time::timeout(limit, call).await });
         let reply = reply.map_err(|_| CallError::TimedOut)?.map_err(|error| of_bus(&error))?;
         match reply.body().deserialize::<String>() {
             // himmelblau's answer for some failures.
@@ -50,13 +49,6 @@ impl Bus {
             Ok(answer) => Ok(answer),
             Err(_) => Err(CallError::Other("its answer is not text".to_owned())),
         }
-    }
-}
-
-impl Drop for Bus {
-    /// Does not wait for tasks of the connection.
-    fn drop(&mut self) {
-        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
 

@@ -1,4 +1,5 @@
-//! Systems without this broker. The configuration of a profile that uses it is refused there.
+//! Systems without this broker, and builds without the feature `keychain`. The configuration of a profile that uses it
+//! is refused there.
 
 use std::time::Duration;
 

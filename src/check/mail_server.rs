@@ -4,12 +4,11 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use oauth2::AccessToken;
-
 use super::transport::{TlsStream, connect, start_tls, unreachable};
 use crate::config::{Grant, Profile, Server};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_terminal;
+use crate::token::AccessToken;
 use crate::xoauth2::initial_response;
 
 /// The port of SMTP over implicit TLS (RFC 8314). On every other port, STARTTLS is required.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "keychain"))]
 use super::notification;
 use crate::config::{Config, ProfileName};
 use crate::error::Error;
@@ -117,14 +117,14 @@ impl<'a> Alarm<'a> {
 
     /// Shows a notification if the desktop has a service for it. Returns whether it is shown.
     fn notify(&self) -> bool {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "keychain"))]
         {
             let summary = format!("Microsoft 365: action needed for the profile \"{}\"", self.profile);
             let text = format!("{}\n{}", self.reason, self.hint);
             let shown = notification::show(&summary, &text);
             shown.inspect_err(|why| log::info!("no desktop notification is shown: {why}")).is_ok()
         }
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(not(all(target_os = "linux", feature = "keychain")))]
         false
     }
 }

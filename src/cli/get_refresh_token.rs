@@ -41,17 +41,17 @@ pub fn main() -> ExitCode {
 }
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {
-    let profile = profile.profile;
+    let (profile, paths) = (profile.profile, Paths::from_environment()?);
     // Works without a configuration, as the Python tool does.
     let config = match &common.config {
         Some(_) => Some(common.load_config()?),
-        None => Paths::from_environment()?.load_configuration()?,
+        None => paths.load_configuration()?,
     };
     if let Some(config) = &config {
-        session::ensure_has_refresh_token(config, &profile)?;
+        session::ensure_has_refresh_token(config.grant(&profile), &profile)?;
     }
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
-    let stored = session::stored_refresh_token(&profile, &choice)?;
+    let stored = session::stored_refresh_token(&paths, &profile, &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
         let reason = format!(
             "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"

@@ -25,7 +25,6 @@ pub(super) fn show(summary: &str, text: &str) -> Result<(), String> {
     let body = text.lines().map(|line| escape_markup(&for_terminal(line))).collect::<Vec<_>>().join("\n");
     let runtime = runtime::new().map_err(|error| error.to_string())?;
     let shown = runtime.block_on(async { tokio::time::timeout(TIMEOUT, notify(&for_terminal(summary), &body)).await });
-    runtime.shutdown_background();
     shown.unwrap_or_else(|_| Err("the notification service does not respond".to_owned()))
 }
 

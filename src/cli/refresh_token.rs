@@ -127,7 +127,7 @@ fn json(profile: &Profile, access: &Access) -> Result<String> {
     let json = Json {
         profile: profile.name.as_str(),
         access_token: access.token.secret(),
-        expires_at: access.expires,
+        expires_at: access.lifetime.map(|lifetime| lifetime.expires),
         scopes: access.scopes.iter().map(|scope| scope.as_str()).collect(),
         account: access.account.as_ref(),
     };

@@ -13,8 +13,7 @@ use super::table::Table;
 
 /// How a confidential client proves its identity (RFC 6749, 2.3).
 #[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Credential {
+pub(crate) enum Credential {
     /// The client secret. It is not empty.
     Secret(ClientSecret),
     /// A program that prints the client secret, with its arguments.
@@ -25,11 +24,11 @@ pub enum Credential {
 
 /// The PEM files of a client certificate. Both may be the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
+pub(crate) struct CertificateFiles {
     /// The file with the certificate.
-    pub certificate: PathBuf,
+    pub(crate) certificate: PathBuf,
     /// The file with the private key.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 /// The only key of `client_secret` as a table.

@@ -10,8 +10,7 @@ use super::{Profile, ProfileName};
 
 /// How access tokens are requested (RFC 6749, 1.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Grant {
+pub(crate) enum Grant {
     /// With the refresh token of a person who signed in.
     #[default]
     RefreshToken,
@@ -62,6 +61,10 @@ pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), Configur
     if cfg!(not(target_os = "linux")) {
         let message = "broker = true is not supported on this system: only Linux has the identity broker";
         return Err(ConfigurationError::new(span, message).hint("remove this line, then run `get-token` to sign in"));
+    }
+    if cfg!(not(feature = "keychain")) {
+        let message = "broker = true is not supported by this program, which was built without keychain support";
+        return Err(ConfigurationError::new(span, message).hint("use a build with the feature `keychain`"));
     }
     match level.grant {
         Some(Grant::ClientCredentials) => {

@@ -6,7 +6,7 @@ use super::suggestion::Section;
 
 /// Where refresh tokens are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StoreChoice {
+pub(crate) enum StoreChoice {
     /// The keychain, or the file if no keychain is available.
     #[default]
     Auto,
@@ -20,13 +20,13 @@ pub enum StoreChoice {
 
 /// Programs with their arguments. They are run without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreCommands {
+pub(crate) struct StoreCommands {
     /// Prints the token.
-    pub load: Vec<String>,
+    pub(crate) load: Vec<String>,
     /// Reads the token from its stdin, as one line.
-    pub save: Vec<String>,
+    pub(crate) save: Vec<String>,
     /// Removes the token. Empty if the user has no such command.
-    pub delete: Vec<String>,
+    pub(crate) delete: Vec<String>,
 }
 
 static KEYS: [Key<StoreCommands>; 3] = [

@@ -13,11 +13,11 @@ use crate::sanitize::for_terminal;
 
 /// The name of a profile. It is safe as a part of file names and of keychain entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileName(String);
+pub(crate) struct ProfileName(String);
 
 impl ProfileName {
     /// The name as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -70,7 +70,7 @@ pub(crate) fn client_id(text: &str) -> Result<ClientId, &'static str> {
 
 /// Where access tokens are cached between two calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheChoice {
+pub(crate) enum CacheChoice {
     /// In the kernel's memory on Linux. Other systems have no cache.
     #[default]
     Memory,
@@ -90,7 +90,7 @@ impl CacheChoice {
 
 /// One of Microsoft's clouds, which are separate from each other (Microsoft: "National clouds").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Cloud {
+pub(crate) enum Cloud {
     /// The worldwide cloud.
     #[default]
     Global,
@@ -184,13 +184,23 @@ pub(crate) const HTTPS: u16 = 443;
 /// A server: host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// The host name, as in the server's certificate.
-    pub host: String,
-    /// The port.
-    pub port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Server {
+    /// Returns the host name, as in the server's certificate.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Parses `HOST` or `HOST:PORT`.
     pub(super) fn parse(text: &str, default_port: u16) -> Result<Self, &'static str> {
         const FORM: &str = "be HOST or HOST:PORT, such as outlook.office365.com or localhost:1993";
@@ -213,7 +223,7 @@ impl fmt::Display for Server {
 
 /// The issuer of the tokens: `https://LOGIN-HOST/TENANT/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authority(Url);
+pub(crate) struct Authority(Url);
 
 impl Authority {
     /// Returns the authority of a tenant: an ID, a domain, `common`, `organizations` or `consumers`.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use oauth2::{AccessToken, HttpRequest, HttpResponse};
+use oauth2::{HttpRequest, HttpResponse};
 use reqwest::header::{AUTHORIZATION, DATE, HeaderValue};
 use reqwest::{Client, Proxy, StatusCode, redirect};
 use time::OffsetDateTime;
@@ -21,6 +21,7 @@ use crate::config::Profile;
 use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::patience::Patience;
 use crate::sanitize::for_terminal;
+use crate::token::AccessToken;
 use crate::unix_time::now;
 use crate::{runtime, signals};
 
@@ -132,8 +133,6 @@ impl<'a> HttpClient<'a> {
                 () = signals::grace_elapsed() => None,
             }
         });
-        // A DNS lookup that is still running must not delay the exit.
-        runtime.shutdown_background();
         Ok(result)
     }
 

@@ -171,13 +171,15 @@ pub(crate) fn refusal_of_certificate(error: &(dyn std::error::Error + 'static)) 
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))] // which has the crate that creates certificates
 mod tests {
+    use std::net::TcpListener;
     use std::sync::Arc;
 
+    use rcgen::CertifiedKey;
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-    use rustls::{ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+    use rustls::{ClientConfig, DigitallySignedStruct, OtherError, ServerConfig, ServerConnection, SignatureScheme};
 
     use super::*;
 
@@ -222,9 +224,29 @@ mod tests {
         }
     }
 
+    /// Starts a server for one connection. Returns its URL.
+    fn serve_once() -> String {
+        let CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+        let configuration = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .expect("the certificate");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let url = format!("https://{}/", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut connection = ServerConnection::new(Arc::new(configuration)).expect("a server");
+            connection.complete_io(&mut stream) // fails, because the client refuses the certificate
+        });
+        url
+    }
+
     #[test]
     fn a_refusal_without_a_name_is_shown_as_the_verifier_words_it() {
-        let standin = standin::Standin::start();
         let configuration = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("the versions")
@@ -232,7 +254,7 @@ mod tests {
             .with_custom_certificate_verifier(Arc::new(Refusing))
             .with_no_client_auth();
         let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(configuration).build();
-        let request = client.expect("a client").get(standin.origin()).send();
+        let request = client.expect("a client").get(serve_once()).send();
         let error = crate::runtime::new().expect("a runtime").block_on(request).expect_err("it is refused");
         assert_eq!(root_cause(&error), format!("invalid peer certificate: {REASON}"));
     }

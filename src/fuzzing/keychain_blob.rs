@@ -1,11 +1,10 @@
 //! The target `keychain_blob`: what is stored where a refresh token should be.
 
-use oauth2::RefreshToken;
-
 use super::assert_explained;
 use crate::error::ErrorKind;
 use crate::sanitize::is_well_formed_token;
 use crate::store::{keychain, parse_token, record};
+use crate::token::RefreshToken;
 
 /// The blob of a keychain's entry; as text, a token file and a file of records.
 pub fn keychain_blob(bytes: &[u8]) {
@@ -22,7 +21,7 @@ pub fn keychain_blob(bytes: &[u8]) {
         }
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let secret = |token: Option<RefreshToken>| token.map(|token| token.secret().clone());
+        let secret = |token: Option<RefreshToken>| token.map(RefreshToken::into_secret);
         if let Ok(token) = parse_token(text) {
             let in_keychain = keychain::token(bytes.to_vec()).expect("a file's token is a token everywhere");
             assert_eq!(secret(in_keychain), secret(token));

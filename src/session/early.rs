@@ -133,7 +133,7 @@ impl Session {
 
 impl From<CachedToken> for Access {
     fn from(CachedToken { token, lifetime }: CachedToken) -> Self {
-        Self { token, expires: Some(lifetime.expires), lifetime: Some(lifetime), scopes: Vec::new(), account: None }
+        Self { token, lifetime: Some(lifetime), scopes: Vec::new(), account: None }
     }
 }
 

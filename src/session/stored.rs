@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use oauth2::RefreshToken;
-
 use super::{DAY, ownership};
 use crate::cache::{self, IssuedFor};
 use crate::config::{Config, Grant, Profile, ProfileName, StoreChoice};
@@ -12,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::store::{RecordedRefusal, Removed, Stored, Stores};
+use crate::token::RefreshToken;
 use crate::unix_time::now;
 
 /// The age from which `get-refresh-token` warns: programs that only read the token never renew it.
@@ -93,8 +92,8 @@ pub(crate) struct StoredToken {
 }
 
 /// Fails if the profile has no refresh token of its own.
-pub(crate) fn ensure_has_refresh_token(config: &Config, profile: &ProfileName) -> Result<()> {
-    let why = match config.grant(profile) {
+pub(crate) fn ensure_has_refresh_token(grant: Grant, profile: &ProfileName) -> Result<()> {
+    let why = match grant {
         Grant::RefreshToken => return Ok(()),
         Grant::ClientCredentials => {
             "its grant is client_credentials, so the application requests access tokens for itself"
@@ -109,10 +108,9 @@ pub(crate) fn ensure_has_refresh_token(config: &Config, profile: &ProfileName) -
 }
 
 /// Returns the stored refresh token of a profile, without any network request.
-pub(crate) fn stored_refresh_token(profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
-    let paths = Paths::from_environment()?;
-    let Some(Stored { token, record, .. }) = load_stored(&paths, profile, choice)? else {
-        return Err(Stores::new(&paths, profile, choice).not_found());
+pub(crate) fn stored_refresh_token(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
+    let Some(Stored { token, record, .. }) = load_stored(paths, profile, choice)? else {
+        return Err(Stores::new(paths, profile, choice).not_found());
     };
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
     let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);

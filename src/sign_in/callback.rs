@@ -20,7 +20,6 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use oauth2::CsrfToken;
 use sha2::{Digest, Sha256};
-use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -29,7 +28,7 @@ use super::page::{self, Page};
 use super::paste::InvalidPaste;
 use super::port::Port;
 use super::redirect::{self, Redirect, RedirectError};
-use crate::runtime;
+use crate::runtime::{self, Runtime};
 
 /// How long a connection may stay silent. The browser keeps one open while the user reads the certificate warning.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);

@@ -2,13 +2,12 @@
 
 use std::io::{self, IsTerminal as _, Read as _};
 
-use oauth2::RefreshToken;
-
 use super::{SignIn, SignInOutcome};
 use crate::entra::Flow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::is_well_formed_token;
 use crate::signals;
+use crate::token::RefreshToken;
 
 /// In bytes. A refresh token has one or two kilobytes.
 const MAX_SIZE: u64 = 64 * 1024;

@@ -1,12 +1,11 @@
 //! The store that consists of the user's programs: one prints the token, one reads it from its stdin and stores it, and
 //! one deletes it.
 
-use oauth2::RefreshToken;
-
 use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::{ProfileName, StoreCommands};
 use crate::error::{Error, ErrorKind, Result};
 use crate::patience::Patience;
+use crate::token::RefreshToken;
 use crate::user_programs::{Task, UserPrograms};
 
 pub(super) struct CommandStore {

@@ -3,13 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
-use oauth2::RefreshToken;
-
 use super::{MalformedToken, TokenStore, parse_token};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::private_fs::{self, FileId};
+use crate::token::RefreshToken;
 
 pub(super) struct FileStore {
     profile: ProfileName,
@@ -35,9 +34,10 @@ impl FileStore {
             .hint(format!("run `get-token --profile {:#}` to replace it", self.profile))
     }
 
-    fn failed(&self, what: &str, error: &io::Error) -> Error {
+    fn failed(&self, what: &str, error: io::Error) -> Error {
         Error::new(ErrorKind::Storage, format!("cannot {what} {}: {error}", self.path.display()))
             .hint("check who owns the file and its folder, and whether the disk is full")
+            .with_source(error)
     }
 }
 
@@ -47,16 +47,16 @@ impl TokenStore for FileStore {
             Ok(text) => parse_token(&text).map_err(|MalformedToken| self.malformed()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(self.malformed()), // not UTF-8
-            Err(error) => Err(self.failed("read", &error)),
+            Err(error) => Err(self.failed("read", error)),
         }
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
-        private_fs::write_secret(&self.path, token.secret()).map_err(|error| self.failed("write", &error))
+        private_fs::write_secret(&self.path, token.secret()).map_err(|error| self.failed("write", error))
     }
 
     fn delete(&self) -> Result<()> {
-        private_fs::remove_secret(&self.path).map_err(|error| self.failed("remove", &error))
+        private_fs::remove_secret(&self.path).map_err(|error| self.failed("remove", error))
     }
 
     fn describe(&self) -> String {

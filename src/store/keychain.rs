@@ -1,19 +1,20 @@
 //! The system's keychain. Entries have the names that the Python tool uses, so both tools read and replace the same
 //! entry. Each system has its own `imp` with the same interface.
 
-#[cfg(any(windows, test))]
+#[cfg(any(all(windows, feature = "keychain"), test))]
 mod chunks;
-#[cfg_attr(target_os = "linux", path = "keychain/secret_service.rs")]
-#[cfg_attr(target_os = "macos", path = "keychain/macos.rs")]
-#[cfg_attr(windows, path = "keychain/windows.rs")]
-#[cfg_attr(not(any(target_os = "linux", target_os = "macos", windows)), path = "keychain/none.rs")]
+#[cfg_attr(all(target_os = "linux", feature = "keychain"), path = "keychain/secret_service.rs")]
+#[cfg_attr(all(target_os = "macos", feature = "keychain"), path = "keychain/macos.rs")]
+#[cfg_attr(all(windows, feature = "keychain"), path = "keychain/windows.rs")]
+#[cfg_attr(
+    not(all(any(target_os = "linux", target_os = "macos", windows), feature = "keychain")),
+    path = "keychain/none.rs"
+)]
 mod imp;
 
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use oauth2::RefreshToken;
 
 use super::{TokenStore, parse_token};
 use crate::config::ProfileName;
@@ -22,6 +23,7 @@ use crate::patience::Patience;
 use crate::sanitize::for_terminal;
 use crate::signals;
 use crate::timeout;
+use crate::token::RefreshToken;
 
 /// The user name of every entry, a constant in the Python tool.
 const USER: &str = "refresh_token";

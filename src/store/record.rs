@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use oauth2::{RefreshToken, Scope};
+use oauth2::Scope;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -14,6 +14,7 @@ use crate::config::{Authority, Profile, ProfileName};
 use crate::entra::{Access, Account};
 use crate::paths::Paths;
 use crate::private_fs;
+use crate::token::RefreshToken;
 use crate::unix_time::now;
 
 /// The origin, dates and account of a refresh token.

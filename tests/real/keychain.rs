@@ -2,13 +2,14 @@
 
 mod double;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use standin::{ADA, PUBLIC_CLIENT_ID};
 
 use crate::keychain::double::{Behavior, Double, KWallet};
 use crate::login::{KeePassXc, Keyring, Login};
-use crate::support::{Home, Run};
+use crate::support::{Home, Run, binary, finish, free_port};
 
 /// Time limit for each command without a terminal.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -184,6 +185,21 @@ fn without_a_keychain_or_its_collection_the_file_is_used() {
         assert!(run.stderr.contains("refresh_token_mail") && run.stderr.contains("not encrypted"), "{}", run.stderr);
         promptly(&home, "refresh-token").token();
     }
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring"]
+fn a_session_with_a_keychain_may_end_within_an_async_runtime() {
+    let (home, _login) = home(Keyring::Gnome);
+    home.sign_in().token();
+    let configuration = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&format!("imap_host = 'localhost:{}'\n{configuration}", free_port())); // where nothing listens
+    let before = home.run("get-refresh-token", [""; 0]);
+    let mut example = Command::new(binary("get-token").with_file_name("examples").join("imap"));
+    home.prepare(&mut example);
+    let run = finish(&mut example);
+    assert!(run.code == Some(1) && run.stderr.contains("Connection refused"), "{run:?}");
+    assert_ne!(home.run("get-refresh-token", [""; 0]).token(), before.token());
 }
 
 #[test]

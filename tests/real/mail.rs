@@ -5,6 +5,7 @@ mod aerc;
 mod application;
 mod curl;
 mod emacs;
+mod examples;
 mod getmail;
 mod git;
 mod mbsync;

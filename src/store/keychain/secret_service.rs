@@ -8,10 +8,9 @@ mod unlock;
 use std::collections::HashMap;
 
 use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
-use tokio::runtime::Runtime;
 
 use super::KeychainError;
-use crate::runtime;
+use crate::runtime::{self, Runtime};
 use crate::sanitize::for_terminal;
 use crate::session_bus::{self, first_line};
 
