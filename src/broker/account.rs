@@ -80,7 +80,7 @@ pub(crate) fn usernames(accounts: &[BrokerAccount]) -> Vec<&str> {
     names
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))] // which `fuzzing` needs
 mod tests {
     use super::*;
     use crate::fuzzing::profile;

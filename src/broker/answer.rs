@@ -121,7 +121,7 @@ fn not_json() -> Error {
     failure::unexpected("its answer is not JSON")
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))] // which `fuzzing` needs
 mod tests {
     use super::*;
     use crate::fuzzing::profile;

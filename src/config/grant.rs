@@ -62,18 +62,16 @@ pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), Configur
         let message = "broker = true is not supported on this system: only Linux has the identity broker";
         return Err(ConfigurationError::new(span, message).hint("remove this line, then run `get-token` to sign in"));
     }
+    if level.grant == Some(Grant::ClientCredentials) {
+        let message = "broker = true and grant = \"client_credentials\" cannot be set together";
+        return Err(ConfigurationError::new(span, message)
+            .hint("remove broker to get tokens for the application, or remove grant to get tokens for a person"));
+    }
     if cfg!(not(feature = "keychain")) {
         let message = "broker = true is not supported by this program, which was built without keychain support";
         return Err(ConfigurationError::new(span, message).hint("use a build with the feature `keychain`"));
     }
-    match level.grant {
-        Some(Grant::ClientCredentials) => {
-            let message = "broker = true and grant = \"client_credentials\" cannot be set together";
-            Err(ConfigurationError::new(span, message)
-                .hint("remove broker to get tokens for the application, or remove grant to get tokens for a person"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Fails if the profile cannot request tokens for the application itself.
