@@ -1,4 +1,4 @@
-//! The examples in docs/monitoring.md: alarms on a headless server, and monitoring.
+//! The examples in docs/reliability.md: alarms on a headless server, and monitoring.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use crate::document_blocks::{self, Adapt as _};
 use crate::login::program;
 use crate::support::{Home, Run, eventually, finish};
 
-const DOCUMENT: &str = "docs/monitoring.md";
+const DOCUMENT: &str = "docs/reliability.md";
 
 fn block(heading: &str, language: &str, index: usize) -> String {
     document_blocks::block(DOCUMENT, heading, language, index)

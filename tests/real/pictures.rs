@@ -14,7 +14,7 @@ use crate::tmux::Terminal;
 const LINE: usize = 20;
 const COLUMN: f64 = 8.43;
 /// The width of the terminal in the picture.
-const COLUMNS: usize = 88;
+const COLUMNS: usize = 80;
 /// The width of the terminal in the test, which wraps nothing: the replaced addresses have other lengths.
 const WIDE: usize = 1000;
 
