@@ -27,7 +27,7 @@ fn svg(command: &str, output: &str) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1f24\"/>\n\
-         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\" fill=\"#d8dee4\" xml:space=\"preserve\">\n"
+         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\" fill=\"#d8dee4\">\n"
     );
     for (number, line) in lines.iter().enumerate() {
         let color = if number == 0 { " fill=\"#ffffff\"" } else { "" };
@@ -66,8 +66,9 @@ fn spans(line: &str) -> String {
     svg
 }
 
+/// Escapes a text for XML, with spaces that are not collapsed.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}")
 }
 
 /// Wraps a line as the commands do in a terminal, which then breaks URLs that are too long.
