@@ -146,8 +146,8 @@ fn the_picture_of_a_sign_in_is_up_to_date() {
     let url = terminal.url();
     Browser::approve(&url, ADA, None).unwrap();
     terminal.ends_with(0);
-    let mut output = shown(&terminal)
-        .replace(&url, "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=…");
+    let mut output =
+        shown(&terminal).replace(&url, "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=…");
     let is_fingerprint = |line: &&str| line.len() > 40 && line.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
     let text = output.clone();
     let fingerprint: Vec<&str> = text.lines().map(str::trim).filter(is_fingerprint).collect();
