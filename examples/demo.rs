@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     for request in microsoft.requests() {
         say(&format!("   {} {} -> {}", request.method, request.path, request.status));
     }
-    say("\nDone. README.md explains the setup with Microsoft and your mail program.");
+    say("\nDone. README.md describes the setup with Microsoft and your mail program.");
     Ok(())
 }
 

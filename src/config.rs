@@ -384,8 +384,26 @@ mod tests {
     }
 
     #[test]
+    fn the_recipes_of_the_readme_are_valid() {
+        let readme = include_str!("../README.md");
+        let recipes: Vec<&str> =
+            readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(recipes.len(), 3);
+        for recipe in recipes {
+            let text = recipe
+                .replace("YOUR-CLIENT-ID", "4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10")
+                .replace("YOUR-TENANT-ID", "8d3e5c2a-6b1f-4a7e-9c0d-2f4b6a8c1e3d");
+            let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
+            let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
+            config.ensure_plausible(&profile).expect("scopes of one service");
+            let built_in = built_in_scopes(&profile.name, Cloud::Global).expect("built-in scopes");
+            assert!(built_in.iter().all(|scope| profile.own_scopes().any(|own| own.as_str() == scope)), "{recipe}");
+        }
+    }
+
+    #[test]
     fn the_documented_keys_for_dod_are_valid() {
-        let document = include_str!("../docs/sign-in-and-accounts.md");
+        let document = include_str!("../docs/accounts.md");
         let block = document.split_once("**DoD**").and_then(|(_, rest)| rest.split("```").nth(1)).expect("a block");
         let text = block.trim_start_matches("toml\n").replace("YOUR-CLIENT-ID", "4f2a7b1c-90de-4c3b-a1f7-5d2e8c6b3a10");
         let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
@@ -398,13 +416,14 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_and_the_example_name_every_key() {
+    fn the_documentation_and_the_example_name_every_key() {
         let keys = keys::KEYS.iter().map(|key| key.form.key);
         let known: BTreeSet<&str> = keys.filter(|key| *key != "profiles").collect();
-        let readme = include_str!("../README.md").split_once("| key |").expect("a table of keys").1;
-        let rows = readme.lines().skip(2).map_while(|line| line.strip_prefix("| ")?.split_once(" | "));
+        let keys =
+            include_str!("../docs/configuration.md").split("\n## ").find(|section| section.starts_with("Keys\n"));
+        let rows = keys.expect("the keys").lines().filter_map(|line| line.strip_prefix("- ")?.split_once(": "));
         let shown: BTreeSet<&str> = rows.flat_map(|(keys, _)| keys.split('`').skip(1).step_by(2)).collect();
-        assert_eq!(shown, known, "README.md");
+        assert_eq!(shown, known, "docs/configuration.md");
         let lines = EXAMPLE.lines().map(|line| line.trim_start_matches("# "));
         let keys = lines.filter_map(|line| line.split_once(" = ")?.0.split('.').next());
         assert_eq!(keys.collect::<BTreeSet<_>>(), known, "config.example.toml");

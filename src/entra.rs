@@ -4,6 +4,8 @@
 mod aadsts;
 mod certificate;
 mod client_authentication;
+#[cfg(test)]
+pub(crate) mod codes_page;
 mod device;
 mod dns;
 mod flow;

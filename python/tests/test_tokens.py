@@ -44,8 +44,8 @@ def test_a_script_for_the_python_tool_runs_unchanged(home, standin):
     assert calendar_owner(PYTHON_TOOL_EXAMPLE, home, standin) == ADA
 
 
-def test_the_readmes_example_runs(home, standin):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_documented_example_runs(home, standin):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/scripts.md").read_text(), re.DOTALL)
     [example] = [block for block in blocks if "from m365auth import" in block]
     assert calendar_owner(example, home, standin) == ADA
 

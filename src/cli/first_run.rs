@@ -49,7 +49,7 @@ pub(super) fn run(file: &Path) -> Result<FirstRun> {
 /// Returns the error for questions that were not answered.
 pub(super) fn unanswered() -> Error {
     Error::new(ErrorKind::Configuration, "the questions were not answered; the configuration is unchanged")
-        .hint("run the same command again; \"Quick start\" in the README says how to get a client ID")
+        .hint("run the same command again; docs/register-an-application.md says how to get a client ID")
 }
 
 /// Writes the answers and the profiles of `config.py`.
@@ -75,7 +75,7 @@ fn write_example(file: &Path) -> Error {
     let message = format!("client_id is missing: {} is new and has no client ID yet", file.display());
     Error::new(ErrorKind::Configuration, message).hint(format!(
         "in {}, set client_id to the Application (client) ID of your app registration, then run the same command \
-         again; \"Quick start\" in the README says how to get one",
+         again; docs/register-an-application.md says how to get one",
         file.display()
     ))
 }

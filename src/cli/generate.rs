@@ -1,12 +1,16 @@
 //! `--generate`: man pages and shell completions, for packages and for a person who installs the commands.
 //!
-//! A test writes them to `packaging/share` from the commands' arguments and the README. Generating them at run time
-//! would make `refresh-token` 166 KiB larger (`clap_complete`, `clap_mangen`); the generated files add 20 KiB.
+//! A test writes them to `packaging/share` from the commands' arguments and the hand-written sections. Generating them at
+//! run time would make `refresh-token` 166 KiB larger (`clap_complete`, `clap_mangen`); the generated files add 20 KiB.
 
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod man;
+#[cfg(test)]
 mod markdown;
+#[cfg(test)]
+mod sections;
 
 use clap::ValueEnum;
 
@@ -60,3 +64,18 @@ macro_rules! generated {
     };
 }
 pub(super) use generated;
+
+/// Returns the description of a command, which follows its summary.
+#[cfg(test)]
+fn description(command: &clap::Command) -> String {
+    let about = command.get_long_about().expect("each command has one").to_string();
+    about.split_once("\n\n").expect("a summary first").1.to_owned()
+}
+
+/// Returns the examples of a command with their meaning.
+#[cfg(test)]
+fn examples(command: &clap::Command) -> Vec<(String, String)> {
+    let text = command.get_after_long_help().expect("each command has some").to_string();
+    let lines: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
+    lines.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
+}

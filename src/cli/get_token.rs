@@ -50,18 +50,20 @@ pub(super) struct Arguments {
     flow: FlowArguments,
     /// Test the whole setup instead of signing in
     ///
-    /// Tests everything from the configuration to the mail servers, without sending mail. If several checks fail, the
-    /// exit code is the first of 78, 77, 76, 74, 69 and 75 that applies.
+    /// Tests everything from the configuration to the mail servers. Sends no mail, and changes nothing except the tokens,
+    /// which it renews as each refresh does. The last line on stdout is the verdict. If several checks fail, the exit
+    /// code is the first of 78, 77, 76, 74, 69 and 75 that applies.
     #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     check: bool,
     /// Test in the environment that cron sets
     ///
-    /// cron sets HOME, LOGNAME, SHELL and PATH only.
+    /// cron sets HOME, LOGNAME, SHELL and PATH only. Shows which lines the crontab needs.
     #[arg(long, requires = "check")]
     as_cron: bool,
     /// Show what is stored and when it expires
     ///
-    /// Shows all profiles unless --profile is given. Does not use the network, except through the identity broker.
+    /// Shows whether you must act, the account, where the token is stored, and in how many days it expires if it is not
+    /// used. Shows all profiles unless --profile is given. Does not use the network, except through the identity broker.
     #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     status: bool,
     /// Print --check or --status as JSON
@@ -69,7 +71,8 @@ pub(super) struct Arguments {
     json: bool,
     /// Remove the stored token
     ///
-    /// Microsoft is not notified: your sessions there stay open.
+    /// Removes it from the keychain, the file or your own program. Microsoft is not notified: your sessions there stay
+    /// open.
     #[arg(long, group = "instead", conflicts_with_all = ["device", "server"])]
     sign_out: bool,
     #[command(flatten)]

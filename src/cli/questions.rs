@@ -67,7 +67,7 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
         "Every application that requests tokens has a client ID. Which one do you want to use?",
         "Application",
         &[
-            (Application::Own, "my own app registration (recommended; see \"Quick start\" in the README)"),
+            (Application::Own, "my own app registration (recommended; see \"Recipes\" in the README)"),
             (
                 Application::Thunderbird,
                 "Thunderbird's public client ID (mail only; Microsoft's page says \"Thunderbird\")",

@@ -79,7 +79,7 @@ fn parsed<T>(
 
 fn resolve_client_id(profile: &ProfileName, own: &Table, file: &Table) -> Result<ClientId, ConfigurationError> {
     let hint = "set client_id to the Application (client) ID of your app registration; \
-                \"Quick start\" in the README says how to get one";
+                docs/register-an-application.md says how to get one";
     let Some(written) = own.client_id.as_ref().or(file.client_id.as_ref()) else {
         let mut others = file.profiles.iter();
         let elsewhere = others.find_map(|(name, other)| Some((name, other.get_ref().client_id.as_ref()?)));

@@ -6,8 +6,7 @@
 //! exceptions are the codes with [`NextStep::Later`]: they come with various values of `error` and are always
 //! transient.
 //!
-//! Causes and next steps contain placeholders, which [`fill`] replaces. `docs/troubleshooting.md` repeats the table; a
-//! test compares the two.
+//! Causes and next steps contain placeholders, which [`fill`] replaces. `docs/aadsts.md` is generated from the table.
 
 use super::Flow;
 use crate::config::{ALWAYS_REQUESTED, Profile};
@@ -108,8 +107,8 @@ use NextStep::{AdministratorConsent, Consent, Fix, Interact, Later, ManagedDevic
 const USE_OWN_TENANT: &str = "set tenant in {file} to your organisation's tenant ID or domain";
 const USE_ORGANIZATIONS: &str =
     "set tenant in {file} to \"organizations\", or to your organisation's tenant ID or domain";
-pub(super) const CHECK_SCOPES: &str = "compare the scopes of profile \"{profile}\" in {file} with those in the README; mail \
-                                       scopes of personal accounts begin with https://outlook.office.com/";
+pub(super) const CHECK_SCOPES: &str = "compare the scopes of profile \"{profile}\" in {file} with those in \
+                                       docs/register-an-application.md; mail scopes of personal accounts begin with https://outlook.office.com/";
 const SPLIT_PROFILE: &str = "move the scopes of each service to a profile of its own in {file}";
 const ADD_REDIRECT_URI: &str = "add {redirect_uri} to the app registration under \"Mobile and desktop applications\", or under \"Web\" if it has a secret";
 const NEW_SECRET: &str =
@@ -221,44 +220,13 @@ pub(crate) static TABLE: &[Advice] = &[
 ];
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::{Flow, TABLE};
+mod tests {
+    use super::TABLE;
 
     #[test]
     fn each_code_is_listed_once() {
         for (index, advice) in TABLE.iter().enumerate() {
             assert!(TABLE[..index].iter().all(|other| other.code != advice.code), "{}", advice.code);
         }
-    }
-
-    /// As a cell of the page: a capital letter first, placeholders in capitals.
-    pub(in crate::entra) fn cell(text: &str) -> String {
-        let mut cell = text.replace("{get_token}", "`get-token --profile PROFILE`").replace('\n', " ");
-        for (placeholder, name) in [
-            ("{grant}", "refresh token or code"),
-            ("{profile}", "PROFILE"),
-            ("{scopes}", "SCOPES"),
-            ("{client_id}", "CLIENT_ID"),
-            ("{tenant}", "TENANT"),
-            ("{admin_consent}", "ADMIN_CONSENT_URL"),
-            ("{redirect_uri}", "REDIRECT_URI"),
-            ("{file}", "CONFIG_FILE"),
-        ] {
-            cell = cell.replace(placeholder, name);
-        }
-        assert!(!cell.contains(['{', '}']), "an unknown placeholder: {text}");
-        cell[..1].to_uppercase() + &cell[1..]
-    }
-
-    #[test]
-    fn the_troubleshooting_page_repeats_the_table() {
-        let page = include_str!("../../docs/troubleshooting.md");
-        let rows: Vec<String> = TABLE
-            .iter()
-            .map(|advice| {
-                format!("| {} | {} | {} |\n", advice.code, cell(advice.cause), cell(advice.next.hint(Flow::Refresh)))
-            })
-            .collect();
-        assert!(page.contains(&rows.concat()), "docs/troubleshooting.md must contain:\n{}", rows.concat());
     }
 }

@@ -1,5 +1,5 @@
 //! Cause and next step by `suberror` or `error`, for a response whose AADSTS code is missing or too general, with the
-//! placeholders of [`super::aadsts`]. `docs/troubleshooting.md` repeats the table; a test compares the two.
+//! placeholders of [`super::aadsts`].
 //!
 //! The values of `suberror` are those of MSAL ("Handle errors and exceptions in MSAL.NET", and the sources of MSAL for
 //! Python and Android).
@@ -34,21 +34,4 @@ static TABLE: &[Row] = &[
 pub(super) fn advice(refusal: &Refusal) -> Option<(&'static str, NextStep)> {
     let find = |value: &str| TABLE.iter().find(|(name, ..)| *name == value).map(|(_, cause, next)| (*cause, *next));
     refusal.suberror.as_deref().and_then(find).or_else(|| find(&refusal.error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entra::Flow;
-    use crate::entra::aadsts::tests::cell;
-
-    #[test]
-    fn the_troubleshooting_page_repeats_the_table() {
-        let page = include_str!("../../docs/troubleshooting.md");
-        let rows: Vec<String> = TABLE
-            .iter()
-            .map(|(name, cause, next)| format!("| `{name}` | {} | {} |\n", cell(cause), cell(next.hint(Flow::Refresh))))
-            .collect();
-        assert!(page.contains(&rows.concat()), "docs/troubleshooting.md must contain:\n{}", rows.concat());
-    }
 }

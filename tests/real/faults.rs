@@ -1,4 +1,4 @@
-//! The table of faults in `docs/reliability.md`: runs `refresh-token` with each fault, and checks exit code and
+//! The table of faults in `docs/evidence.md`: runs `refresh-token` with each fault, and checks exit code and
 //! message.
 
 use std::io::{Read as _, Write as _};
@@ -11,7 +11,7 @@ use standin::Fault;
 use crate::login::{Keyring, Login, program};
 use crate::support::{Home, Run, binary, finish, free_port};
 
-const TABLE: &str = include_str!("../../docs/reliability.md");
+const TABLE: &str = include_str!("../../docs/evidence.md");
 /// A user ID other than that of the tests.
 const ANOTHER_USER: u32 = 54_321;
 

@@ -1,5 +1,5 @@
-//! The mail programs in docs/mail-clients.md, configured with its code blocks, with a real mail server. One file for
-//! each program.
+//! The mail programs in docs/mail-programs.md, configured with its code blocks and that of README.md, with a real mail
+//! server. One file for each program.
 
 mod aerc;
 mod application;
@@ -133,10 +133,10 @@ impl MailSetup {
     }
 }
 
-/// Returns a code block from docs/mail-clients.md.
+/// Returns a code block from docs/mail-programs.md.
 #[track_caller]
 fn block(heading: &str, language: &str, index: usize) -> String {
-    document_blocks::block("docs/mail-clients.md", heading, language, index)
+    document_blocks::block("docs/mail-programs.md", heading, language, index)
 }
 
 /// Asserts that a mail program shows our error in the two most common cases: no token is stored, and Microsoft refuses

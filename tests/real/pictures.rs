@@ -14,7 +14,7 @@ use crate::tmux::Terminal;
 const LINE: usize = 20;
 const COLUMN: f64 = 8.43;
 /// The width of the terminal in the picture.
-const COLUMNS: usize = 88;
+const COLUMNS: usize = 80;
 /// The width of the terminal in the test, which wraps nothing: the replaced addresses have other lengths.
 const WIDE: usize = 1000;
 
@@ -27,7 +27,7 @@ fn svg(command: &str, output: &str) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1f24\"/>\n\
-         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\" fill=\"#d8dee4\" xml:space=\"preserve\">\n"
+         <g font-family=\"ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace\" font-size=\"14\" fill=\"#d8dee4\">\n"
     );
     for (number, line) in lines.iter().enumerate() {
         let color = if number == 0 { " fill=\"#ffffff\"" } else { "" };
@@ -66,8 +66,9 @@ fn spans(line: &str) -> String {
     svg
 }
 
+/// Escapes a text for XML, with spaces that are not collapsed.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace(' ', "\u{a0}")
 }
 
 /// Wraps a line as the commands do in a terminal, which then breaks URLs that are too long.
@@ -145,8 +146,8 @@ fn the_picture_of_a_sign_in_is_up_to_date() {
     let url = terminal.url();
     Browser::approve(&url, ADA, None).unwrap();
     terminal.ends_with(0);
-    let mut output = shown(&terminal)
-        .replace(&url, "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?response_type=code&…");
+    let mut output =
+        shown(&terminal).replace(&url, "https://login.microsoftonline.com/common/oauth2/v2.0/authorize?client_id=…");
     let is_fingerprint = |line: &&str| line.len() > 40 && line.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
     let text = output.clone();
     let fingerprint: Vec<&str> = text.lines().map(str::trim).filter(is_fingerprint).collect();

@@ -10,7 +10,7 @@ use crate::support::{Home, finish};
 
 /// Returns one of the recipes: 0 is pass, 1 GnuPG, 2 age.
 fn recipe(index: usize) -> String {
-    block("docs/sign-in-and-accounts.md", "Programs of your own as a store", "toml", index)
+    block("docs/token-storage.md", "Programs of your own as a store", "toml", index)
 }
 
 /// Returns a home whose configuration has these lines.

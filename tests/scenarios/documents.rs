@@ -7,10 +7,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every `MODULE::NAME` in SECURITY.md must be a test in `tests/scenarios` or `tests/real`.
+/// Every `MODULE::NAME` under "Security" must be a test in `tests/scenarios` or `tests/real`.
 #[test]
-fn every_test_named_in_the_threat_model_exists() {
-    let document = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+fn every_test_named_as_evidence_exists() {
+    let document = fs::read_to_string(root().join("docs/evidence.md")).unwrap();
+    let document = document.split("\n## ").find(|section| section.starts_with("Security\n")).unwrap();
     let named: Vec<(&str, &str)> = document.split('`').filter_map(|word| word.rsplit_once("::")).collect();
     assert!(named.len() > 15);
     for (module, name) in named {
@@ -18,8 +19,47 @@ fn every_test_named_in_the_threat_model_exists() {
             let file = root().join("tests").join(folder).join(format!("{}.rs", module.replace("::", "/")));
             fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {name}()")))
         });
-        assert!(exists, "SECURITY.md names {module}::{name}, which does not exist");
+        assert!(exists, "docs/evidence.md names {module}::{name}, which does not exist");
     }
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let pages = |folder: &Path| {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "md")).collect::<Vec<PathBuf>>()
+    };
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for page in pages(root()).into_iter().chain(pages(&root().join("docs"))) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.contains("://") {
+                continue;
+            }
+            count += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let exists = match heading {
+                "" => target.exists(),
+                heading => anchors(&fs::read_to_string(&target).unwrap_or_default()).any(|anchor| anchor == heading),
+            };
+            if !exists {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(count > 100, "{count}");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// Returns the anchors of the headings, as GitHub makes them.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    headings.map(|heading| {
+        let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    })
 }
 
 /// Phrases that plain technical English never needs, each with words to use instead. The tilde keeps this list from

@@ -28,4 +28,5 @@ fn the_documents_have_the_minimum_rust_version_of_the_manifest() {
     let version = env!("CARGO_PKG_RUST_VERSION");
     assert_contains("CONTRIBUTING.md", &[format!("Rust {version} or newer")]);
     assert_contains("README.md", &[format!("[Rust](https://rustup.rs) {version} or newer")]);
+    assert_contains("docs/install.md", &[format!("[Rust](https://rustup.rs) {version} or")]);
 }

@@ -1,111 +1,90 @@
-//! Converts sections of the README to sections of a man page.
+//! `docs/commands.md` and `docs/configuration.md`: the text of the man pages.
 
 use std::collections::BTreeSet;
 
-use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use clap::{Arg, ArgAction, Command};
 
-const README: &str = include_str!("../../../README.md");
+use super::sections::{
+    AFTER_EXIT_CODES, Block, CONFIGURATION, ENVIRONMENT, EXIT_CODES, FILES, KEYS, NOTIFICATIONS, PROFILES, Section,
+    meaning,
+};
+use super::{description, examples};
 
-/// Returns the text below `## heading`.
-pub(super) fn section(heading: &str) -> &'static str {
-    let sections = README.split("\n## ");
-    let found = sections.filter_map(|section| section.split_once('\n')).find(|(title, _)| title.trim() == heading);
-    found.unwrap_or_else(|| panic!("README.md has no section {heading}")).1
-}
-
-pub(super) fn exit_codes() -> &'static str {
-    let commands = section("Commands");
-    commands.find("| code |").map(|start| &commands[start..]).expect("a table of exit codes")
-}
-
-/// Returns the long flags in the README's tables for this command.
-pub(super) fn flags(command: &str) -> BTreeSet<String> {
-    let mut flags = BTreeSet::new();
-    let mut applies = false;
-    for line in section("Commands").lines().take_while(|line| !line.starts_with("| code")) {
-        let first_cell = line.strip_prefix("| ").and_then(|row| row.split(" | ").next());
-        match first_cell {
-            Some(cell) if applies => {
-                let words = cell.split(['`', ' ', ',', ';']).filter(|word| word.starts_with("--"));
-                flags.extend(words.map(str::to_owned));
-            }
-            None if line.starts_with("All three accept") => applies = true,
-            None if line.contains("also accept") => applies = line.starts_with(&format!("`{command}`")),
-            _ => {}
+/// Returns the page of the commands: arguments, exit codes and environment.
+pub(super) fn commands_page(commands: &[Command]) -> String {
+    let mut page = "# Commands\n\nThe man pages contain the same text: `man get-token`.\n".to_owned();
+    let shared = flags_of_all(commands);
+    for command in commands {
+        page += &format!("\n## {}\n\n{}\n\n", command.get_name(), description(command));
+        for argument in command.get_arguments().filter(|argument| !shared.contains(argument.get_id().as_str())) {
+            page += &flag(argument);
         }
+        page += "\n```sh\n";
+        for (example, meaning) in examples(command) {
+            page += &format!("{example}  # {meaning}\n");
+        }
+        page += "```\n";
     }
-    flags
+    page += "\n## Flags of all commands\n\n";
+    for argument in commands[0].get_arguments().filter(|argument| shared.contains(argument.get_id().as_str())) {
+        page += &flag(argument);
+    }
+    page += "\n## Exit status\n\n- 0: Success.\n";
+    for kind in EXIT_CODES {
+        page += &format!("- {}: {}\n", kind.exit_code(), meaning(kind));
+    }
+    page + &format!("\n{AFTER_EXIT_CODES}\n") + &section(&ENVIRONMENT)
 }
 
-/// Writes paragraphs, headings, code and tables. Each row of a table becomes an entry.
-pub(super) fn render(roff: &mut Roff, markdown: &str) {
-    let mut words: Vec<Inline> = Vec::new();
-    let (mut head, mut row, mut document) = (Vec::new(), Vec::new(), None);
-    let (mut is_code, mut is_first, mut is_bold, mut is_italic) = (false, true, false, false);
-    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
-        let ends_heading = matches!(event, Event::End(TagEnd::Heading(_)));
-        match event {
-            Event::Start(Tag::Paragraph) if !is_first => _ = roff.control("PP", []),
-            Event::Start(Tag::CodeBlock(_)) => {
-                is_code = true;
-                roff.control("PP", []).control("RS", ["4"]).control("EX", []);
-            }
-            Event::End(TagEnd::CodeBlock) => {
-                is_code = false;
-                roff.control("EE", []).control("RE", []);
-            }
-            Event::Start(Tag::Strong) => is_bold = true,
-            Event::End(TagEnd::Strong) => is_bold = false,
-            Event::Start(Tag::Emphasis) => is_italic = true,
-            Event::End(TagEnd::Emphasis) => is_italic = false,
-            Event::Start(Tag::Link { dest_url, .. }) => document = dest_url.split('#').next().map(str::to_owned),
-            Event::End(TagEnd::Link) => {
-                let document = document.take().filter(|document| document.starts_with("docs/"));
-                words.extend(document.map(|document| roman(format!(" ({document})"))));
-            }
-            Event::Code(code) => words.push(bold(code.as_ref())),
-            Event::Text(text) if is_code => _ = roff.text([roman(text.trim_end())]),
-            Event::Text(text) if is_bold => words.push(bold(text.as_ref())),
-            Event::Text(text) if is_italic => words.push(italic(text.as_ref())),
-            Event::Text(text) => words.push(roman(text.as_ref())),
-            Event::SoftBreak => words.push(roman("\n")),
-            Event::End(TagEnd::Paragraph) => _ = roff.text(std::mem::take(&mut words)),
-            Event::End(TagEnd::Heading(_)) => {
-                let title: String = words.drain(..).map(plain).collect();
-                roff.control("SS", [title.as_str()]);
-            }
-            Event::End(TagEnd::TableCell) => row.push(std::mem::take(&mut words)),
-            Event::End(TagEnd::TableHead) => {
-                head = std::mem::take(&mut row).into_iter().map(|cell| cell.into_iter().map(plain).collect()).collect();
-            }
-            Event::End(TagEnd::TableRow) => entry(roff, &head, std::mem::take(&mut row)),
-            _ => {}
-        }
-        is_first = ends_heading;
+/// Returns the page of the configuration file.
+pub(super) fn configuration_page() -> String {
+    let mut page = "# Configuration\n".to_owned();
+    for block in CONFIGURATION.blocks {
+        page += &markdown(block);
     }
+    page + &[&KEYS, &PROFILES, &NOTIFICATIONS, &FILES].map(section).concat()
 }
 
-/// Writes a row of a table. The first cell is the entry's name; if there are several others, each begins with the title
-/// of its column.
-fn entry(roff: &mut Roff, head: &[String], row: Vec<Vec<Inline>>) {
-    let last = row.len() - 1;
-    for (index, mut cell) in row.into_iter().enumerate() {
-        match index {
-            0 => _ = roff.control("TP", []),
-            1 => {}
-            _ => _ = roff.control("br", []),
-        }
-        if index > 0 && last > 1 && head[index] != "meaning" {
-            cell.insert(0, roman(format!("{}: ", head[index])));
-        }
-        roff.text(cell);
-    }
+/// Returns the IDs of the arguments that all commands have with the same text.
+fn flags_of_all(commands: &[Command]) -> BTreeSet<String> {
+    let flags = |command: &Command| {
+        let arguments = command.get_arguments().filter(|argument| argument.get_id() != "profile");
+        arguments.map(|argument| argument.get_id().to_string()).collect::<BTreeSet<_>>()
+    };
+    let sets = commands.iter().map(flags);
+    sets.reduce(|left, right| left.intersection(&right).cloned().collect()).unwrap_or_default()
 }
 
-fn plain(inline: Inline) -> String {
-    match inline {
-        Inline::Roman(text) | Inline::Italic(text) | Inline::Bold(text) => text,
-        Inline::LineBreak => " ".to_owned(),
+fn flag(argument: &Arg) -> String {
+    if matches!(
+        argument.get_action(),
+        ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
+    ) {
+        return String::new(); // everybody knows these
     }
+    let short = argument.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
+    let value = argument.get_value_names().map(|names| format!(" {}", names.join(" "))).unwrap_or_default();
+    let value = if argument.get_action().takes_values() { value } else { String::new() };
+    let default = argument.get_default_values().first().filter(|_| argument.get_action().takes_values());
+    let default = default.map(|default| format!(" Default: {}.", default.to_string_lossy())).unwrap_or_default();
+    let text = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
+    let text = text.replace("\n\n", ". ");
+    let text = if text.ends_with('.') { text } else { text + "." };
+    let long = argument.get_long().unwrap_or_default();
+    format!("- {short}`--{long}{value}`: {text}{default}\n")
+}
+
+fn section(section: &Section) -> String {
+    format!("\n## {}\n", section.title) + &section.blocks.iter().map(markdown).collect::<String>()
+}
+
+fn markdown(block: &Block) -> String {
+    let text = match block {
+        Block::Text(text) => format!("\n{text}\n"),
+        Block::Code(code) => format!("\n```toml\n{code}```\n"),
+        Block::List(entries) => {
+            format!("\n{}", entries.iter().map(|(term, meaning)| format!("- {term}: {meaning}\n")).collect::<String>())
+        }
+    };
+    text.replace("](docs/", "](")
 }

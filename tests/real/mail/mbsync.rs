@@ -1,14 +1,14 @@
 use standin::BrokerVersion;
 
-use super::{MailSetup, TIMED_OUT, block, run_with_refused_token, shows_our_error};
+use super::{MailSetup, TIMED_OUT, run_with_refused_token, shows_our_error};
 use crate::broker::manage;
-use crate::document_blocks::Adapt as _;
+use crate::document_blocks::{self, Adapt as _};
 use crate::support::{Run, finish};
 use crate::versions::version;
 
 pub(super) fn mbsync(setup: &MailSetup) -> Run {
     let server = format!("Port {}\nCertificateFile {}", setup.server.imaps_port, setup.ca_file());
-    let mut block = block("mbsync", "text", 0);
+    let mut block = document_blocks::block("README.md", "Four commands to working mail", "text", 0);
     if version("mbsync") >= vec![1, 5] {
         block = block.with("SSLType", "TLSType");
     }

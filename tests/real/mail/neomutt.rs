@@ -1,6 +1,7 @@
 use standin::GRACE;
 
-use super::{MailSetup, block, fails_when_the_server_refuses, shows_our_error};
+use super::mbsync::mbsync;
+use super::{MailSetup, block, fails_when_the_server_refuses, msmtp, shows_our_error};
 use crate::document_blocks::Adapt as _;
 use crate::support::{Run, finish};
 use crate::tmux::Terminal;
@@ -52,4 +53,20 @@ fn shows_why_there_is_no_token() {
 #[ignore = "tests/run: dovecot's submission service and NeoMutt"]
 fn fails_with_another_users_token() {
     fails_when_the_server_refuses(sends);
+}
+
+#[test]
+#[ignore = "tests/run: dovecot with its submission service, mbsync with its SASL plugin, msmtp, NeoMutt and tmux"]
+fn shows_mail_of_mbsync_and_sends_with_msmtp() {
+    let setup = MailSetup::with_mail();
+    setup.home.store_token("mail");
+    setup.has_fetched_the_mail(&mbsync(&setup));
+    msmtp::configure(&setup);
+    setup.write(".neomuttrc", &block("NeoMutt with mbsync and msmtp", "text", 0));
+    let terminal = Terminal::run(&setup.home, "(neomutt >/dev/tty)");
+    terminal.shows("Compilers");
+    terminal.types(&["x"]);
+    terminal.ends_with(0);
+    let run = finish(setup.program("neomutt", "neomutt").args(["-s", "Compilers", GRACE]).stdin(setup.mail()));
+    setup.has_sent_the_mail(&run);
 }

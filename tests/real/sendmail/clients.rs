@@ -1,4 +1,4 @@
-//! The mail programs that run sendmail, with the code blocks of docs/mail-clients.md: what Graph receives is exactly
+//! The mail programs that run sendmail, with the code blocks of docs/mail-programs.md: what Graph receives is exactly
 //! what the program wrote.
 
 use std::fs;
@@ -38,7 +38,7 @@ impl ClientSetup {
     }
 
     fn configure(&self, name: &str, language: &str, index: usize) {
-        let block = document_blocks::block("docs/mail-clients.md", HEADING, language, index);
+        let block = document_blocks::block("docs/mail-programs.md", HEADING, language, index);
         fs::write(self.0.home.path().join(name), block).unwrap();
     }
 
@@ -175,7 +175,7 @@ fn git_sends_a_patch() {
 fn mail_sends() {
     let setup = ClientSetup::new();
     let path = setup.0.home.path().join("programs/m365-sendmail").display().to_string();
-    let block = document_blocks::block("docs/mail-clients.md", HEADING, "text", 1);
+    let block = document_blocks::block("docs/mail-programs.md", HEADING, "text", 1);
     let block = document_blocks::Adapt::with(block, "/usr/bin/m365-sendmail", &path);
     fs::write(setup.0.home.path().join(".mailrc"), block).unwrap();
     let mut command = setup.program("bsd-mailx", "bsd-mailx");
