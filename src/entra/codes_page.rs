@@ -13,9 +13,12 @@ code here. This happens with a wrong redirect URI (50011, 500113, 900971), clien
 if a policy blocks the device or its location (53000 to 53003).
 "#;
 
+/// A hint, and the causes that lead to it, each with its codes.
+type Group = (&'static str, Vec<(&'static str, Vec<String>)>);
+
 /// Returns the page.
 pub(crate) fn page() -> String {
-    let mut groups: Vec<(&str, Vec<(&str, Vec<String>)>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for Advice { code, cause, next } in TABLE {
         let hint = next.hint(Flow::Refresh);
         if !groups.iter().any(|(other, _)| *other == hint) {
