@@ -44,7 +44,7 @@ pub(super) fn run(stdout: &Stdout, json: bool) -> Result<ExitCode> {
     let lines = lines_of_crontab();
     if !json && !lines.is_empty() {
         let text = format!(
-            "cron does not set these variables as your session does; if a check fails, add the lines to the crontab:\n{lines}"
+            "cron does not set these variables as your session does; add the lines that the job needs to the crontab:\n{lines}"
         );
         stdout.show(&Text::with_label(Label::Skipped, &text))?;
     }

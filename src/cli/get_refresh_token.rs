@@ -23,7 +23,7 @@ Examples:
 
 /// Prints the stored refresh token without using the network
 ///
-/// For programs that request access tokens themselves, such as OfflineIMAP. Such programs usually discard the new
+/// Programs that request access tokens themselves, such as OfflineIMAP, run this command. Such programs usually discard the new
 /// refresh token that Microsoft returns. Run `refresh-token` at least once a month to renew the stored token,
 /// which otherwise expires 90 days after it was issued.
 #[derive(Parser)]

@@ -31,7 +31,10 @@ pub(super) fn refresh_stored(config: &Config) -> Result<Existing> {
             Err(error) if error.needs_a_person() => {
                 print_text(&Text::failure(Label::Warning, "", &each::name(&name, error)));
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                let hint = error.next_step().map(|hint| format!("{hint}; then ")).unwrap_or_default();
+                return Err(error.hint(format!("{hint}run `get-token --check`: your existing sign-in may still work")));
+            }
         }
     }
     Ok(Existing(working))

@@ -68,10 +68,7 @@ pub(super) fn of_new_configuration(file: &Path, mut answers: Answers) -> Option<
         "Application",
         &[
             (Application::Own, "my own app registration (recommended; see \"Recipes\" in the README)"),
-            (
-                Application::Thunderbird,
-                "Thunderbird's public client ID (mail only; Microsoft's page says \"Thunderbird\")",
-            ),
+            (Application::Thunderbird, "Thunderbird's public client ID (mail only; shown as \"Mozilla Thunderbird\")"),
             (Application::Other, "a client ID that I was given"),
         ],
     )?;

@@ -42,7 +42,7 @@ pub(crate) fn page() -> String {
 
 /// A capital letter first, placeholders in capitals.
 fn written(text: &str) -> String {
-    let mut text = text.replace("{get_token}", "`get-token`").replace('\n', " ");
+    let mut text = text.replace("{get_token}", "`get-token`").replace('\n', " ").replace("below", "in the message");
     for (placeholder, name) in [
         ("{grant}", "refresh token or code"),
         ("{profile}", "PROFILE"),

@@ -41,7 +41,7 @@ pub(super) fn meaning(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::Unavailable => {
             "The callback port is in use, or a store that may contain the token is locked or not available, fails or \
-             does not respond. Unlock or start the keychain, or run your `store.load` program in a terminal."
+             does not respond. Choose another port in `redirect_uri`, unlock the keychain, or run your `store.load` program in a terminal."
         }
         ErrorKind::Defect => "A bug in M365-Auth. Please report it.",
         ErrorKind::Storage => {
@@ -56,7 +56,7 @@ pub(super) fn meaning(kind: ErrorKind) -> &'static str {
              belongs to another sign-in."
         }
         ErrorKind::SignIn => {
-            "You must act: sign in again, consent, or ask the administrator whom the hint names. Retrying does not help."
+            "You must act: sign in again, consent, or contact the administrator named in the hint. Retrying does not help."
         }
         ErrorKind::Configuration => "The configuration, the profile or the app registration must be corrected.",
     }
@@ -127,7 +127,7 @@ pub(super) const FILES: Section = Section {
                 "Locked while a command refreshes the token. After a refusal, it contains the refusal for the commands \
                  that wait.",
             ),
-            ("`told_PROFILE`", "Empty. Its modification time is when you were last notified."),
+            ("`told_PROFILE`, `certificate_PROFILE`", "Empty. The modification time is when you were last notified."),
             ("`server.cert`, `server.key`", "The certificate for `localhost` and its private key."),
             ("`warned_of_modes`", "Empty. You were warned that the file system has no file modes."),
         ]),
@@ -224,8 +224,8 @@ pub(super) const PROFILES: Section = Section {
     title: "Profiles",
     blocks: &[
         Text(
-            "A profile is one account at one service. Keys above the first section apply to all profiles. A section can \
-             contain any key, which then applies to this profile only:",
+            "A [profile](docs/accounts.md) is one account at one service. Keys above the first section apply to all \
+             profiles. A section can contain any key, which then applies to this profile only:",
         ),
         Code(
             "client_id = \"YOUR-CLIENT-ID\"\n\
@@ -233,18 +233,10 @@ pub(super) const PROFILES: Section = Section {
              \n\
              [profiles.tasks]\n\
              scopes = [\"https://graph.microsoft.com/Tasks.ReadWrite\"]\n\
-             \n\
-             [profiles.work]\n\
-             client_id = \"ANOTHER-CLIENT-ID\"\n\
-             tenant = \"YOUR-TENANT-ID\"\n\
-             username = \"ada@work.example.com\"\n\
-             scopes = [\n    \
-                 \"https://outlook.office.com/IMAP.AccessAsUser.All\",\n    \
-                 \"https://outlook.office.com/SMTP.Send\",\n\
-             ]\n",
+             username = \"grace@example.com\"\n",
         ),
         Text(
-            "`get-token --profile work` signs you in, and `refresh-token --profile work` prints an access token. The \
+            "`get-token --profile tasks` signs you in, and `refresh-token --profile tasks` prints an access token. The \
              name of a profile can contain letters, digits, spaces and `- _ . @ +`, and must not start with a dot.",
         ),
     ],
@@ -256,7 +248,8 @@ pub(super) const NOTIFICATIONS: Section = Section {
         Text(
             "`refresh-token` notifies you of each error that you must resolve: exit code 77, or 78 if Microsoft refused \
              the app registration. It does so while the old token is still printed, so you hear of it before mail stops, \
-             and at most once an hour for each profile. `get-refresh-token` notifies you of a token that is 75 days old. \
+             and at most once an hour for each profile. `get-refresh-token` notifies you of a token that is 75 days old, and \
+             `refresh-token`, once a day, of a certificate that expires within 30 days. \
              A locked keychain, a network error or a mistake in the configuration does not notify you.",
         ),
         Text("Linux desktops show a notification. `on_sign_in_needed` names a program to run instead:"),
@@ -271,8 +264,8 @@ pub(super) const NOTIFICATIONS: Section = Section {
             ("`M365AUTH_REFERENCE`", "The code and the IDs for Microsoft's support, if Microsoft refused the token."),
             (
                 "`M365AUTH_EXIT`",
-                "77 or 78: the exit code once no cached token is left. 0: the refresh token is old \
-                 (`get-refresh-token`).",
+                "77 or 78: the exit code once no cached token is left. 0: a refresh token is old, or a certificate expires \
+                 soon.",
             ),
         ]),
     ],
