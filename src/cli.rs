@@ -27,7 +27,7 @@ pub(crate) mod text;
 use std::path::PathBuf;
 use std::process::{ExitCode, Termination};
 
-use clap::{Args, Parser};
+use clap::Args;
 
 use crate::config::{Config, ProfileName};
 use crate::entra::Account;
@@ -58,23 +58,27 @@ struct Common {
     generate: Option<generate::GenerateMode>,
 }
 
+/// The profile of a command line that does not name one.
+const DEFAULT_PROFILE: &str = "mail";
+
 /// The flag of a command that serves one profile.
 #[derive(Args)]
 struct ProfileArgument {
     /// Profile to use
-    #[arg(short, long, value_name = "NAME", default_value = "mail")]
+    #[arg(short, long, value_name = "NAME", default_value = DEFAULT_PROFILE)]
     profile: ProfileName,
 }
 
-/// Runs a command: reads its arguments, calls `run`, and prints the error.
-fn main<Arguments: Parser, Done: Termination>(
+/// Runs a command: reads its arguments with `parse`, calls `run`, and prints the error.
+fn main<Arguments, Done: Termination>(
     generated: &generate::Generated,
+    parse: impl FnOnce() -> Result<Arguments, clap::Error>,
     common: impl FnOnce(&Arguments) -> &Common,
     run: impl FnOnce(Arguments) -> Result<Done>,
 ) -> ExitCode {
     stderr::hide_panics();
     forbid_memory_access();
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(answer) => {
             help::print(&answer);

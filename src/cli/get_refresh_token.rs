@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(&generated!("get-refresh-token"), |arguments: &Arguments| &arguments.common, run)
+    super::main(&generated!("get-refresh-token"), Arguments::try_parse, |arguments| &arguments.common, run)
 }
 
 fn run(Arguments { profile, common }: Arguments) -> Result<()> {

@@ -81,7 +81,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(&generated!("get-token"), |arguments: &Arguments| &arguments.common, run)
+    super::main(&generated!("get-token"), Arguments::try_parse, |arguments| &arguments.common, run)
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode> {

@@ -1,5 +1,7 @@
 //! `refresh-token`: prints an access token.
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -9,7 +11,7 @@ use serde::Serialize;
 use super::alarm::Alarm;
 use super::generate::generated;
 use super::stdout::Stdout;
-use super::{Common, ProfileArgument};
+use super::{Common, DEFAULT_PROFILE, ProfileArgument};
 use crate::config::Profile;
 use crate::entra::{Access, Account, ClientCertificate};
 use crate::error::{Error, ErrorKind, Result};
@@ -64,7 +66,29 @@ enum Format {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    super::main(&generated!("refresh-token"), |arguments: &Arguments| &arguments.common, run)
+    let parse = || parse_usual(env::args_os().skip(1)).map_or_else(Arguments::try_parse, Ok);
+    super::main(&generated!("refresh-token"), parse, |arguments| &arguments.common, run)
+}
+
+/// Returns the arguments of the usual command lines, `refresh-token` and `refresh-token --profile NAME`, and None for
+/// all others. Nearly all calls are one of these, and building clap's parser would be a large part of their work if a
+/// token is cached (docs/performance.md).
+fn parse_usual(mut arguments: impl Iterator<Item = OsString>) -> Option<Arguments> {
+    let profile = match (arguments.next(), arguments.next(), arguments.next()) {
+        (None, ..) => DEFAULT_PROFILE.to_owned(),
+        (Some(flag), Some(name), None) if flag == "--profile" || flag == "-p" => name.into_string().ok()?,
+        _ => return None,
+    };
+    if profile.starts_with('-') {
+        return None; // a flag to clap
+    }
+    Some(Arguments {
+        profile: ProfileArgument { profile: profile.parse().ok()? },
+        format: Format::Token,
+        user: None,
+        fresh: false,
+        common: Common { config: None, verbose: false, generate: None },
+    })
 }
 
 fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<()> {
@@ -132,4 +156,46 @@ fn json(profile: &Profile, access: &Access) -> Result<String> {
         account: access.account.as_ref(),
     };
     serde_json::to_string(&json).map_err(|error| Error::new(ErrorKind::Defect, format!("cannot write JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse_usual(line: &[&str]) -> Option<Arguments> {
+        super::parse_usual(line.iter().map(OsString::from))
+    }
+
+    /// Returns everything that the arguments say, in a form that can be compared.
+    fn describe(arguments: Arguments) -> String {
+        let Arguments { profile, format, user, fresh, common } = arguments;
+        let format = format.to_possible_value().map(|format| format.get_name().to_owned());
+        let Common { config, verbose, generate } = common;
+        let generates = generate.is_some();
+        format!("{:?} {format:?} {user:?} {fresh} {config:?} {verbose} {generates}", profile.profile)
+    }
+
+    #[test]
+    fn the_usual_command_lines_do_not_need_clap() {
+        for line in [&[][..], &["--profile", "work"], &["-p", "at work"]] {
+            assert!(parse_usual(line).is_some(), "{line:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn clap_parses_the_usual_command_lines_to_the_same_arguments(
+            line in prop::collection::vec("--profile|-p|--fresh|--help|--profile=a|-pa|[-.]{0,2}[ -~]{0,3}|.{0,3}", 0..4),
+        ) {
+            let line: Vec<&str> = line.iter().map(String::as_str).collect();
+            if let Some(usual) = parse_usual(&line) {
+                let parsed = Arguments::try_parse_from(["refresh-token"].iter().chain(&line));
+                prop_assert_eq!(parsed.map(describe).map_err(|error| error.to_string()), Ok(describe(usual)));
+            }
+        }
+    }
 }
