@@ -127,6 +127,7 @@ fn table(home: &Home) -> Vec<(u32, String, String)> {
             .replace("efresh token or code", "efresh token")
             .replace("SCOPES", SCOPES)
             .replace("`get-token`", "`get-token --profile mail`")
+            .replace("the reference in the message", "the reference below")
             .replace("PROFILE", "mail")
             .replace("CONFIG_FILE", &file)
     };
