@@ -49,7 +49,7 @@ fn each_man_page_has_no_warning_and_every_flag_of_help() {
             assert!(page.lines().any(|line| line == section), "no {section} in\n{page}");
         }
         let page = shown_by_man(&home, &generated(&home, command, "man-config"));
-        assert!(page.contains("on_sign_in_needed") && page.contains("[profiles.work]"), "{page}");
+        assert!(page.contains("on_sign_in_needed") && page.contains("[profiles.tasks]"), "{page}");
     }
 }
 
