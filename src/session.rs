@@ -6,6 +6,7 @@ mod builder;
 mod early;
 mod ownership;
 mod refused;
+mod signed_in;
 mod stored;
 
 use std::sync::{Arc, OnceLock};
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::cache::{self, Cache, CachedToken, IssuedFor};
 use crate::config::{Config, Grant, Profile, ProfileName};
 use crate::entra::{self, Access, Entra, Flow, Tokens, token_is_refused};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::paths::Paths;
 use crate::patience::Patience;
@@ -28,6 +29,7 @@ use crate::token::RefreshToken;
 use crate::unix_time::now;
 pub use builder::SessionBuilder;
 pub(crate) use early::HandedOut;
+pub(crate) use signed_in::SignedIn;
 pub(crate) use stored::{
     StoredState, ensure_has_refresh_token, remove_broker_account, sign_out, stored_refresh_token, stored_state,
 };
@@ -54,19 +56,6 @@ pub struct Session {
     patience: Patience,
     /// Why the last access token was not cached.
     not_cached: OnceLock<&'static str>,
-}
-
-/// The result of a sign-in.
-#[derive(Debug)]
-pub(crate) struct SignedIn {
-    /// The access token for the profile's resource, with the account that signed in.
-    pub(crate) access: Access,
-    /// The stored refresh token. None if the identity broker hands out the access tokens.
-    pub(crate) refresh_token: Option<RefreshToken>,
-    /// Where the refresh token is stored, or where access tokens come from, as shown to the user.
-    pub(crate) location: String,
-    /// Whether the refresh token is in an unencrypted file.
-    pub(crate) in_file: bool,
 }
 
 impl fmt::Debug for Session {
@@ -124,6 +113,11 @@ impl Session {
     /// # Panics
     ///
     /// Never. It may be called within an async runtime, where it uses a thread of its own, but it blocks the caller.
+    ///
+    /// [`ErrorKind::Configuration`]: crate::ErrorKind::Configuration
+    /// [`ErrorKind::SignIn`]: crate::ErrorKind::SignIn
+    /// [`ErrorKind::TryLater`]: crate::ErrorKind::TryLater
+    /// [`ErrorKind::Unavailable`]: crate::ErrorKind::Unavailable
     pub fn access_token(&self) -> Result<Access> {
         runtime::outside_of_tokio(|| self.hand_out().map(|handed_out| self.with_account(handed_out.access)))
     }
@@ -231,6 +225,10 @@ impl Session {
     ///
     /// [`ErrorKind::Configuration`] if the profile has no refresh token because of its grant, [`ErrorKind::SignIn`] if
     /// no token is stored, [`ErrorKind::Unavailable`] if the keychain is locked or absent.
+    ///
+    /// [`ErrorKind::Configuration`]: crate::ErrorKind::Configuration
+    /// [`ErrorKind::SignIn`]: crate::ErrorKind::SignIn
+    /// [`ErrorKind::Unavailable`]: crate::ErrorKind::Unavailable
     pub fn refresh_token(&self) -> Result<RefreshToken> {
         ensure_has_refresh_token(self.profile.grant, &self.profile.name)?;
         stored_refresh_token(&self.paths, &self.profile.name, &self.profile.store).map(|stored| stored.token)
@@ -351,14 +349,6 @@ impl Session {
         }
     }
 
-    /// Warns if mail programs will not get the token that a sign-in has just saved in the keychain.
-    fn warn_unless_loaded_unattended(&self, token: &RefreshToken) {
-        if let Err(error) = self.stores.ensure_loads_unattended(token) {
-            let hint = error.next_step().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            log::warn!("programs that run unattended cannot read this token: {error}{hint}");
-        }
-    }
-
     pub(crate) fn entra(&self) -> Entra<'_> {
         Entra::new(&self.profile, self.patience, self.stores.claims())
     }
@@ -366,61 +356,5 @@ impl Session {
     /// Returns the account that the profile belongs to, if it is known.
     pub(crate) fn owner(&self) -> Option<Owner> {
         self.stores.owner(self.profile.username.as_deref())
-    }
-
-    /// Fails if the token of a sign-in could not be stored. Uses a separate connection to the keychain, because the
-    /// sign-in takes minutes.
-    pub(crate) fn ensure_storable(&self) -> Result<()> {
-        Stores::new(&self.paths, &self.profile.name, &self.profile.store).ensure_keychain_accepts()
-    }
-
-    /// Stores the tokens of a sign-in. If that fails, `retry` decides whether it is tried again.
-    pub(crate) fn store(&self, tokens: Tokens, retry: &dyn Fn(&Error) -> bool) -> Result<SignedIn> {
-        let Tokens { access, refresh_token, .. } = tokens;
-        let refresh_token = refresh_token.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Protocol,
-                format!("Microsoft did not issue a refresh token to client {}", self.profile.client_id.as_str()),
-            )
-            .hint("ask an administrator whether this app may use the permission offline_access")
-        })?;
-        entra::ensure_well_formed(&access.token)?;
-        // A refresh that is running has the old token and must not save it over the new one. But a sign-in is not
-        // discarded because another process holds the lock forever.
-        let _lock = self.lock().inspect_err(|error| log::warn!("continuing without the lock: {error}"));
-        let _deferred = signals::defer();
-        let record = Record::for_new_token(&self.profile, &access);
-        let saved = self.save_or_retry(&refresh_token, &record, retry)?;
-        if saved.keychain_failure.is_some() {
-            self.warn_of_file(Location::Keychain, &saved);
-        }
-        if saved.location == Location::Keychain {
-            self.warn_unless_loaded_unattended(&refresh_token);
-        }
-        self.reset_notification();
-        self.stores.remove_claims();
-        cache::remove(&self.paths, &self.profile.name); // it may belong to another account, and the new token may not fit
-        self.cache(&access, IssuedFor::RefreshToken(&refresh_token));
-        let in_file = saved.location == Location::File;
-        Ok(SignedIn {
-            access,
-            refresh_token: Some(refresh_token),
-            location: self.stores.describe(saved.location),
-            in_file,
-        })
-    }
-
-    fn save_or_retry(&self, token: &RefreshToken, record: &Record, retry: &dyn Fn(&Error) -> bool) -> Result<Saved> {
-        let mut saved = self.stores.save(token, record.clone());
-        while let Err(error) = &saved {
-            if signals::is_pending() || !retry(error) {
-                let message = format!("you are signed in, but the refresh token could not be stored: {error}");
-                let hint = error.next_step().unwrap_or_default();
-                return Err(Error::new(ErrorKind::Storage, message).hint(hint));
-            }
-            // A keychain that failed is called again only on a new connection.
-            saved = Stores::new(&self.paths, &self.profile.name, &self.profile.store).save(token, record.clone());
-        }
-        saved
     }
 }

@@ -1,7 +1,7 @@
 //! `--generate`: man pages and shell completions, for packages and for a person who installs the commands.
 //!
-//! A test writes them to `packaging/share` from the commands' arguments and the hand-written sections. Generating them at
-//! run time would make `refresh-token` 166 KiB larger (`clap_complete`, `clap_mangen`); the generated files add 20 KiB.
+//! A test writes them to `packaging/share` from the commands' arguments and the hand-written sections. Generating them
+//! at run time would make `refresh-token` 166 KiB larger (`clap_complete`, `clap_mangen`); the generated files add 20 KiB.
 
 #[cfg(test)]
 mod files;

@@ -23,8 +23,8 @@ Examples:
 
 /// Prints the stored refresh token without using the network
 ///
-/// Programs that request access tokens themselves, such as OfflineIMAP, run this command. Such programs usually discard the new
-/// refresh token that Microsoft returns. Run `refresh-token` at least once a month to renew the stored token,
+/// Programs that request access tokens themselves, such as OfflineIMAP, run this command. Such programs usually discard
+/// the new refresh token that Microsoft returns. Run `refresh-token` at least once a month to renew the stored token,
 /// which otherwise expires 90 days after it was issued.
 #[derive(Parser)]
 #[command(name = "get-refresh-token", version, after_long_help = EXAMPLES)]

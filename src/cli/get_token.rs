@@ -12,7 +12,7 @@ use super::stderr::{confirm, confirm_by_default, print_text};
 use super::stdout::Stdout;
 use super::summary::print_summary;
 use super::text::{Label, Text};
-use super::{Common, as_cron, check, each, first_run, imported, new_profile, sign_out, status};
+use super::{Common, DEFAULT_PROFILE, as_cron, check, each, first_run, imported, new_profile, sign_out, status};
 use crate::check::preflight;
 use crate::config::{Config, Grant, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,9 +50,9 @@ pub(super) struct Arguments {
     flow: FlowArguments,
     /// Test the whole setup instead of signing in
     ///
-    /// Tests everything from the configuration to the mail servers. Sends no mail, and changes nothing except the tokens,
-    /// which it renews as each refresh does. The last line on stdout is the verdict. If several checks fail, the exit
-    /// code is the first of 78, 77, 76, 74, 69 and 75 that applies.
+    /// Tests everything from the configuration to the mail servers. Sends no mail, and changes nothing except the
+    /// tokens, which it renews as each refresh does. The last line on stdout is the verdict. If several checks fail,
+    /// the exit code is the first of 78, 77, 76, 74, 69 and 75 that applies.
     #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     check: bool,
     /// Test in the environment that cron sets
@@ -62,8 +62,9 @@ pub(super) struct Arguments {
     as_cron: bool,
     /// Show what is stored and when it expires
     ///
-    /// Shows whether you must act, the account, where the token is stored, and in how many days it expires if it is not
-    /// used. Shows all profiles unless --profile is given. Does not use the network, except through the identity broker.
+    /// Shows whether you must act, the account, where the token is stored, and in how many days it expires if it is
+    /// not used. Shows all profiles unless --profile is given. Does not use the network, except through the identity
+    /// broker.
     #[arg(long, groups = ["instead", "report"], conflicts_with_all = ["device", "server"])]
     status: bool,
     /// Print --check or --status as JSON
@@ -99,7 +100,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Err(error) = config.ensure_distinct_files() {
         log::warn!("{error}; {}", error.next_step().unwrap_or_default());
     }
-    let mail: ProfileName = "mail".parse()?;
+    let mail: ProfileName = DEFAULT_PROFILE.parse()?;
     let profiles = if arguments.profiles.is_empty() { &[mail] } else { arguments.profiles.as_slice() };
     if arguments.check {
         return check::run(stdout, &config, profiles, arguments.json);

@@ -30,8 +30,8 @@ Examples:
 
 /// Prints an access token for mail and calendar programs
 ///
-/// mbsync's PassCmd, msmtp's passwordeval, and scripts run this command. On success, prints the token and one newline on stdout. On
-/// failure, prints nothing on stdout and an error on stderr.
+/// mbsync's PassCmd, msmtp's passwordeval, and scripts run this command. On success, prints the token and one newline
+/// on stdout. On failure, prints nothing on stdout and an error on stderr.
 #[derive(Parser)]
 #[command(name = "refresh-token", version, after_long_help = EXAMPLES)]
 pub(super) struct Arguments {

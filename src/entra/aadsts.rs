@@ -108,7 +108,8 @@ const USE_OWN_TENANT: &str = "set tenant in {file} to your organisation's tenant
 const USE_ORGANIZATIONS: &str =
     "set tenant in {file} to \"organizations\", or to your organisation's tenant ID or domain";
 pub(super) const CHECK_SCOPES: &str = "compare the scopes of profile \"{profile}\" in {file} with those in \
-                                       docs/register-an-application.md; mail scopes of personal accounts begin with https://outlook.office.com/";
+                                       docs/register-an-application.md; mail scopes of personal accounts begin with \
+                                       https://outlook.office.com/";
 const SPLIT_PROFILE: &str = "move the scopes of each service to a profile of its own in {file}";
 const ADD_REDIRECT_URI: &str = "add {redirect_uri} to the app registration under \"Mobile and desktop applications\", or under \"Web\" if it has a secret";
 const NEW_SECRET: &str =

@@ -7,10 +7,10 @@ const BEGINNING: &str = r#"# AADSTS codes
 
 The number after `AADSTS` is Microsoft's reason. Messages show your own values in place of the words in capitals.
 
-Microsoft shows some errors on its own page. The browser then does not return to `get-token`: press Ctrl-C, and look up the
-code here. This happens with a wrong redirect URI (50011, 500113, 900971), client ID (700016) or tenant (50020, 50194,
-90002), with an account that may not use the application (50105, 90094), with passwords (50053, 50055, 50057, 50126), and
-if a policy blocks the device or its location (53000 to 53003).
+Microsoft shows some errors on its own page. The browser then does not return to `get-token`: press Ctrl-C, and look up
+the code here. This happens with a wrong redirect URI (50011, 500113, 900971), client ID (700016) or tenant (50020,
+50194, 90002), with an account that may not use the application (50105, 90094), with passwords (50053, 50055, 50057,
+50126), and if a policy blocks the device or its location (53000 to 53003).
 "#;
 
 /// A hint, and the causes that lead to it, each with its codes.
@@ -42,7 +42,10 @@ pub(crate) fn page() -> String {
 
 /// A capital letter first, placeholders in capitals.
 fn written(text: &str) -> String {
-    let mut text = text.replace("{get_token}", "`get-token`").replace('\n', " ").replace("below", "in the message");
+    let mut text = text
+        .replace("{get_token}", "`get-token`")
+        .replace('\n', " ")
+        .replace("the reference below", "the reference in the message");
     for (placeholder, name) in [
         ("{grant}", "refresh token or code"),
         ("{profile}", "PROFILE"),

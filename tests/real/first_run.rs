@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use standin::{ADA, App, Browser, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
+use standin::{ADA, App, Browser, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
 use crate::support::{Home, eventually};
 use crate::tmux::Terminal;
@@ -172,6 +172,18 @@ fn an_imported_sign_in_is_kept_without_a_browser() {
     assert!(!terminal.text().contains("browser"), "{}", terminal.text());
     assert!(home.standin.is_valid_access_token(terminal.token().trim()));
     home.run("refresh-token", ["--profile", "diary"]).token();
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
+fn an_import_that_cannot_reach_microsoft_says_that_the_sign_in_may_still_work() {
+    let home = python_user(&["mail"]);
+    home.standin.inject(Fault::Html);
+    let terminal = Terminal::run(&home, "get-token");
+    terminal.ends_with(76);
+    let text = terminal.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("run `get-token --check`: your existing sign-in may still work"), "{text}");
+    home.run("refresh-token", [""; 0]).token();
 }
 
 #[test]

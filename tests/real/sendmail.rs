@@ -176,6 +176,26 @@ fn the_programs_of_busybox_are_enough() {
     assert_eq!((setup.home.standin.sent_messages().len(), setup.sends()), (1, 2));
 }
 
+/// busybox does not repeat the opening of a pipe that the end of another job interrupts (EINTR).
+#[test]
+#[ignore = "tests/run: busybox"]
+fn in_busybox_a_job_that_ends_does_not_interrupt_the_next() {
+    let script = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/m365-sendmail")).unwrap();
+    let finish = script.split_once("finish() {").and_then(|(_, rest)| rest.split_once("\n}\n")).unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let shell = format!(
+        "folder=$PWD\nmkfifo done\nfinish() {{{finish}\n}}\ntrap 'exit 143' TERM\n\
+         for round in $(seq 50); do\n\
+         (sleep 0.01) & # ends while the pipe is opened\n\
+         {{ sleep 0.02; printf ok >done; }} &\nfinish\n\
+         [ \"$result\" = ok ] || {{ cat done; exit 1; }} # lets the job end\ndone\n"
+    );
+    let mut busybox = program("timeout", "coreutils");
+    busybox.arg("20").arg(program("busybox", "busybox").get_program()).args(["sh", "-c", &shell]);
+    let run = crate::support::finish(busybox.current_dir(folder.path()));
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+}
+
 /// At the second moment, the token has been written to the pipe to curl.
 #[test]
 #[ignore = "tests/run: curl, busybox and mksh"]

@@ -60,7 +60,7 @@ fn flag(argument: &Arg) -> String {
         argument.get_action(),
         ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
     ) {
-        return String::new(); // everybody knows these
+        return String::new(); // as in every program
     }
     let short = argument.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
     let value = argument.get_value_names().map(|names| format!(" {}", names.join(" "))).unwrap_or_default();
