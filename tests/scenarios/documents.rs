@@ -33,6 +33,8 @@ fn every_link_leads_to_a_file_and_a_heading() {
     let mut count = 0;
     for page in pages(root()).into_iter().chain(pages(&root().join("docs"))) {
         let text = fs::read_to_string(&page).unwrap();
+        let named = text.split('`').filter(|word| word.starts_with("docs/") && !root().join(word).exists());
+        broken.extend(named.map(|file| format!("{}: {file}", page.display())));
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
             if link.contains("://") {
                 continue;
