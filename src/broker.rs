@@ -24,7 +24,7 @@ pub(crate) use account::{BrokerAccount, usernames, with_username};
 #[cfg(any(test, fuzzing))]
 pub(crate) use answer::{accounts as parse_accounts, token as parse_token, version as parse_version};
 use bus::Bus;
-pub(crate) use failure::into_error as refused;
+pub(crate) use failure::into_error as explain_refusal;
 use request::Interaction;
 #[cfg(any(test, fuzzing))]
 pub(crate) use request::silent as silent_request;
@@ -157,5 +157,17 @@ fn into_error(error: CallError) -> Error {
             )
         }
         CallError::Other(why) => failure::unexpected(&why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, Profile};
+
+    /// Returns a profile for the tests of this module.
+    pub(super) fn profile() -> Profile {
+        let text = "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'".to_owned();
+        let config = Config::parse("config.toml".as_ref(), text).expect("a configuration");
+        config.profile(&"mail".parse().expect("a name")).expect("a profile")
     }
 }

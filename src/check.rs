@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use crate::config::{Config, Credential, Grant, Profile, ProfileName, Service, StoreChoice};
-use crate::entra::{self, Access, ClientCertificate, permission};
+use crate::entra::{self, Access, CLOCK_TOLERANCE, ClientCertificate, permission};
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::sanitize::{for_shell, for_terminal};
@@ -27,8 +27,6 @@ use broker::identity_broker;
 pub(crate) use broker::{BrokerState, broker_state, silent_token};
 use mail_server::Login;
 
-/// In seconds. The usual tolerance for clocks that differ.
-const CLOCK_TOLERANCE: u64 = 5 * 60;
 /// The longest token that msmtp can send: its SMTP commands are limited to 4,094 characters (measured with msmtp
 /// 1.8.23), and the token is sent in base64, next to an address that may be long.
 const LONGEST_FOR_MSMTP: usize = 2_900;

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
+use crate::sanitize::for_shell;
 pub(crate) use credential::{CertificateFiles, Credential};
 pub(crate) use grant::Grant;
 pub use profile::Profile;
@@ -74,13 +75,11 @@ impl Config {
         let mut opened = std::fs::File::open(file).map_err(|error| read_error(file, error))?;
         // The file names programs to run and the hosts that receive tokens.
         private_fs::ensure_trusted(&opened, file).map_err(|reason| {
-            let folder = file.parent().unwrap_or(file).display();
+            let [path, folder] = [file, file.parent().unwrap_or(file)].map(|path| for_shell(&path.to_string_lossy()));
             Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
-                "check that nobody else has changed the file, then make it writable only by you: `chmod go-w '{}' '{folder}'` \
+                "check that nobody else has changed the file, then make it writable only by you: `chmod go-w {path} {folder}` \
                  (`chown` if another user owns it); if its file system does not support file modes and you \
-                 trust it, run `export M365AUTH_TRUST_CONFIG='{}'`",
-                file.display(),
-                file.display()
+                 trust it, run `export M365AUTH_TRUST_CONFIG={path}`"
             ))
         })?;
         let mut text = String::new();
@@ -229,11 +228,11 @@ impl Config {
 
 /// Returns the error for a file that cannot be read.
 fn read_error(file: &Path, error: io::Error) -> Error {
-    let path = file.display();
+    let (path, word) = (file.display(), for_shell(&file.to_string_lossy()));
     let explained = match error.kind() {
         io::ErrorKind::NotFound if file.is_symlink() => {
             Error::new(ErrorKind::Configuration, format!("{path} is a symbolic link to a file that does not exist"))
-                .hint(format!("check the target of the link: `ls -l '{path}'`"))
+                .hint(format!("check the target of the link: `ls -l {word}`"))
         }
         io::ErrorKind::NotFound => {
             Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))
@@ -242,7 +241,7 @@ fn read_error(file: &Path, error: io::Error) -> Error {
         io::ErrorKind::InvalidData => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
             .hint(format!("save {path} as UTF-8 in your editor")),
         _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
-            .hint(format!("check the permissions: `ls -l '{path}'`")),
+            .hint(format!("check the permissions: `ls -l {word}`")),
     };
     explained.with_source(error)
 }

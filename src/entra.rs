@@ -45,6 +45,7 @@ pub(crate) use device::DeviceCode;
 pub(crate) use flow::Flow;
 use http::HttpClient;
 pub use id_token::Account;
+pub(crate) use id_token::CLOCK_TOLERANCE;
 use id_token::IdToken;
 pub(crate) use lifetime::Lifetime;
 pub(crate) use network_error::{certificate_hint, refusal_of_certificate};
@@ -252,7 +253,7 @@ impl<'a> Entra<'a> {
     }
 
     /// Returns the error for a request that Microsoft refused to another process.
-    pub(crate) fn refused(&self, refusal: Refusal, flow: Flow) -> Error {
+    pub(crate) fn explain_refusal(&self, refusal: Refusal, flow: Flow) -> Error {
         refusal::into_error(refusal, http::BAD_REQUEST, self.profile, flow)
     }
 

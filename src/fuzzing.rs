@@ -13,8 +13,6 @@ mod token_response;
 
 pub use broker_answer::broker_answer;
 pub use configuration::configuration;
-#[cfg(test)]
-pub(crate) use configuration::profile;
 pub use id_token::id_token;
 pub use keychain_blob::keychain_blob;
 pub use python_config::python_config;

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
+use crate::sanitize::for_shell;
 use crate::{private_fs, timeout};
 
 /// In bytes. A message has about 1 KB.
@@ -50,7 +51,10 @@ impl Lock {
                     limit.as_secs()
                 ),
             )
-            .hint(format!("try again; if this persists, run `fuser '{}'` to find the process", path.display()))),
+            .hint(format!(
+                "try again; if this persists, run `fuser {}` to find the process",
+                for_shell(&path.to_string_lossy())
+            ))),
         }
     }
 

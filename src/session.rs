@@ -324,7 +324,7 @@ impl Session {
         let request = refused::digest(stored.token.secret(), &self.profile);
         if let Some(refusal) = refused::find(lock, &request) {
             log::info!("Microsoft refused this token while this command was waiting");
-            return Err(entra.refused(refusal, Flow::Refresh));
+            return Err(entra.explain_refusal(refusal, Flow::Refresh));
         }
         entra.refresh(&stored.token, Flow::Refresh).inspect_err(|error| refused::leave(lock, request, error))
     }

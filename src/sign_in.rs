@@ -31,6 +31,11 @@ use crate::session::{Session, SignedIn};
 use crate::signals;
 use redirect::Redirect;
 
+/// The default of `--timeout`, in seconds.
+pub(crate) const DEFAULT_TIMEOUT: u64 = 300;
+/// The largest value of `--timeout`, in seconds.
+pub(crate) const MAX_TIMEOUT: u64 = 86_400;
+
 /// A sign-in for one or more profiles, which share the client ID and the authority.
 pub(crate) struct SignIn<'a> {
     /// The first session requests the tokens. The other profiles redeem its refresh token.
@@ -99,9 +104,12 @@ impl SignIn<'_> {
             let _deferred = signals::defer();
             let mut tokens = session.entra().refresh(&refresh_token, Flow::UnstoredToken)?;
             tokens.refresh_token.get_or_insert_with(|| refresh_token.clone());
-            if tokens.named_account().is_some_and(|named| !named.is_same_as(&account)) {
-                return Err(Error::new(ErrorKind::Protocol, "Microsoft returned the token of another account")
-                    .hint("nothing was stored; run the same command again"));
+            if let Some(other) = tokens.named_account().filter(|named| !named.is_same_as(&account)) {
+                let (signed_in, other) = (describe(&account, other), describe(other, &account));
+                let message = format!("you signed in as {signed_in}, but Microsoft returned a token of {other}");
+                return Err(
+                    Error::new(ErrorKind::Protocol, message).hint("nothing was stored; run the same command again")
+                );
             }
             tokens.access.account.get_or_insert_with(|| account.clone());
             session.store(tokens, self.retry_save)
@@ -207,13 +215,13 @@ fn timed_out(session: &Session, timeout: Duration) -> Error {
     let name = &session.profile().name;
     let seconds = timeout.as_secs();
     let unit = if seconds == 1 { "second" } else { "seconds" };
-    let longer = seconds.saturating_mul(2).clamp(300, 86_400); // the most that --timeout allows
+    let longer = seconds.saturating_mul(2).clamp(DEFAULT_TIMEOUT, MAX_TIMEOUT);
     Error::new(
         ErrorKind::TryLater,
         format!("nobody signed in within {seconds} {unit} (profile \"{name}\")"),
     )
     .hint(format!(
         "run `get-token --profile {name:#} --timeout {longer}` to allow more time; if Microsoft's page showed an error, \
-         look up its AADSTS code in docs/troubleshooting.md"
+         look up its AADSTS code in docs/aadsts.md"
     ))
 }

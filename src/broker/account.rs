@@ -80,10 +80,10 @@ pub(crate) fn usernames(accounts: &[BrokerAccount]) -> Vec<&str> {
     names
 }
 
-#[cfg(all(test, feature = "cli"))] // which `fuzzing` needs
+#[cfg(test)]
 mod tests {
+    use super::super::tests::profile;
     use super::*;
-    use crate::fuzzing::profile;
 
     fn account(username: &str, home: &str, realm: &str) -> BrokerAccount {
         let raw = format!(
@@ -101,12 +101,12 @@ mod tests {
             account("ada@example.com", "home", "third"),
         ];
         let chosen = |tenant: &str| {
-            let mut profile = profile().clone();
+            let mut profile = profile();
             profile.authority = format!("https://login.microsoftonline.com/{tenant}/").parse().expect("an authority");
             with_username(&accounts, "ADA@example.com", &profile).expect("an account").account.tenant_id.clone()
         };
         assert_eq!((&*chosen("common"), &*chosen("THIRD"), &*chosen("example.com")), ("home", "third", "home"));
         assert_eq!(usernames(&accounts), ["grace@example.com", "ada@example.com"]);
-        assert!(with_username(&accounts, "nobody@example.com", profile()).is_none());
+        assert!(with_username(&accounts, "nobody@example.com", &profile()).is_none());
     }
 }

@@ -121,10 +121,10 @@ fn not_json() -> Error {
     failure::unexpected("its answer is not JSON")
 }
 
-#[cfg(all(test, feature = "cli"))] // which `fuzzing` needs
+#[cfg(test)]
 mod tests {
+    use super::super::tests::profile;
     use super::*;
-    use crate::fuzzing::profile;
 
     const NOW: u64 = 1_795_668_245;
 
@@ -135,7 +135,7 @@ mod tests {
 
     fn read(fields: &str, sent: Option<&BrokerAccount>) -> Result<Access> {
         let answer = format!(r#"{{"brokerTokenResponse":{{"accessToken":"a.b.c",{fields}}}}}"#);
-        token(&answer, sent, profile(), Flow::Refresh, NOW)
+        token(&answer, sent, &profile(), Flow::Refresh, NOW)
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     connection.read_line()?; // greeting
     connection.send_line("a1 AUTHENTICATE XOAUTH2")?;
     if !connection.read_tagged("a1")?.starts_with('+') {
-        return Err(refused(server, "it does not support XOAUTH2"));
+        return Err(unusable(server, "it does not support XOAUTH2"));
     }
     connection.send_token(login)?;
     let mut response = connection.read_tagged("a1")?;
@@ -67,7 +67,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
         connection.read_reply()?; // greeting
         connection.send_line("EHLO localhost")?;
         if !connection.read_reply()?.to_uppercase().contains("STARTTLS") {
-            return Err(refused(server, "it does not offer STARTTLS, and a token is never sent unencrypted"));
+            return Err(unusable(server, "it does not offer STARTTLS, and a token is never sent unencrypted"));
         }
         connection.send_line("STARTTLS")?;
         let ready = connection.read_reply()?;
@@ -152,7 +152,7 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
     }
 }
 
-fn refused(server: &Server, why: &str) -> Error {
+fn unusable(server: &Server, why: &str) -> Error {
     Error::new(ErrorKind::SignIn, format!("{server} cannot be used: {why}"))
         .hint("see docs/troubleshooting.md, \"The mail server refuses the token\"")
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
 use crate::sign_in::paste::PasteSignIn;
-use crate::sign_in::{SignIn, SignInOutcome, broker, with_token};
+use crate::sign_in::{DEFAULT_TIMEOUT, MAX_TIMEOUT, SignIn, SignInOutcome, broker, with_token};
 
 /// The flags that choose a flow.
 #[derive(Args)]
@@ -43,7 +43,7 @@ pub(super) struct FlowArguments {
     /// Time limit in seconds
     ///
     /// A device code has its own time limit.
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_TIMEOUT, value_parser = seconds)]
     timeout: u64,
 }
 
@@ -55,11 +55,11 @@ enum OpenBrowser {
 }
 
 /// Parses the value of `--timeout`.
-fn seconds(text: &str) -> Result<u64, &'static str> {
+fn seconds(text: &str) -> Result<u64, String> {
     text.parse()
         .ok()
-        .filter(|seconds| (1..=86_400).contains(seconds))
-        .ok_or("must be a number of seconds from 1 to 86400")
+        .filter(|seconds| (1..=MAX_TIMEOUT).contains(seconds))
+        .ok_or_else(|| format!("must be a number of seconds from 1 to {MAX_TIMEOUT}"))
 }
 
 /// Signs in with a device code, with a browser that can reach this machine, or with one that cannot.

@@ -26,7 +26,7 @@ impl Form {
     }
 
     /// Returns what the value must be, with an example.
-    pub(super) fn described(&self) -> String {
+    pub(super) fn description(&self) -> String {
         match self.what.contains(self.example) {
             true => self.what.to_owned(), // it lists all values
             false => format!("{}, such as {}", self.what, self.example),
@@ -45,7 +45,7 @@ impl Form {
 
     /// Reports a value that does not have this form.
     pub(super) fn not_valid(&self, span: Range<usize>, value: &str) -> ConfigurationError {
-        self.must(span, value, &format!("be {}", self.described()))
+        self.must(span, value, &format!("be {}", self.description()))
     }
 
     /// Reports a value that has this form but is not valid. `must` says what it must be or do.

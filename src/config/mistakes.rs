@@ -32,7 +32,7 @@ fn every_key_names_a_value_of_the_wrong_type_and_what_it_must_be() {
         // No value is a date.
         let error = error_of(&format!("\n{} = 2026-01-31\n", form.key));
         let shown = if form.key == "client_secret" { "" } else { " = 2026-01-31" };
-        let message = format!("2: {}{shown} is not valid: it must be {}", form.key, form.described());
+        let message = format!("2: {}{shown} is not valid: it must be {}", form.key, form.description());
         assert_eq!(error.to_string(), format!("/home/ada/config.toml:{message}"));
         assert!(error.next_step().expect("a hint").contains("/home/ada/config.toml"), "{error:?}");
     }
@@ -134,6 +134,7 @@ fn an_unknown_section_gets_the_one_that_was_meant() {
         ("[profiles.mail.stor]", "did you mean [profiles.mail.store]?"),
         ("[profiles.mail.tenants]", "a name with a dot must be in quotes: [profiles.\"mail.tenants\"]"),
         ("[profiles.ada.lovelace]", "a name with a dot must be in quotes: [profiles.\"ada.lovelace\"]"),
+        ("[profiles.a.b.\"c-d\".e]", "a name with a dot must be in quotes: [profiles.\"a.b.c-d.e\"]"),
     ] {
         assert_error(&error_in(written), &format!("2: unknown section {written}"), meant);
     }

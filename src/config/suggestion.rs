@@ -1,6 +1,7 @@
 //! Suggestions for keys, sections and profiles that do not exist: "did you mean …?"
 
 use std::borrow::Cow;
+use std::iter::successors;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -108,12 +109,21 @@ fn unknown_section(
             (format!("profiles.{profile}.{name}"), format!("did you mean [profiles.{profile}.store]?"))
         }
         (Section::Profile(profile), _) => {
-            let whole = format!("{profile}.{}", key.get_ref());
-            let hint = format!("a name with a dot must be in quotes: [profiles.{}]", key_of(&whole));
-            (format!("profiles.{}.{name}", key_of(profile)), hint)
+            // In TOML, each dot outside quotes begins a table within the table before it.
+            let below = successors(only_table(table), |(_, table)| only_table(table)).map(|(name, _)| name);
+            let names: Vec<&str> = [profile, key.get_ref()].into_iter().chain(below).collect();
+            let written: Vec<_> = names.iter().copied().map(key_of).collect();
+            let hint = format!("a name with a dot must be in quotes: [profiles.{}]", key_of(&names.join(".")));
+            (format!("profiles.{}", written.join(".")), hint)
         }
         (_, Some("store")) => (name.to_string(), "did you mean [store]?".to_owned()),
         _ => (name.to_string(), format!("did you mean [profiles.{name}]?")),
     };
     ConfigurationError::new(key.span(), format!("unknown section {}", shorten(&format!("[{written}]")))).hint(hint)
+}
+
+/// Returns the name and the content of the only entry of a table, if that is a table.
+fn only_table<'a>(table: &'a DeTable<'_>) -> Option<(&'a str, &'a DeTable<'a>)> {
+    let (name, value) = table.iter().next().filter(|_| table.len() == 1)?;
+    Some((name.get_ref(), value.get_ref().as_table()?))
 }

@@ -50,7 +50,7 @@ pub(super) fn explain(error: &toml::de::Error, text: &str) -> ConfigurationError
 fn wrong_value(span: Range<usize>, form: &Form, value: &str) -> ConfigurationError {
     const CURLY: [char; 5] = ['“', '”', '„', '‘', '’'];
     if value.is_empty() {
-        let message = format!("{} has no value: it must be {}", form.key, form.described());
+        let message = format!("{} has no value: it must be {}", form.key, form.description());
         return ConfigurationError::new(span, message).example(form.line());
     }
     let error = form.not_valid(span, value);

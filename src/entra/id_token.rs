@@ -17,7 +17,7 @@ const ALIASES: [&[&str]; 3] = [
 ];
 
 /// In seconds. The usual tolerance for clocks that differ.
-const LEEWAY: u64 = 5 * 60;
+pub(crate) const CLOCK_TOLERANCE: u64 = 5 * 60;
 
 /// A Microsoft account.
 ///
@@ -100,7 +100,7 @@ fn fault(claims: &Value, account: &Account, profile: &Profile, nonce: Option<&st
         return Some(format!("it was issued for tenant {tenant_id}, not {tenant}"));
     }
     match claims["exp"].as_f64() {
-        Some(expires) if expires + LEEWAY as f64 >= now as f64 => None,
+        Some(expires) if expires + CLOCK_TOLERANCE as f64 >= now as f64 => None,
         _ => Some("it has expired".to_owned()),
     }
 }

@@ -98,7 +98,7 @@ async fn proxy_failure(host: &str, proxy: &Proxy, error: &reqwest::Error) -> Opt
         let refusal = connect::refusal(proxy, &target, !wants_authentication).await;
         return Some(match wants_authentication {
             true => wrong_authentication(proxy, refusal),
-            false => refused(host, proxy, refusal),
+            false => refused_connection(host, proxy, refusal),
         });
     }
     let cause = root_cause(error);
@@ -132,7 +132,7 @@ fn wrong_authentication(proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedA
 }
 
 /// The proxy refuses the connection to the host.
-fn refused(host: &str, proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedAttempt {
+fn refused_connection(host: &str, proxy: &Proxy, refusal: Option<ProxyRefusal>) -> FailedAttempt {
     let status = refusal.map(|refusal| refusal.status).unwrap_or_default();
     let shown = if status.is_empty() { String::new() } else { format!(" ({status})") };
     let message = format!("the proxy {} refuses to connect to {host}{shown}", proxy.server());

@@ -17,7 +17,7 @@ pub(super) const CLIENT_ID: &str = "9e5f94bc-e8a4-4e73-b8be-63364c29d753";
 const SECRET: &str = "hunter2";
 
 /// Returns an ordinary profile, for other targets.
-pub(crate) fn profile() -> &'static Profile {
+pub(super) fn profile() -> &'static Profile {
     static PROFILE: LazyLock<Profile> = LazyLock::new(|| {
         let config = parse(&format!("client_id = \"{CLIENT_ID}\"")).expect("a configuration");
         config.profile(&"mail".parse().expect("a name")).expect("a profile")

@@ -13,7 +13,7 @@ impl Session {
         let request = refused::digest("", &self.profile);
         if let Some(refusal) = refused::find(lock, &request) {
             log::info!("Microsoft refused this request while this command was waiting");
-            return Err(entra.refused(refusal, Flow::ClientCredentials));
+            return Err(entra.explain_refusal(refusal, Flow::ClientCredentials));
         }
         let tokens = entra.client_credentials().inspect_err(|error| {
             refused::leave(lock, request, error);

@@ -33,7 +33,7 @@ impl Session {
         let request = refused::digest(&format!("{} {}", account.tenant_id, account.object_id), profile);
         if let Some(refusal) = refused::find(lock, &request) {
             log::info!("the identity broker refused this request while this command was waiting");
-            return Err(broker::refused(refusal, profile, Flow::Refresh));
+            return Err(broker::explain_refusal(refusal, profile, Flow::Refresh));
         }
         let access = self.acquire_silently(&account).inspect_err(|error| refused::leave(lock, request, error))?;
         // A sign-in does not wait for the lock forever. The account that it chose must stay.

@@ -24,8 +24,10 @@ pub(crate) fn run(sign_in: &SignIn<'_>, timeout: Duration, choose: Choose<'_>) -
         let broker = session.broker()?;
         let known = broker.accounts()?.into_iter().find(|known| known.account.is_same_as(&account));
         let access = acquire(session, &broker, known.as_ref(), timeout)?;
-        if !access.account.as_ref().is_some_and(|other| other.is_same_as(&account)) {
-            return Err(Error::new(ErrorKind::SignIn, "another account was chosen for this profile")
+        let chosen = access.account.as_ref().expect("a token of the broker names its account");
+        if !chosen.is_same_as(&account) {
+            let message = format!("this sign-in is for {}, but {} was chosen", account.name, chosen.name);
+            return Err(Error::new(ErrorKind::SignIn, message)
                 .hint(format!("run `get-token --profile {:#}`", session.profile().name)));
         }
         session.store_brokered(access)

@@ -256,7 +256,7 @@ fn a_configuration_that_others_can_write_is_rejected() {
             let run = home.run(command, arguments);
             let stderr = run.fails_with(78);
             let reason = format!("the configuration is rejected: {} is writable by others (mode ", path.display());
-            let hint = format!("`chmod go-w '{}' '{}'`", file.display(), folder.display());
+            let hint = format!("`chmod go-w {} {}`", file.display(), folder.display());
             assert!(stderr.contains(&reason) && stderr.contains(&hint), "{stderr}");
         }
         set_mode(path, usual);

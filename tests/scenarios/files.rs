@@ -120,7 +120,7 @@ fn a_trusted_configuration_is_accepted_at_exactly_that_path() {
     for path in [home.config_file(), home.config_file().parent().unwrap().to_owned()] {
         set_mode(&path, 0o777);
         let run = home.refresh();
-        let variable = format!("M365AUTH_TRUST_CONFIG='{}'", home.config_file().display());
+        let variable = format!("M365AUTH_TRUST_CONFIG={}`", home.config_file().display());
         assert!(run.fails_with(78).contains(&variable), "the hint names it: {run:?}");
         let trusting = |file: &Path| finish(home.command("refresh-token").env("M365AUTH_TRUST_CONFIG", file));
         trusting(&home.config_file()).token();

@@ -181,5 +181,12 @@ fn a_second_profile_of_a_sign_in_is_not_stored_for_another_account() {
         let run = sign_in.finish();
         run.token();
         assert_eq!(home.token_in_file("calendar").is_some(), stored, "{run:?}");
+        let both =
+            format!("you signed in as {ADA} (tenant {TENANT_ID}, object ID 0a1b2c3d-0000-4000-8000-00000000ada1), but");
+        assert_eq!(
+            run.stderr.contains(&format!("{both} Microsoft returned a token of {ADA} (tenant ")),
+            !stored,
+            "{run:?}"
+        );
     }
 }

@@ -21,6 +21,7 @@ mod listener;
 mod memory;
 mod messages;
 mod microsoft;
+mod modules;
 mod network;
 mod on_sign_in_needed;
 mod one_account;

@@ -40,6 +40,13 @@ fn a_value_is_quoted_for_the_shell_that_a_hint_is_pasted_into() {
     let file = home.path().join("my config.toml");
     let run = home.run("refresh-token", ["--config", file.to_str().unwrap()]);
     assert!(run.fails_with(78).contains(&format!("`get-token --config '{}'`", file.display())), "{run:?}");
+    let file = home.path().join("it's.toml");
+    std::fs::write(&file, "").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let run = home.run("refresh-token", ["--config", file.to_str().unwrap()]);
+    let word = format!(r"'{}/it'\''s.toml'", home.path().display());
+    assert!(run.fails_with(78).contains(&format!("`chmod go-w {word} {}`", home.path().display())), "{run:?}");
+    assert!(run.stderr.contains(&format!("`export M365AUTH_TRUST_CONFIG={word}`")), "{run:?}");
 }
 
 #[test]
