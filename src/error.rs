@@ -165,7 +165,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     /// Returns Microsoft's error response ([`Refusal`]) or the system's error ([`io::Error`]), if the error comes from
-    /// one. The message of this error contains its message already.
+    /// one. The message of this error repeats the message of its source.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match (&self.refusal, &self.source) {
             (Some(refusal), _) => Some(&**refusal),

@@ -1,5 +1,5 @@
-//! The paths of the configuration, tokens and locks: the Python tool's folders on each platform. No other file reads
-//! the environment variables that choose them.
+//! The paths of the configuration, tokens and locks: the Python tool's folders on each platform. No other file derives
+//! them from environment variables.
 
 use std::path::{Path, PathBuf};
 

@@ -107,9 +107,8 @@ impl SignIn<'_> {
             if let Some(other) = tokens.named_account().filter(|named| !named.is_same_as(&account)) {
                 let (signed_in, other) = (describe(&account, other), describe(other, &account));
                 let message = format!("you signed in as {signed_in}, but Microsoft returned a token of {other}");
-                return Err(
-                    Error::new(ErrorKind::Protocol, message).hint("nothing was stored; run the same command again")
-                );
+                return Err(Error::new(ErrorKind::Protocol, message)
+                    .hint(format!("run `get-token --profile {:#}`", session.profile().name)));
             }
             tokens.access.account.get_or_insert_with(|| account.clone());
             session.store(tokens, self.retry_save)

@@ -6,8 +6,8 @@ use crate::entra::{Access, permission};
 use crate::error::Result;
 use crate::session::Session;
 
-/// Checks each kind of data that the profile asks for. Sends no mail: whether Graph accepts a token that only permits
-/// sending shows when it is asked for the account.
+/// Checks each kind of data that the profile asks for. Sends no mail: a token that only permits sending is tested with a
+/// request for the account.
 pub(super) fn check(session: &Session, access: &Access, missing: &[&str]) -> CheckResult {
     let scopes = session.profile().own_scopes().filter(|scope| Service::of(scope) == Service::Graph);
     let requested: Vec<&str> = scopes.map(permission::name).collect();

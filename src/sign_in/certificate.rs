@@ -17,8 +17,7 @@ use crate::private_fs;
 
 /// Browsers reject certificates that are valid for more than 398 days.
 const VALIDITY: Duration = Duration::days(396);
-/// How far back the validity starts, so that a browser whose clock is slow does not reject a certificate that is not
-/// valid yet.
+/// How long before its creation a certificate becomes valid, so that a browser whose clock is slow accepts it too.
 const BACKDATE: Duration = Duration::days(1);
 /// How long before it expires the certificate is replaced.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 60 * 60);

@@ -110,7 +110,7 @@ fn provoke(fault: &str, home: &mut Home, login: &mut Option<Login>) -> Run {
         "the token's file belongs to another user" => owned_by_another(home, &home.token_file("mail")),
         "the configuration belongs to another user" => owned_by_another(home, &home.config_file()),
         // No file may grow beyond 0 bytes. The signal SIGXFSZ is ignored, so the write fails instead.
-        "the token's file cannot be written (EIO)" => in_shell(home, "trap '' XFSZ; ulimit -f 0; exec"),
+        "the token's file cannot be written (file size limit)" => in_shell(home, "trap '' XFSZ; ulimit -f 0; exec"),
         "the token's file cannot be synced" => injected(home, "fsync:error=EIO"),
         "the token's file cannot be renamed" => injected(home, "rename,renameat,renameat2:error=EIO"),
         "the file system does not support locks" => injected(home, "flock:error=ENOLCK"),

@@ -213,7 +213,7 @@ fn a_cached_token_that_has_expired_by_the_clock_of_the_process_is_not_printed() 
 }
 
 /// Runs `refresh-token` while another one has found the token due and has not locked it yet. Returns the tokens of
-/// both, of the one that was quicker first.
+/// both, that of the quicker one first.
 fn refresh_twice(home: &Home) -> [String; 2] {
     let lock = home.cache().join("lock_mail");
     std::fs::remove_file(&lock).unwrap();

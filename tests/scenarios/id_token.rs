@@ -188,5 +188,6 @@ fn a_second_profile_of_a_sign_in_is_not_stored_for_another_account() {
             !stored,
             "{run:?}"
         );
+        assert_eq!(run.stderr.contains("hint: run `get-token --profile calendar`\n"), !stored, "{run:?}");
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn meaning(kind: ErrorKind) -> &'static str {
         ErrorKind::Usage => "The command line is wrong. Compare it with `--help`.",
         ErrorKind::PastedUrl => {
             "The input is not a redirect URL or, with `--with-token`, not a refresh token. `m365-sendmail`: the message \
-             is not valid or too large, or its headers name other recipients."
+             is not valid or too large, or names other recipients than the arguments."
         }
         ErrorKind::Unavailable => {
             "The callback port is in use, or a store that may contain the token is locked or not available, fails or \
