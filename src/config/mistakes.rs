@@ -134,7 +134,7 @@ fn an_unknown_section_gets_the_one_that_was_meant() {
         ("[profiles.mail.stor]", "did you mean [profiles.mail.store]?"),
         ("[profiles.mail.tenants]", "a name with a dot must be in quotes: [profiles.\"mail.tenants\"]"),
         ("[profiles.ada.lovelace]", "a name with a dot must be in quotes: [profiles.\"ada.lovelace\"]"),
-        ("[profiles.a.b.\"c-d\".e]", "a name with a dot must be in quotes: [profiles.\"a.b.c-d.e\"]"),
+        ("[profiles.a.\"b c\".d]", "a name with a dot must be in quotes: [profiles.\"a.b c.d\"]"),
     ] {
         assert_error(&error_in(written), &format!("2: unknown section {written}"), meant);
     }
