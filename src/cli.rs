@@ -89,7 +89,7 @@ fn main<Arguments, Done: Termination>(
     let common = common(&arguments);
     stderr::log(common.verbose);
     let done = match common.generate {
-        Some(kind) => Stdout::default().print(generated.of(kind).trim_end()).map(Termination::report),
+        Some(kind) => Stdout::default().print(generated.text(kind).trim_end()).map(Termination::report),
         None => {
             signals::enable();
             run(arguments).map(Termination::report)

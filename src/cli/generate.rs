@@ -37,7 +37,8 @@ pub(super) struct Generated {
 }
 
 impl Generated {
-    pub(super) fn of(&self, kind: GenerateMode) -> &'static str {
+    /// Returns the text to print.
+    pub(super) fn text(&self, kind: GenerateMode) -> &'static str {
         match kind {
             GenerateMode::Man => self.man,
             GenerateMode::ManConfig => include_str!("../../packaging/share/man/man5/m365auth-config.5"),

@@ -129,7 +129,7 @@ impl Records {
 
     /// Returns the record of this token. If the token is the pending one, its save was interrupted and is completed
     /// now.
-    pub(super) fn of(&self, location: Location, token: &RefreshToken) -> Option<Record> {
+    pub(super) fn find(&self, location: Location, token: &RefreshToken) -> Option<Record> {
         let mut sections = self.read();
         let digest = digest(token);
         if let Some(pending) = sections.pending.take_if(|pending| pending.token_digest == digest) {

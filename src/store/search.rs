@@ -87,7 +87,7 @@ impl Stores {
         let token = store.load().map_err(|error| self.with_first_step(location, error))?;
         log::info!("refresh token in {}: {}", store.describe(), if token.is_some() { "found" } else { "not found" });
         Ok(token.map(|token| {
-            let record = self.records.of(location, &token);
+            let record = self.records.find(location, &token);
             Stored { token, location, description: store.describe(), record, newest }
         }))
     }
