@@ -63,7 +63,7 @@ impl<'a> Broker<'a> {
     /// [`ErrorKind::Unavailable`] if there is no session bus, [`ErrorKind::TryLater`] if it does not respond.
     pub(crate) fn connect(profile: &'a Profile, patience: Patience) -> Result<Self> {
         debug_assert_eq!(profile.grant, Grant::Broker);
-        let bus = Bus::connect(patience.limit(TIMEOUT)).map_err(into_error)?;
+        let bus = Bus::connect(patience.limit(TIMEOUT)).map_err(|error| into_error(error, profile))?;
         Ok(Self { bus, profile, patience })
     }
 
@@ -107,9 +107,9 @@ impl<'a> Broker<'a> {
             let request = request::token(self.profile, interaction, account, claims, scopes);
             let answer = self.bus.call(method, &request, timeout).map_err(|error| match error {
                 CallError::TimedOut if interaction == Interaction::Window => {
-                    into_error(error).with_cause(Cause::Timeout)
+                    into_error(error, self.profile).with_cause(Cause::Timeout)
                 }
-                error => into_error(error),
+                error => into_error(error, self.profile),
             })?;
             answer::token(&answer, account, self.profile, interaction.flow(), now())
         };
@@ -123,7 +123,8 @@ impl<'a> Broker<'a> {
     }
 
     fn call(&self, method: &str, request: &str) -> Result<String> {
-        self.bus.call(method, request, self.patience.limit(TIMEOUT)).map_err(into_error)
+        let answer = self.bus.call(method, request, self.patience.limit(TIMEOUT));
+        answer.map_err(|error| into_error(error, self.profile))
     }
 }
 
@@ -142,15 +143,16 @@ fn is_about_scopes(error: &Error) -> bool {
 }
 
 /// Returns the error of a call that got no answer.
-fn into_error(error: CallError) -> Error {
+fn into_error(error: CallError, profile: &Profile) -> Error {
     match error {
         CallError::Absent(why) => {
-            Error::new(ErrorKind::Unavailable, format!("the identity broker is not available: {why}")).hint(
+            Error::new(ErrorKind::Unavailable, format!("the identity broker is not available: {why}")).hint(format!(
                 "install and start the broker of your organisation (microsoft-identity-broker or himmelblau), and run \
-                 this in your desktop session; without a broker, remove broker = true from config.toml",
-            )
+                 this in your desktop session; without a broker, remove broker = true from {}",
+                profile.file.display()
+            ))
         }
-        CallError::TimedOut => into_error(CallError::Transient("it does not respond".to_owned())),
+        CallError::TimedOut => into_error(CallError::Transient("it does not respond".to_owned()), profile),
         CallError::Transient(why) => {
             Error::new(ErrorKind::TryLater, format!("the identity broker cannot be used: {why}")).hint(
                 "try again later; if this persists, sign out of the desktop and in again, which restarts the broker",

@@ -228,11 +228,11 @@ impl Config {
 
 /// Returns the error for a file that cannot be read.
 fn read_error(file: &Path, error: io::Error) -> Error {
-    let (path, word) = (file.display(), for_shell(&file.to_string_lossy()));
+    let path = file.display();
     let explained = match error.kind() {
         io::ErrorKind::NotFound if file.is_symlink() => {
             Error::new(ErrorKind::Configuration, format!("{path} is a symbolic link to a file that does not exist"))
-                .hint(format!("check the target of the link: `ls -l {word}`"))
+                .hint(format!("check the target of the link: `ls -l '{path}'`"))
         }
         io::ErrorKind::NotFound => {
             Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))
@@ -241,7 +241,7 @@ fn read_error(file: &Path, error: io::Error) -> Error {
         io::ErrorKind::InvalidData => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
             .hint(format!("save {path} as UTF-8 in your editor")),
         _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
-            .hint(format!("check the permissions: `ls -l {word}`")),
+            .hint(format!("check the permissions: `ls -l '{path}'`")),
     };
     explained.with_source(error)
 }

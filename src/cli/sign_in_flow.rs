@@ -8,7 +8,7 @@ use url::Url;
 
 use super::stderr::{can_ask, print, print_text, progress, prompt};
 use super::text::Text;
-use crate::config::{Grant, ProfileName};
+use crate::config::{Grant, Profile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
@@ -66,7 +66,7 @@ fn seconds(text: &str) -> Result<u64, String> {
 pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     let timeout = Duration::from_secs(arguments.timeout);
     if sign_in.sessions[0].profile().grant == Grant::Broker {
-        arguments.ensure_usable_with_broker(&sign_in.sessions[0].profile().name)?;
+        arguments.ensure_usable_with_broker(sign_in.sessions[0].profile())?;
         return broker::run(sign_in, timeout, &choose_account);
     }
     if arguments.with_token {
@@ -96,13 +96,14 @@ pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<Sig
 
 impl FlowArguments {
     /// Fails if a flag chooses another flow than that of the identity broker.
-    fn ensure_usable_with_broker(&self, profile: &ProfileName) -> Result<()> {
+    fn ensure_usable_with_broker(&self, profile: &Profile) -> Result<()> {
         let flags = [("--device", self.device), ("--server", self.server), ("--with-token", self.with_token)];
         let Some((flag, _)) = flags.into_iter().find(|(_, is_set)| *is_set) else { return Ok(()) };
-        let message =
-            format!("{flag} cannot be used: the tokens of profile \"{profile}\" come from the identity broker");
+        let name = &profile.name;
+        let message = format!("{flag} cannot be used: the tokens of profile \"{name}\" come from the identity broker");
         Err(Error::new(ErrorKind::Usage, message).hint(format!(
-            "run `get-token --profile {profile:#}` without {flag}, or remove broker = true from config.toml"
+            "run `get-token --profile {name:#}` without {flag}, or remove broker = true from {}",
+            profile.file.display()
         )))
     }
 }

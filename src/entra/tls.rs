@@ -16,7 +16,6 @@ use rustls_platform_verifier::Verifier;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
-use crate::sanitize::for_shell;
 
 /// Returns the TLS configuration of a profile.
 pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
@@ -79,10 +78,7 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
                 ErrorKind::Configuration,
                 format!("the certificate authorities in {} are rejected: {why}", file.display()),
             )
-            .hint(format!(
-                "check its content, then run `chmod go-w {}` (and `chown`)",
-                for_shell(&file.to_string_lossy())
-            ))
+            .hint(format!("check its content, then run `chmod go-w '{}'` (and `chown`)", file.display()))
         })?;
         for certificate in CertificateDer::pem_reader_iter(opened) {
             roots.push(certificate.map_err(|error| unreadable(&error))?);

@@ -41,8 +41,12 @@ pub(super) fn ensure_same_origin(stored: &Stored, profile: &Profile) -> Result<(
 /// Returns the error for a token or account that was issued by another login host or to another client.
 pub(super) fn other_origin(what: &str, origin: &str, profile: &Profile) -> Error {
     let name = &profile.name;
-    Error::new(ErrorKind::Configuration, format!("the {what} of the profile \"{name}\" was issued for {origin}"))
-        .hint(format!("run `get-token --profile {name:#}` to sign in again, or undo the change in config.toml"))
+    Error::new(ErrorKind::Configuration, format!("the {what} of the profile \"{name}\" was issued for {origin}")).hint(
+        format!(
+            "run `get-token --profile {name:#}` to sign in again, or undo the change in {}",
+            profile.file.display()
+        ),
+    )
 }
 
 impl Session {

@@ -65,8 +65,9 @@ impl<'a> DeviceSignIn<'a> {
             // request has no redirect URI.
             Some(7_000_218) => error.hint(format!(
                 "turn on \"Allow public client flows\" under Authentication in the app registration {}, or set \
-                 client_secret in config.toml",
-                profile.client_id.as_str()
+                 client_secret in {}",
+                profile.client_id.as_str(),
+                profile.file.display()
             )),
             _ => error,
         }

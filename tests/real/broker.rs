@@ -230,4 +230,5 @@ fn without_a_broker_on_the_bus_every_command_says_so() {
     drop(login);
     let run = home.refresh();
     assert!(run.fails_with(69).contains("no D-Bus session bus"), "{run:?}");
+    assert!(run.stderr.contains(&format!("broker = true from {}\n", home.config_file().display())), "{run:?}");
 }

@@ -161,6 +161,7 @@ fn a_refresh_token_is_not_sent_to_another_client_or_login_host() {
         let run = home.refresh();
         let stderr = run.fails_with(78);
         assert!(stderr.contains("was issued for") && stderr.contains("get-token --profile mail"), "{stderr}");
+        assert!(stderr.contains(&format!("undo the change in {}\n", home.config_file().display())), "{stderr}");
         assert_eq!(home.standin.requests().len(), requests, "no request was sent");
     }
 }

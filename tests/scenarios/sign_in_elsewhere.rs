@@ -229,6 +229,7 @@ fn if_the_registration_does_not_allow_device_codes_the_setting_is_named() {
     home.standin.inject(refusal);
     let run = with_device_code(&home, &[], |_, _| {});
     assert!(run.fails_with(78).contains("turn on \"Allow public client flows\""), "{run:?}");
+    assert!(run.stderr.contains(&format!("client_secret in {}\n", home.config_file().display())), "{run:?}");
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn a_flow_of_our_own_is_refused() {
     for flag in ["--device", "--server", "--with-token"] {
         let run = device.get_token(&[flag]);
         assert!(run.fails_with(64).contains(&format!("{flag} cannot be used")), "{run:?}");
+        assert!(run.stderr.contains(&format!("from {}\n", device.home.config_file().display())), "{run:?}");
     }
 }
 
