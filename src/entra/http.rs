@@ -53,9 +53,9 @@ impl<'a> HttpClient<'a> {
     pub(super) fn post(&self, request: HttpRequest, flow: Flow) -> Result<HttpResponse> {
         let client = self.client()?;
         let authentication = self.authentication()?;
-        let (host, destination) = (host(&request), destination(&request));
+        let (host, destination, limit) = (host(&request), destination(&request), self.timeout());
         let mut attempts = Attempts::new(self.profile.network_timeout, flow);
-        let result = self.run_with_timeout(&host, async {
+        let result = self.run_with_timeout(&host, limit, async {
             loop {
                 let attempt = authentication.add_to(request.clone(), self.profile)?;
                 let failure = match self.send(client, attempt).await {
@@ -80,7 +80,7 @@ impl<'a> HttpClient<'a> {
             }
         })?;
         // The error of the last attempt is more specific than a timeout.
-        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&destination))))
+        result.unwrap_or_else(|| Err(attempts.last_error().unwrap_or_else(|| self.timed_out(&destination, limit))))
     }
 
     /// Sends the request once with the client's credential, and returns the response, whether or not it is a success.
@@ -111,9 +111,9 @@ impl<'a> HttpClient<'a> {
 
     fn send_once(&self, request: HttpRequest) -> Result<HttpResponse> {
         let client = self.client()?;
-        let (host, destination) = (host(&request), destination(&request));
+        let (host, destination, limit) = (host(&request), destination(&request), self.timeout());
         let send = async { self.send(client, request).await.map_err(|failure| failure.error) };
-        self.run_with_timeout(&host, send)?.unwrap_or_else(|| Err(self.timed_out(&destination)))
+        self.run_with_timeout(&host, limit, send)?.unwrap_or_else(|| Err(self.timed_out(&destination, limit)))
     }
 
     pub(super) fn client(&self) -> Result<&Client> {
@@ -122,14 +122,14 @@ impl<'a> HttpClient<'a> {
 
     /// Runs a request until it completes, the time is up, or the grace period after a signal has elapsed: Microsoft may
     /// already have rotated the refresh token, so the response gets a last chance. Returns `None` unless it completed.
-    fn run_with_timeout<T>(&self, host: &str, request: impl Future<Output = T>) -> Result<Option<T>> {
+    fn run_with_timeout<T>(&self, host: &str, limit: Duration, request: impl Future<Output = T>) -> Result<Option<T>> {
         let runtime = runtime::new().map_err(|error| {
             Error::new(ErrorKind::TryLater, format!("cannot connect to {host}: {error}"))
                 .hint("close some programs or raise the limit of open files (`ulimit -n`), then try again")
         })?;
         let result = runtime.block_on(async {
             tokio::select! {
-                result = tokio::time::timeout(self.timeout(), request) => result.ok(),
+                result = tokio::time::timeout(limit, request) => result.ok(),
                 () = signals::grace_elapsed() => None,
             }
         });
@@ -140,15 +140,15 @@ impl<'a> HttpClient<'a> {
         self.patience.limit(self.profile.network_timeout)
     }
 
-    fn timed_out(&self, destination: &str) -> Error {
+    fn timed_out(&self, destination: &str, limit: Duration) -> Error {
         if signals::is_pending() {
             return interrupted(destination);
         }
+        let seconds = limit.as_secs_f32().ceil();
         if !self.patience.is_full() {
-            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond in time"))
+            return Error::new(ErrorKind::TryLater, format!("{destination} did not respond within {seconds} s"))
                 .with_cause(Cause::Timeout);
         }
-        let seconds = self.profile.network_timeout.as_secs();
         Error::new(ErrorKind::TryLater, format!("the request to {destination} timed out after {seconds} s")).hint(
             format!("try again later; on a slow network, increase network_timeout in {}", self.profile.file.display()),
         )
