@@ -6,10 +6,20 @@
 
 use linux_keyutils::{Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
 
+/// In bytes. An entry with a token of Microsoft's has about 2,000.
+const USUAL_SIZE: usize = 4096;
+
 /// Reads the entry. Searches the user keyring directly: a process keyring in each reader would cost one of the user's
 /// keys.
 pub(super) fn get(name: &str) -> Option<Vec<u8>> {
-    find(name).and_then(|key| key.read_to_vec()).ok()
+    let key = find(name).ok()?;
+    let mut entry = vec![0; USUAL_SIZE];
+    let size = key.read(&mut entry).ok()?;
+    if size > entry.len() {
+        return key.read_to_vec().ok(); // reserves 64 KiB, which costs more than the calls
+    }
+    entry.truncate(size);
+    Some(entry)
 }
 
 /// Caches the entry for this many seconds.

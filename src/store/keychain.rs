@@ -39,8 +39,8 @@ pub(super) struct Keychain {
     service: String,
     /// The service name of older versions of the Python tool. It is read last and never written.
     older_service: String,
-    /// Whether a terminal is attached, so that a prompt may be opened. A mail program on a timer must not open windows.
-    interactive: bool,
+    /// Whether a person at a terminal may be prompted.
+    may_prompt: bool,
     /// How long loading may take.
     patience: Patience,
     /// The connection to the keychain, opened by the first call.
@@ -80,14 +80,18 @@ enum KeychainError {
 
 impl Keychain {
     pub(super) fn new(profile: &ProfileName, patience: Patience) -> Self {
-        let interactive = patience.is_full() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        Self { interactive, ..Self::unattended(profile, patience) }
+        Self { may_prompt: patience.is_full(), ..Self::unattended(profile, patience) }
     }
 
     /// Returns a keychain that never opens a window, as for a program on a timer.
     pub(super) fn unattended(profile: &ProfileName, patience: Patience) -> Self {
         let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self { service, older_service, interactive: false, patience, state: Mutex::new(State::NotConnected) }
+        Self { service, older_service, may_prompt: false, patience, state: Mutex::new(State::NotConnected) }
+    }
+
+    /// Returns whether a window may be opened: a mail program on a timer, without a terminal, must not open any.
+    fn can_prompt(&self) -> bool {
+        self.may_prompt && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
     /// Checks whether a token could be stored, without writing anything.
@@ -123,7 +127,7 @@ impl Keychain {
         let answered = match self.timed(limit, &state, &request) {
             // Prompt for the password, then repeat the request.
             (connection, Err(error @ (KeychainError::Locked | KeychainError::NotPermitted)))
-                if self.interactive && !imp::OS_PROMPTS =>
+                if !imp::OS_PROMPTS && self.can_prompt() =>
             {
                 log::warn!("{}", error.prompt());
                 let (service, older) = (self.service.clone(), self.older_service.clone());

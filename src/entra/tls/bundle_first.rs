@@ -4,7 +4,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{env, fs};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -31,8 +34,8 @@ impl BundleFirst {
         for root in extra_roots {
             roots.add(root.clone())?;
         }
-        let read = bundle().map(|file| rustls_native_certs::load_certs_from_paths(Some(&file), None).certs);
-        if roots.add_parsable_certificates(read.unwrap_or_default()).0 == 0 {
+        let read = bundle().and_then(|file| fs::read(file).ok()).unwrap_or_default();
+        if roots.add_parsable_certificates(certificates(&String::from_utf8_lossy(&read))).0 == 0 {
             return Ok(None);
         }
         let bundle = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
@@ -44,11 +47,29 @@ impl BundleFirst {
 
 /// Returns SSL_CERT_FILE, or the system's bundle. SSL_CERT_DIR alone means that no bundle is used.
 fn bundle() -> Option<PathBuf> {
-    match (std::env::var_os("SSL_CERT_FILE"), std::env::var_os("SSL_CERT_DIR")) {
+    match (env::var_os("SSL_CERT_FILE"), env::var_os("SSL_CERT_DIR")) {
         (Some(file), _) => Some(PathBuf::from(file)),
         (None, Some(_)) => None,
         (None, None) => openssl_probe::probe().cert_file,
     }
+}
+
+/// Returns the certificates of a bundle in PEM format (RFC 7468), without those that cannot be decoded: if one of them is
+/// needed, the platform verifier reads the bundle again.
+///
+/// The reader of `rustls-pki-types` needs three times as many instructions, which were half of those of a whole refresh
+/// (docs/performance.md).
+fn certificates(bundle: &str) -> Vec<CertificateDer<'static>> {
+    let mut certificates = Vec::new();
+    let mut encoded = String::new();
+    for line in bundle.lines() {
+        match line.trim_ascii() {
+            "-----BEGIN CERTIFICATE-----" => encoded.clear(), // explanatory text may precede it (RFC 7468, 5.2)
+            "-----END CERTIFICATE-----" => certificates.extend(STANDARD.decode(&encoded).map(CertificateDer::from)),
+            line => encoded.push_str(line),
+        }
+    }
+    certificates
 }
 
 impl ServerCertVerifier for BundleFirst {
@@ -91,5 +112,40 @@ impl ServerCertVerifier for BundleFirst {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.bundle.supported_verify_schemes()
+    }
+}
+
+#[cfg(all(test, feature = "cli"))] // which has rcgen
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    #[test]
+    fn a_bundle_has_the_same_certificates_as_with_the_reader_of_rustls() {
+        let certificate = |name: &str| {
+            let CertifiedKey { cert, .. } = generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+            cert.pem()
+        };
+        let bundle = format!(
+            "# Ada's company, with a comment that looks like base64:\nMIIB\n{}\n  Subject: CN=Zürich\r\n{}{}{}",
+            certificate("a.example.com"),
+            certificate("b.example.com").replace('\n', "\r\n"),
+            certificate("c.example.com").replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
+            certificate("d.example.com"),
+        );
+        let expected: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bundle.as_bytes()).collect();
+        let read = certificates(&bundle);
+        assert_eq!(read.len(), 3);
+        assert_eq!(read, expected.expect("valid certificates"));
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_decoded_is_left_out() {
+        let CertifiedKey { cert, .. } =
+            generate_simple_self_signed(["a.example.com".to_owned()]).expect("a certificate");
+        let damaged = cert.pem().replacen('M', "*", 1);
+        assert_eq!(certificates(&format!("{damaged}{}", cert.pem())), [cert.der().clone()]);
     }
 }

@@ -1,0 +1,23 @@
+//! Tells the linker to place the functions of a `refresh-token` with a cached token next to each other. Such a call is
+//! short, and the pages of the program that it touches are much of its time (docs/performance.md).
+
+use std::env;
+
+const SCRIPT: &str = "src/bin/refresh-token.ld";
+
+fn main() {
+    println!("cargo::rerun-if-changed={SCRIPT}");
+    let is = |variable, expected| env::var(variable).is_ok_and(|value| value == expected);
+    if is("CARGO_CFG_TARGET_OS", "linux") && is("PROFILE", "release") && !has_own_linker() {
+        let folder = env::var("CARGO_MANIFEST_DIR").expect("Cargo sets it");
+        for argument in ["-T", &format!("{folder}/{SCRIPT}")] {
+            println!("cargo::rustc-link-arg-bin=refresh-token={argument}");
+        }
+    }
+}
+
+/// Returns whether the linker was chosen for this build. GNU ld and lld read the script, but mold does not.
+fn has_own_linker() -> bool {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    env::var_os("RUSTC_LINKER").is_some() || ["fuse-ld", "linker"].iter().any(|name| flags.contains(name))
+}
