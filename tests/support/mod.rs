@@ -343,8 +343,11 @@ pub fn finish(command: &mut Command) -> Run {
     Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Returns the path of a command, as Cargo built it for this test.
+/// Returns the path of a command: in the folder `M365AUTH_TEST_COMMANDS`, or as Cargo built it for this test.
 pub fn binary(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("M365AUTH_TEST_COMMANDS") {
+        return Path::new(&folder).join(name);
+    }
     // A build of the library alone has no commands.
     let path = match name {
         "get-token" => option_env!("CARGO_BIN_EXE_get-token"),
