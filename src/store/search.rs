@@ -173,6 +173,7 @@ impl Stores {
             }
         }
         self.file.remove_unfinished();
+        self.records.remove_owner_if_empty();
         Removed { from, failure: combine(failures) }
     }
 
@@ -194,8 +195,10 @@ impl Stores {
     }
 }
 
-/// One error that names each store and its reason. The first decides the kind and the hint.
-fn combine(failures: Vec<Error>) -> Option<Error> {
+/// One error that names each store and its reason. The first decides the kind and the hint. A store that contains
+/// something damaged comes last: a sign-in is not needed if a store that did not respond has a token.
+fn combine(mut failures: Vec<Error>) -> Option<Error> {
+    failures.sort_by_key(|failure| failure.kind() == ErrorKind::SignIn);
     let mut failures = failures.into_iter();
     let first = failures.next()?;
     Some(failures.fold(first, |combined, failure| combined.and(&failure)))
