@@ -81,6 +81,21 @@ fn a_cached_token_is_invalidated_when_the_store_is_read_and_contains_another_ref
 }
 
 #[test]
+fn a_cached_token_is_invalidated_when_a_refresh_finds_another_refresh_token_or_none() {
+    for account in [Some(GRACE), None] {
+        let home = home_with_memory();
+        let file = home.path().join("token");
+        let programs = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat >{0}'] }}", file.display());
+        home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
+        home.sign_in().token();
+        let token = account.map(|account| home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, account));
+        std::fs::write(&file, token.unwrap_or_default()).unwrap();
+        home.run("refresh-token", ["--fresh"]).fails_with(77);
+        home.refresh().fails_with(77);
+    }
+}
+
+#[test]
 fn fresh_skips_the_cache_and_updates_it() {
     let home = home_with_memory();
     home.store_token("mail");
