@@ -36,6 +36,10 @@ def test_configuration_error(home):
     home.config_file.unlink()
     with pytest.raises(m365auth.ConfigurationError, match="there is no configuration"):
         m365auth.get_access_token()
+
+
+def test_a_configuration_link_without_its_target_is_a_configuration_error(home):
+    home.config_file.unlink()
     home.config_file.symlink_to("not-mounted")
     for function in m365auth.get_access_token, m365auth.get_refresh_token:
         with pytest.raises(m365auth.ConfigurationError, match="is a symbolic link"):
