@@ -345,10 +345,10 @@ fn a_missing_token_is_reported_with_the_locations_that_were_searched() {
     );
 }
 
-/// The keychain may contain a good token, so no sign-in is asked for.
+/// The keychain may contain a good token, so no sign-in is asked for, and the hook does not run.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_damaged_file_beside_an_unavailable_keychain_is_69_and_does_not_run_the_hook() {
+fn a_damaged_file_beside_an_unavailable_keychain_is_69_unless_the_file_is_known_to_have_the_token() {
     let home = Home::new();
     let marker = home.path().join("marker");
     let hook = format!("on_sign_in_needed = ['touch', '{}']\n", marker.display());
@@ -361,6 +361,13 @@ fn a_damaged_file_beside_an_unavailable_keychain_is_69_and_does_not_run_the_hook
         assert!(stderr.contains("no keychain is available"), "{stderr}");
     }
     assert!(!marker.exists());
+
+    // As on a server: the file is where the last sign-in stored the token, so only a new one helps.
+    home.sign_in().token();
+    home.put_token("mail", "nul\0");
+    let run = home.refresh();
+    assert!(run.fails_with(77).contains("run `get-token --profile mail` to replace it"), "{run:?}");
+    assert!(marker.exists());
 }
 
 /// In cron, the keychain is not available, but it may contain a token.
