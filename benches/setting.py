@@ -46,6 +46,7 @@ class Setting:
         # No variable of the caller, above all not SSL_CERT_FILE and SSL_CERT_DIR, which some machines export: all
         # programs must read the system's certificate authorities.
         self.environment = {"HOME": str(self.home), "PATH": f"{RELEASE}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
+        self.environment["XDG_RUNTIME_DIR"] = str(self.folder)  # never use the developer's keychain
         self._start_standin()
         return self
 

@@ -120,8 +120,13 @@ pub(crate) fn remove(paths: &Paths, profile: &ProfileName) {
 
 /// Returns the key's name: one for each profile of each cache folder. A profile name cannot contain a colon.
 fn name(paths: &Paths, profile: &ProfileName) -> String {
-    // Escaped, so that two folders that differ only in bytes that are not UTF-8 have different names.
-    format!("m365auth:{profile}:{}", paths.cache().as_os_str().as_encoded_bytes().escape_ascii())
+    match paths.cache().to_str() {
+        // As version 0.1 names it, so that each version removes the entries of the other.
+        Some(folder) => format!("m365auth:{profile}:{folder}"),
+        // Escaped, so that two folders that differ only in bytes that are not UTF-8 have different names. The second
+        // colon tells an escaped folder from one that is called so.
+        None => format!("m365auth:{profile}::{}", paths.cache().as_os_str().as_encoded_bytes().escape_ascii()),
+    }
 }
 
 fn read(name: &str) -> Option<Entry> {
@@ -154,6 +159,9 @@ mod tests {
             name(&paths, &"mail".parse().expect("a name"))
         };
         assert_ne!(name(b"/home/\xff/.cache"), name(b"/home/\xfe/.cache"));
-        assert_eq!(name(b"/home/ada/.cache"), "m365auth:mail:/home/ada/.cache");
+        assert_ne!(name(b"/home/\xff/.cache"), name(br"/home/\xff/.cache"));
+        for folder in ["/home/ada/.cache", "/home/\u{e4}d\u{e4}/.cache", r"/home/a\b/.cache"] {
+            assert_eq!(name(folder.as_bytes()), format!("m365auth:mail:{folder}"), "the name in version 0.1");
+        }
     }
 }

@@ -229,16 +229,18 @@ impl Config {
 /// Returns the error for a file that cannot be read.
 fn read_error(file: &Path, error: io::Error) -> Error {
     let path = file.display();
-    let explained = match error.kind() {
-        io::ErrorKind::NotFound if file.is_symlink() => {
-            Error::new(ErrorKind::Configuration, format!("{path} is a symbolic link to a file that does not exist"))
-                .hint(format!("check the target of the link: `ls -l '{path}'`"))
+    let explained = match (error.kind(), private_fs::dangling_link(file)) {
+        (io::ErrorKind::NotFound, Some(link)) => {
+            let what = if link == file { "file" } else { "folder" };
+            let link = link.display();
+            Error::new(ErrorKind::Configuration, format!("{link} is a symbolic link to a {what} that does not exist"))
+                .hint(format!("check the target of the link: `ls -ld '{link}'`"))
         }
-        io::ErrorKind::NotFound => {
+        (io::ErrorKind::NotFound, None) => {
             Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))
                 .hint("run `get-token` to create one")
         }
-        io::ErrorKind::InvalidData => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
+        (io::ErrorKind::InvalidData, _) => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
             .hint(format!("save {path} as UTF-8 in your editor")),
         _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
             .hint(format!("check the permissions: `ls -l '{path}'`")),

@@ -147,6 +147,7 @@ pub fn get_refresh_token(profile: &str) -> Result<RefreshToken> {
     if let Some(config) = &config {
         session::ensure_has_refresh_token(config.grant(&profile), &profile)?;
     }
+    let username = config.as_ref().and_then(|config| config.username(&profile));
     let choice = config.map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
-    Ok(session::stored_refresh_token(&paths, &profile, &choice)?.token)
+    Ok(session::stored_refresh_token(&paths, &profile, username.as_deref(), &choice)?.token)
 }

@@ -20,10 +20,26 @@ const TEMPORARY_PREFIX: &str = ".m365auth-";
 /// A process that has not finished its file after this time was killed.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
-/// Returns whether something exists at the path, even a symbolic link without a target: a link to a disk that is not
-/// mounted does not count as a missing file.
+/// Returns whether something exists at the path, even if it is or is below a symbolic link without a target: a link to a
+/// disk that is not mounted does not count as a missing file.
 pub(crate) fn exists(path: &Path) -> bool {
-    !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    !ensure_reachable(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Returns the symbolic link without a target at the path, or in the place of a folder above it.
+pub(crate) fn dangling_link(path: &Path) -> Option<&Path> {
+    let nearest = path.ancestors().find(|above| above.symlink_metadata().is_ok())?;
+    (nearest.is_symlink() && !nearest.exists()).then_some(nearest)
+}
+
+/// Fails with [`io::ErrorKind::NotFound`] if nothing is at the path, and with another kind if it is below a symbolic
+/// link without a target.
+fn ensure_reachable(path: &Path) -> io::Result<()> {
+    let Err(error) = path.symlink_metadata() else { return Ok(()) };
+    Err(match dangling_link(path) {
+        Some(link) => io::Error::other(format!("{} is a symbolic link without a target", link.display())),
+        None => error,
+    })
 }
 
 /// Creates the folder and its parents, with mode 700 where they did not exist.
@@ -120,7 +136,7 @@ pub(crate) fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
 /// Reads a secret from a file in a folder of ours. If others can read the file or write to the folder, their access is
 /// removed and the user is warned.
 pub(crate) fn read_secret(path: &Path) -> io::Result<String> {
-    path.symlink_metadata()?;
+    ensure_reachable(path)?;
     restrict_mode(folder_of(path), 0o700)?;
     let path = resolve_link(path)?;
     if !fs::metadata(&path)?.is_file() {
@@ -132,16 +148,19 @@ pub(crate) fn read_secret(path: &Path) -> io::Result<String> {
 
 /// Deletes a secret, and the symbolic link to it. Succeeds if there is none.
 pub(crate) fn remove_secret(path: &Path) -> io::Result<()> {
-    let exists = |error: &io::Error| error.kind() != io::ErrorKind::NotFound;
-    if path.is_symlink() {
-        fs::remove_file(resolve_link(path)?)?;
-    }
-    fs::remove_file(path).or_else(|error| if exists(&error) { Err(error) } else { Ok(()) })
+    let remove = || {
+        ensure_reachable(path)?;
+        if path.is_symlink() {
+            fs::remove_file(resolve_link(path)?)?;
+        }
+        fs::remove_file(path)
+    };
+    remove().or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Reads a file of ours that is never a symbolic link, without blocking on a pipe that is in its place.
 pub(crate) fn read_own(path: &Path) -> io::Result<String> {
-    path.symlink_metadata()?;
+    ensure_reachable(path)?;
     restrict_mode(folder_of(path), 0o700)?;
     let mut options = OpenOptions::new();
     read_to_string(open_own(path, options.read(true))?)

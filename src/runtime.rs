@@ -74,6 +74,22 @@ pub(crate) fn outside_of_tokio<T: Send>(work: impl FnOnce() -> Result<T> + Send)
     })
 }
 
+/// Returns whether the system has no descriptor, process or memory left.
+pub(crate) fn is_out_of_resources(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        let codes = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::AGAIN];
+        codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+    }
+    #[cfg(not(unix))]
+    {
+        /// WSAEMFILE and WSAENOBUFS (Microsoft: "Windows Sockets Error Codes").
+        const CODES: [i32; 2] = [10_024, 10_055];
+        error.kind() == io::ErrorKind::OutOfMemory || error.raw_os_error().is_some_and(|code| CODES.contains(&code))
+    }
+}
+
 /// Returns the error of a thread that could not be started.
 pub(crate) fn no_thread(error: io::Error) -> Error {
     Error::new(ErrorKind::TryLater, format!("cannot start a thread: {error}"))

@@ -224,14 +224,16 @@ impl Session {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if the profile has no refresh token because of its grant, [`ErrorKind::SignIn`] if
-    /// no token is stored, [`ErrorKind::Unavailable`] if the keychain is locked or absent.
+    /// no token is stored or the configured `username` is not the confirmed one, [`ErrorKind::Unavailable`] if the
+    /// keychain is locked or absent.
     ///
     /// [`ErrorKind::Configuration`]: crate::ErrorKind::Configuration
     /// [`ErrorKind::SignIn`]: crate::ErrorKind::SignIn
     /// [`ErrorKind::Unavailable`]: crate::ErrorKind::Unavailable
     pub fn refresh_token(&self) -> Result<RefreshToken> {
-        ensure_has_refresh_token(self.profile.grant, &self.profile.name)?;
-        stored_refresh_token(&self.paths, &self.profile.name, &self.profile.store).map(|stored| stored.token)
+        let Profile { name, username, store, grant, .. } = &self.profile;
+        ensure_has_refresh_token(*grant, name)?;
+        stored_refresh_token(&self.paths, name, username.as_deref(), store).map(|stored| stored.token)
     }
 
     fn lock(&self) -> Result<Lock> {
@@ -259,7 +261,8 @@ impl Session {
 
     /// Refreshes with the first stored token that Microsoft accepts.
     fn refresh_from_store(&self, entra: &Entra<'_>, lock: &Lock) -> Result<Access> {
-        ownership::ensure_confirmed_username(&self.profile, &self.stores)?;
+        let Profile { name, username, .. } = &self.profile;
+        ownership::ensure_confirmed_username(name, username.as_deref(), &self.stores)?;
         let mut refusal = None;
         let search = self.stores.find(|stored| match self.refresh_with(entra, &stored, lock) {
             Err(error) if error.refusal().is_some_and(token_is_refused) => {

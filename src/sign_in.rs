@@ -122,8 +122,14 @@ impl SignIn<'_> {
     /// signed in to another account, and another user of this machine can complete a sign-in of ours with an account of
     /// theirs.
     fn ensure_same_account(&self, account: &Account) -> Result<()> {
+        let mut confirmed = Vec::new();
         for session in self.sessions {
             let Some(mismatch) = Mismatch::of(session, account) else { continue };
+            // Profiles usually share one username, which is asked about once.
+            if mismatch.username.is_some_and(|username| confirmed.contains(&username)) {
+                continue;
+            }
+            confirmed.extend(mismatch.username);
             if !(self.confirm)(&mismatch.explanation, mismatch.question) {
                 return Err(Error::new(ErrorKind::SignIn, mismatch.message)
                     .hint(mismatch.hint)
@@ -135,17 +141,19 @@ impl SignIn<'_> {
 }
 
 /// An account that differs from what the profile expects.
-struct Mismatch {
+struct Mismatch<'a> {
+    /// The configured `username`, if only that differs.
+    username: Option<&'a str>,
     explanation: String,
     question: &'static str,
     message: String,
     hint: String,
 }
 
-impl Mismatch {
+impl<'a> Mismatch<'a> {
     /// Once an account was confirmed, only tenant ID and object ID count: at many universities the sign-in name is not
     /// the mail address.
-    fn of(session: &Session, account: &Account) -> Option<Self> {
+    fn of(session: &'a Session, account: &Account) -> Option<Self> {
         let (profile, name) = (session.profile(), &account.name);
         let username = profile.username.as_deref();
         match session.owner() {
@@ -154,6 +162,7 @@ impl Mismatch {
                 let statement =
                     |you| format!("{you} signed in as {new}, but the profile \"{}\" belongs to {old}", profile.name);
                 Some(Self {
+                    username: None,
                     explanation: format!("{}.", statement("You")),
                     question: "Replace it?",
                     message: format!("{}; nothing was stored", statement("you")),
@@ -175,6 +184,7 @@ impl Mismatch {
                     )
                 };
                 Some(Self {
+                    username: Some(username),
                     explanation: format!("{}.", statement("You")),
                     question: "Is this the right account?",
                     message: format!("{}; nothing was stored", statement("you")),

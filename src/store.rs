@@ -28,8 +28,9 @@ pub(crate) use search::Removed;
 ///
 /// # Errors
 ///
-/// Each method fails with [`ErrorKind::Unavailable`] if the store is locked or absent, with [`ErrorKind::Storage`] if
-/// it could not be read or written, and with [`ErrorKind::SignIn`] if it contains something that is not a token.
+/// Each method fails with [`ErrorKind::Unavailable`] if the keychain or a program is locked, absent or fails, with
+/// [`ErrorKind::Storage`] if the file could not be read or written, and with [`ErrorKind::SignIn`] if the store contains
+/// something that is not a token.
 pub(crate) trait TokenStore {
     /// Returns the stored token, if there is one.
     fn load(&self) -> Result<Option<RefreshToken>>;

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 use crate::foreground::ForegroundTerminal;
 use crate::patience::Patience;
+use crate::runtime;
 use crate::sanitize::for_shell;
 #[cfg(unix)]
 use crate::signals;
@@ -97,12 +98,8 @@ impl UserPrograms {
             Task::Delete => {}
         }
         let mut child = prepared.spawn().map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
-                    ErrorKind::Configuration
-                }
-                _ => ErrorKind::TryLater, // the system has no memory, process or descriptor left
-            };
+            let is_temporary = runtime::is_out_of_resources(&error);
+            let kind = if is_temporary { ErrorKind::TryLater } else { ErrorKind::Configuration };
             failed(format!("could not be started: {error}")).with_kind(kind)
         })?;
         let ended = wait(&mut child, (!can_prompt).then_some(limit));

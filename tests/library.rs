@@ -64,6 +64,29 @@ fn a_session_has_the_files_that_the_program_names() {
 }
 
 #[test]
+fn a_username_that_nobody_confirmed_needs_a_sign_in() {
+    let home = signed_in();
+    open(&home).access_token().unwrap();
+    home.configure_with("username = 'grace@example.com'");
+    let session = open(&home);
+    for error in [session.access_token().unwrap_err(), session.refresh_token().unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::SignIn, "{error}");
+        assert!(error.to_string().contains(ADA) && error.to_string().contains("grace@example.com"), "{error}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_configuration_whose_link_has_no_target_is_a_mistake_in_the_configuration() {
+    let home = signed_in();
+    fs::remove_file(home.config_file()).unwrap();
+    std::os::unix::fs::symlink(home.path().join("not-mounted"), home.config_file()).unwrap();
+    let error = builder(&home).open("mail").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.to_string().contains("is a symbolic link to a file that does not exist"), "{error}");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn an_access_token_is_cached_in_kernel_memory() {
     let home = signed_in();

@@ -38,6 +38,14 @@ def test_configuration_error(home):
         m365auth.get_access_token()
 
 
+def test_a_configuration_link_without_its_target_is_a_configuration_error(home):
+    home.config_file.unlink()
+    home.config_file.symlink_to("not-mounted")
+    for function in m365auth.get_access_token, m365auth.get_refresh_token:
+        with pytest.raises(m365auth.ConfigurationError, match="is a symbolic link"):
+            function()
+
+
 def test_any_other_failure_is_an_error(home, standin):
     home.store_token()
     standin.inject("html")

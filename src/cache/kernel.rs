@@ -45,8 +45,15 @@ pub(super) fn insert(name: &str, entry: &[u8], seconds: u64) -> Result<(), &'sta
     })
 }
 
+/// Removes the entry, also one of version 0.1. That version sets no permissions, so a login that does not possess the
+/// user keyring finds its entries only through a process keyring that is linked to the user keyring.
 pub(super) fn remove(name: &str) {
-    _ = find(name).and_then(|key| key.invalidate());
+    let find_linked = |_| {
+        let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true)?;
+        process.link_keyring_id(KeyRingIdentifier::User)?;
+        process.search(name)
+    };
+    _ = find(name).or_else(find_linked).and_then(|key| key.invalidate());
 }
 
 fn find(name: &str) -> Result<Key, KeyError> {

@@ -51,12 +51,13 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
         session::ensure_has_refresh_token(config.grant(&profile), &profile)?;
     }
     let choice = config.as_ref().map_or(Ok(StoreChoice::default()), |config| config.store_choice(&profile))?;
-    let stored = session::stored_refresh_token(&paths, &profile, &choice)?;
+    let username = config.as_ref().and_then(|config| config.username(&profile));
+    let stored = session::stored_refresh_token(&paths, &profile, username.as_deref(), &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
         let reason = format!(
             "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"
         );
-        let account = stored.account.map(|account| account.name).or_else(|| config.username(&profile));
+        let account = stored.account.map(|account| account.name).or(username);
         let hint = format!("to renew it, run `refresh-token --profile {profile:#}` at least once a month");
         let account = account.unwrap_or_default();
         Alarm { profile: &profile, account, reason, hint, reference: String::new(), exit: 0 }.raise(config);

@@ -1,5 +1,7 @@
 //! What a sign-in prints at its end: whose token is stored where, what was granted, and what to do next.
 
+use std::iter;
+
 use super::account_name;
 use super::stderr::{is_terminal, print, print_text};
 use super::text::{Label, Text};
@@ -10,9 +12,14 @@ use crate::sign_in::SignInOutcome;
 
 /// Prints the summary of a sign-in, for the leading profile and those that it served too.
 pub(super) fn print_summary(sessions: &[Session], outcome: &SignInOutcome) {
+    // Another user of this machine could have completed the sign-in, so the first line always names the account.
+    let others = outcome.others.iter().map(|(name, served)| (name, served));
+    let mut all = iter::once((&sessions[0].profile().name, &outcome.first)).chain(others);
+    if let Some((name, signed_in)) = all.find_map(|(name, served)| Some((name, served.as_ref().ok()?))) {
+        print(&format!("Signed in as {} (profile \"{name}\").", account_name(signed_in.access.account.as_ref())));
+    }
     if let Ok(first) = &outcome.first {
         let profile = sessions[0].profile();
-        print(&format!("Signed in as {} (profile \"{}\").", account_name(first.access.account.as_ref()), profile.name));
         print(&match first.refresh_token {
             Some(_) => format!("Refresh token saved in {}.", location(first)),
             None => format!("Access tokens come from {}.", location(first)),

@@ -66,7 +66,7 @@ impl Session {
     /// No sign-in has chosen one, or it does not fit the configuration.
     pub(crate) fn broker_account(&self) -> Result<Account> {
         let profile = &self.profile;
-        ownership::ensure_confirmed_username(profile, &self.stores)?;
+        ownership::ensure_confirmed_username(&profile.name, profile.username.as_deref(), &self.stores)?;
         let record = self.stores.broker_record();
         // The last sign-in may have been one without the broker, with another account.
         let owner = self.owner().map(|owner| owner.account);

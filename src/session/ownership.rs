@@ -2,24 +2,23 @@
 //! issued for.
 
 use super::Session;
-use crate::config::Profile;
+use crate::config::{Profile, ProfileName};
 use crate::entra::{Account, Tokens};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Stored, Stores};
 
 /// Returns why the stored token does not fit the configuration, if it does not.
 pub(super) fn mismatch(stored: &Stored, profile: &Profile, stores: &Stores) -> Option<Error> {
-    ensure_confirmed_username(profile, stores).and_then(|()| ensure_same_origin(stored, profile)).err()
+    let username = profile.username.as_deref();
+    ensure_confirmed_username(&profile.name, username, stores).and_then(|()| ensure_same_origin(stored, profile)).err()
 }
 
 /// Fails if `username` is not the one for which the profile's account was confirmed at a sign-in. This also detects
 /// two configuration files with the same profile.
-pub(super) fn ensure_confirmed_username(profile: &Profile, stores: &Stores) -> Result<()> {
-    let username = profile.username.as_deref();
+pub(super) fn ensure_confirmed_username(name: &ProfileName, username: Option<&str>, stores: &Stores) -> Result<()> {
     let Some(owner) = stores.owner(username).filter(|owner| !owner.is_confirmed_for(username)) else {
         return Ok(());
     };
-    let name = &profile.name;
     let message = format!(
         "the profile \"{name}\" belongs to {}, but its username is now {}",
         owner.username(),

@@ -107,8 +107,14 @@ pub(crate) fn ensure_has_refresh_token(grant: Grant, profile: &ProfileName) -> R
     )))
 }
 
-/// Returns the stored refresh token of a profile, without any network request.
-pub(crate) fn stored_refresh_token(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<StoredToken> {
+/// Returns the stored refresh token of a profile, without any network request. `username` is the configured one.
+pub(crate) fn stored_refresh_token(
+    paths: &Paths,
+    profile: &ProfileName,
+    username: Option<&str>,
+    choice: &StoreChoice,
+) -> Result<StoredToken> {
+    ownership::ensure_confirmed_username(profile, username, &Stores::new(paths, profile, choice))?;
     let Some(Stored { token, record, .. }) = load_stored(paths, profile, choice)? else {
         return Err(Stores::new(paths, profile, choice).not_found());
     };

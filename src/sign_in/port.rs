@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use oauth2::RedirectUrl;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime;
 
 /// The port of `ssh -L 7598:localhost:7598 HOST`, which the documents show. Microsoft ignores the port of localhost.
 const FORWARDED_PORT: u16 = 7598;
@@ -107,24 +108,9 @@ pub(super) fn out_of_resources(redirect_uri: &RedirectUrl, error: &io::Error) ->
     )
 }
 
-fn is_out_of_resources(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        let codes = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-        codes.iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
-    }
-    #[cfg(not(unix))]
-    {
-        /// WSAEMFILE and WSAENOBUFS (Microsoft: "Windows Sockets Error Codes").
-        const CODES: [i32; 2] = [10_024, 10_055];
-        error.raw_os_error().is_some_and(|code| CODES.contains(&code))
-    }
-}
-
 fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
     let uri = redirect_uri.as_str();
-    if is_out_of_resources(error) {
+    if runtime::is_out_of_resources(error) {
         return out_of_resources(redirect_uri, error);
     }
     let Some(port) = fixed_port(redirect_uri) else {

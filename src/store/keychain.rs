@@ -272,9 +272,7 @@ impl KeychainError {
                 .hint(format!("restart the keychain or log in again; {or_file}")),
             Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
                 .hint("run `get-token` to replace it"),
-            Self::Other(why) => {
-                Error::new(ErrorKind::Storage, format!("the keychain failed: {}", for_terminal(&why))).hint(unlock)
-            }
+            Self::Other(why) => unavailable(&format!("the keychain failed: {}", for_terminal(&why))).hint(unlock),
         }
     }
 }

@@ -196,9 +196,7 @@ impl Records {
         if let Some(emptied) = emptied {
             *sections.section(emptied) = None;
         }
-        if let Some(account) = record.account.clone() {
-            sections.owner = Some(Owner { username: record.username.clone(), account });
-        }
+        sections.set_owner(&record);
         *sections.section(location) = Some(Section { token_digest: digest(token), record });
         if let Err(error) = self.write(&sections) {
             log::warn!("cannot write {}: {error}", self.0.display());
@@ -208,15 +206,21 @@ impl Records {
         }
     }
 
-    /// Removes the record of a location that was emptied.
+    /// Removes the record of a location that was emptied. The account that signed in last stays recorded.
     pub(super) fn remove(&self, location: Location) {
         let mut sections = self.read();
         sections.pending = None;
         *sections.section(location) = None;
-        if sections.is_empty() {
-            sections = Sections::default();
-        }
         if let Err(error) = self.write(&sections) {
+            log::warn!("cannot write {}: {error}", self.0.display());
+        }
+    }
+
+    /// After a sign-out that emptied every recorded location, removes the account too, so that another one can sign in.
+    pub(super) fn remove_owner_if_empty(&self) {
+        if self.read().is_empty()
+            && let Err(error) = self.write(&Sections::default())
+        {
             log::warn!("cannot write {}: {error}", self.0.display());
         }
     }
@@ -231,9 +235,7 @@ impl Records {
     pub(super) fn commit_broker(&self, record: Record) -> io::Result<()> {
         let mut sections = self.try_read()?;
         (sections.refusal, sections.pause) = (None, None);
-        if let Some(account) = record.account.clone() {
-            sections.owner = Some(Owner { username: record.username.clone(), account });
-        }
+        sections.set_owner(&record);
         sections.broker = Some(record);
         self.write(&sections)
     }
@@ -266,8 +268,9 @@ impl Records {
     }
 
     pub(super) fn write(&self, sections: &Sections) -> io::Result<()> {
-        // An empty record has no file, as before the first sign-in.
-        if sections.is_empty() && sections.refusal.is_none() && sections.pause.is_none() {
+        // Without anything to remember there is no file, as before the first sign-in.
+        let Sections { owner, claims, refusal, pause, .. } = sections;
+        if sections.is_empty() && owner.is_none() && claims.is_none() && refusal.is_none() && pause.is_none() {
             return match std::fs::remove_file(&self.0) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
@@ -286,6 +289,15 @@ impl Sections {
             Location::Keychain => &mut self.keychain,
             Location::Commands => &mut self.commands,
         }
+    }
+
+    /// Records whose profile it is. A `username` that a person confirmed for this account stays confirmed while none is
+    /// configured.
+    fn set_owner(&mut self, record: &Record) {
+        let Some(account) = record.account.clone() else { return };
+        let confirmed = self.owner.take().filter(|owner| owner.account.is_same_as(&account));
+        let username = record.username.clone().or_else(|| confirmed?.username);
+        self.owner = Some(Owner { username, account });
     }
 
     /// Returns whether no token and no account of the broker is recorded.

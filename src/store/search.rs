@@ -50,13 +50,16 @@ impl Stores {
                 Ok(Some(stored)) if self.is_of_other_account(&stored) => on_other_account(&stored),
                 Ok(Some(stored)) => found = attempt(stored)?,
                 Ok(None) => {}
-                Err(failure) => failures.push(failure),
+                Err(failure) => failures.push((location, failure)),
             }
             if found.is_some() {
                 break;
             }
         }
-        Ok(Search { found, failure: combine(failures) })
+        // A store that is known to contain a token comes first. Of two, it is the one that did not respond: if it has a
+        // good token, no sign-in is needed.
+        failures.sort_by_key(|(location, failure)| (!self.records.has(*location), failure.kind() == ErrorKind::SignIn));
+        Ok(Search { found, failure: combine(failures.into_iter().map(|(_, failure)| failure)) })
     }
 
     /// Returns the locations to search, in order.
@@ -173,6 +176,7 @@ impl Stores {
             }
         }
         self.file.remove_unfinished();
+        self.records.remove_owner_if_empty();
         Removed { from, failure: combine(failures) }
     }
 
@@ -195,7 +199,7 @@ impl Stores {
 }
 
 /// One error that names each store and its reason. The first decides the kind and the hint.
-fn combine(failures: Vec<Error>) -> Option<Error> {
+fn combine(failures: impl IntoIterator<Item = Error>) -> Option<Error> {
     let mut failures = failures.into_iter();
     let first = failures.next()?;
     Some(failures.fold(first, |combined, failure| combined.and(&failure)))

@@ -39,6 +39,35 @@ fn a_file_system_without_modes_is_reported_once() {
     assert!(!run.stderr.contains("its mode is now"), "chmod has no effect there: {run:?}");
 }
 
+/// Another user's socket could return anything. Where XDG_RUNTIME_DIR is unset, the socket of systemd is used.
+#[test]
+#[ignore = "tests/run: root, util-linux"]
+fn only_a_session_bus_of_the_same_user_in_its_own_runtime_folder_is_used() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("'keychain'"));
+    let folder = tempfile::Builder::new().prefix("m365-bus-").tempdir_in("/tmp").unwrap();
+    let socket = folder.path().join("bus");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let connects = |prepare: &str| {
+        let mut unshare = program("unshare", "util-linux");
+        home.prepare(&mut unshare);
+        let script = format!(
+            "mount -t tmpfs none /run; mkdir -p /run/user/0; mount --bind '{}' /run/user/0; {prepare}; get-refresh-token",
+            folder.path().display()
+        );
+        finish(unshare.args(["--mount", "--propagation", "private", "sh", "-c", &script])).fails_with(69);
+        listener.accept().is_ok()
+    };
+    assert!(connects("unset XDG_RUNTIME_DIR"));
+    assert!(connects("export XDG_RUNTIME_DIR="), "as if it were unset");
+    assert!(!connects("true"), "the variable names another folder");
+    let own = format!("export XDG_RUNTIME_DIR='{}'", folder.path().display());
+    assert!(connects(&own));
+    std::os::unix::fs::chown(&socket, Some(54_321), None).unwrap();
+    assert!(!connects(&own) && !connects("unset XDG_RUNTIME_DIR"), "it belongs to another user");
+}
+
 #[test]
 #[ignore = "tests/run: root"]
 fn proc_shows_no_secret_of_a_running_command() {

@@ -310,8 +310,7 @@ fn an_error_of_the_service_is_shown_and_the_hint_names_its_program() {
         })
         .unwrap();
     let run = promptly(&home, "refresh-token");
-    assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("createDLGroup failed"), "{run:?}");
+    assert!(run.fails_with(69).contains("createDLGroup failed"), "{run:?}");
     assert!(!run.stderr.contains("no D-Bus session bus"), "{run:?}");
     let ourselves = std::fs::read_to_string("/proc/self/comm").unwrap();
     assert!(run.stderr.contains(&format!("unlock the keychain in {}", ourselves.trim())), "{run:?}");

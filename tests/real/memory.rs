@@ -108,6 +108,26 @@ fn sessions_with_and_without_a_linked_user_keyring_share_the_cache() {
     assert_eq!(home.standin.token_requests(), 2);
 }
 
+/// Version 0.1 set no permissions. Its Python module would print the token of an account that has signed out.
+#[test]
+#[ignore = "tests/run: keyutils"]
+fn an_entry_of_version_0_1_is_removed_from_every_session() {
+    let home = home_with_memory();
+    let run = |script: &str| {
+        let mut shell = Command::new("sh");
+        home.prepare(&mut shell);
+        finish(shell.args(["-c", script]))
+    };
+    let is_cached = || std::fs::read_to_string("/proc/keys").unwrap().contains(home.cache().to_str().unwrap());
+    for session in ["", "keyctl session - "] {
+        let key = format!("keyctl padd user 'm365auth:mail:{}' @u", home.cache().display());
+        assert_eq!(run(&format!("echo '{{}}' | {key}")).code, Some(0));
+        assert!(is_cached());
+        assert_eq!(run(&format!("{session}get-token --sign-out")).code, Some(0));
+        eventually("the kernel has removed the entry", || !is_cached());
+    }
+}
+
 #[test]
 #[ignore = "tests/run: keyutils"]
 fn a_cached_token_always_has_a_timeout() {

@@ -43,6 +43,26 @@ fn a_token_of_another_account_in_the_keychain_is_never_used_and_is_removed() {
 
 #[test]
 #[ignore = "tests/run: tmux"]
+fn several_profiles_with_one_username_ask_once() {
+    let home = Home::new();
+    home.configure_with("username = 'a.lovelace@example.com'");
+    let terminal = Terminal::run(&home, "get-token --browser never -p mail -p calendar -p send");
+    let url = terminal.url();
+    std::thread::scope(|scope| {
+        let browser = scope.spawn(|| Browser::approve(&url, ADA, None).unwrap());
+        terminal.shows("Is this the right account?");
+        terminal.types(&["y", "Enter"]);
+        browser.join().unwrap();
+    });
+    terminal.ends_with(0);
+    assert_eq!(terminal.text().matches("Is this the right account?").count(), 1, "{}", terminal.text());
+    for profile in ["mail", "calendar", "send"] {
+        home.run("refresh-token", ["-p", profile]).token();
+    }
+}
+
+#[test]
+#[ignore = "tests/run: tmux"]
 fn a_sign_in_name_that_differs_from_username_is_confirmed_once() {
     let home = Home::new();
     home.configure_with("username = 'a.lovelace@example.com'");

@@ -75,6 +75,7 @@ fn a_failure_for_the_first_profile_is_reported_and_the_second_is_stored() {
     assert!(page.body.contains("Profile &quot;mail&quot;: you are signed in, but"), "{}", page.body);
     let run = sign_in.finish();
     assert!(run.fails_with(74).contains("error: profile \"mail\": "), "{run:?}");
+    assert!(run.stderr.contains("Signed in as ada@example.com (profile \"calendar\")."), "{run:?}");
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("calendar").unwrap()));
 }
 

@@ -55,6 +55,38 @@ fn a_link_to_a_volume_that_is_not_mounted_is_74_and_stays() {
     assert!(home.token_file("mail").is_symlink());
 }
 
+/// As with a cache folder on a disk that is not mounted.
+#[test]
+fn a_folder_whose_link_has_no_target_is_not_taken_for_empty() {
+    let home = Home::new();
+    let (volume, marker) = (home.path().join("volume"), home.path().join("marker"));
+    home.configure_with(&format!("on_sign_in_needed = ['touch', '{}']", marker.display()));
+    home.store_token("mail");
+    fs::rename(home.cache(), &volume).unwrap();
+    symlink(&volume, home.cache()).unwrap();
+    home.refresh().token();
+    fs::rename(&volume, home.path().join("unmounted")).unwrap();
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        assert!(run.fails_with(74).contains("is a symbolic link without a target"), "{run:?}");
+    }
+    let run = home.run("get-token", ["--sign-out"]);
+    assert!(run.fails_with(74).contains("a refresh token may still be in"), "{run:?}");
+    let status = home.run("get-token", ["--status", "-p", "mail"]);
+    assert!(status.code == Some(69) && !status.stdout.contains("not signed in"), "{status:?}");
+    assert!(!marker.exists(), "no sign-in is needed");
+    fs::rename(home.path().join("unmounted"), &volume).unwrap();
+    home.refresh().token();
+
+    let folder = home.config_file().parent().unwrap().to_owned();
+    fs::rename(&folder, home.path().join("unmounted")).unwrap();
+    symlink(home.path().join("dotfiles"), &folder).unwrap();
+    for command in ["refresh-token", "get-refresh-token", "get-token"] {
+        let run = home.run(command, [""; 0]);
+        assert!(run.fails_with(78).contains("is a symbolic link to a folder that does not exist"), "{run:?}");
+    }
+}
+
 #[test]
 fn a_link_into_a_folder_that_others_can_write_is_rejected() {
     let (home, target) = home_with_linked_token();

@@ -15,7 +15,15 @@ fn the_suite_never_reaches_the_callers_bus() {
     let trap = UnixListener::bind(&socket).unwrap();
     trap.set_nonblocking(true).unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["store::", "accounts::", "status::", "check::", "on_sign_in_needed::"])
+        .args([
+            "store::",
+            "accounts::",
+            "status::",
+            "check::",
+            "on_sign_in_needed::",
+            "does_not_warn_of_another_store",
+            "profile_names::",
+        ])
         .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", socket.display()))
         .env("XDG_RUNTIME_DIR", session.path())
         .output()

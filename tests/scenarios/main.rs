@@ -32,6 +32,7 @@ mod profile_names;
 mod proxy;
 mod refresh;
 mod result_page;
+mod session_bus;
 mod sign_in;
 mod sign_in_elsewhere;
 mod signals;

@@ -66,6 +66,20 @@ fn a_token_file_that_was_replaced_or_removed_invalidates_the_cached_token() {
     home.refresh().fails_with(77);
 }
 
+/// As with `cp --preserve`: neither size nor modification time tells that the file was written.
+#[test]
+fn a_token_file_that_was_written_and_has_its_old_time_invalidates_the_cached_token() {
+    let home = home_with_memory();
+    let cached = home.sign_in().token().to_owned();
+    assert_eq!(home.refresh().token(), cached);
+    let token = home.token_in_file("mail").unwrap();
+    let modified = std::fs::metadata(home.token_file("mail")).unwrap().modified().unwrap();
+    std::thread::sleep(Duration::from_millis(20)); // the kernel's clock of files ticks at least every 10 ms
+    std::fs::write(home.token_file("mail"), token).unwrap();
+    std::fs::File::options().write(true).open(home.token_file("mail")).unwrap().set_modified(modified).unwrap();
+    assert_ne!(home.refresh().token(), cached);
+}
+
 #[test]
 fn a_cached_token_is_invalidated_when_the_store_is_read_and_contains_another_refresh_token() {
     let home = home_with_memory();
@@ -78,6 +92,21 @@ fn a_cached_token_is_invalidated_when_the_store_is_read_and_contains_another_ref
     assert_eq!(home.refresh().token(), cached, "a hit does not read the store");
     home.run("get-refresh-token", [""; 0]).token();
     home.refresh().fails_with(77);
+}
+
+#[test]
+fn a_cached_token_is_invalidated_when_a_refresh_finds_another_refresh_token_or_none() {
+    for account in [Some(GRACE), None] {
+        let home = home_with_memory();
+        let file = home.path().join("token");
+        let programs = format!("{{ load = ['cat', '{0}'], save = ['sh', '-c', 'cat >{0}'] }}", file.display());
+        home.configure(&home.configuration_with_store(&programs).replace("cache = 'none'\n", ""));
+        home.sign_in().token();
+        let token = account.map(|account| home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, account));
+        std::fs::write(&file, token.unwrap_or_default()).unwrap();
+        home.run("refresh-token", ["--fresh"]).fails_with(77);
+        home.refresh().fails_with(77);
+    }
 }
 
 #[test]

@@ -79,6 +79,12 @@ fn a_copy_that_is_recorded_for_another_account_is_never_sent_and_is_removed() {
     assert!(run.stderr.contains("removed the refresh token of another account"), "{run:?}");
     assert_eq!(home.standin.token_requests(), requests, "it was never sent");
     assert_eq!(home.token_in_file("mail"), None);
+    // Grace still signed in last.
+    plant_token(&home, ADA);
+    assert!(home.refresh().fails_with(77).contains(GRACE));
+    assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+    plant_token(&home, ADA);
+    home.refresh().token();
 }
 
 #[test]
@@ -108,11 +114,30 @@ fn a_changed_username_counts_as_another_account() {
     home.configure_with("username = 'ada@example.com'");
     home.sign_in().token();
     home.configure_with("username = 'grace@example.com'");
-    let run = home.refresh();
-    let stderr = run.fails_with(77);
-    assert!(stderr.contains(ADA) && stderr.contains("grace@example.com"), "{stderr}");
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(77);
+        assert!(stderr.contains(ADA) && stderr.contains("grace@example.com"), "{stderr}");
+    }
     home.configure(&home.configuration());
     home.refresh().token();
+}
+
+#[test]
+fn a_confirmed_username_stays_confirmed_while_none_is_configured() {
+    let home = Home::new();
+    plant_token(&home, ADA);
+    let with_username = |username: &str| {
+        home.configure_with(&format!("username = '{username}'"));
+        home.refresh()
+    };
+    with_username("a.lovelace@example.com").token();
+    home.configure(&home.configuration());
+    home.refresh().token();
+    with_username("a.lovelace@example.com").token();
+    home.configure(&home.configuration());
+    home.refresh().token();
+    with_username("grace@example.com").fails_with(77);
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn stores_the_refresh_token_shows_the_account_and_prints_the_access_token() {
     let run = home.sign_in();
     assert!(home.standin.is_valid_access_token(run.token()));
     assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
-    assert!(run.stderr.contains(&format!("Signed in as {ADA} (profile \"mail\").")), "{}", run.stderr);
+    let summary = format!("\nSigned in as {ADA} (profile \"mail\").\nRefresh token saved in ");
+    assert!(run.stderr.contains(&summary), "the first line says who signed in: {}", run.stderr);
     home.refresh().token();
 }
 

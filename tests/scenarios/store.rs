@@ -245,6 +245,38 @@ fn a_program_that_cannot_be_started_is_78_with_the_systems_reason() {
         assert!(stderr.contains("/nonexistent/pass") && stderr.contains("No such file or directory"), "{stderr}");
     }
     home.run("get-token", ["--sign-out"]).fails_with(78);
+
+    let not_a_program = home.path().join("notes");
+    std::fs::write(&not_a_program, "a text\n").unwrap();
+    set_mode(&not_a_program, 0o755);
+    let store = format!("{{ load = ['echo', 'a-token'], save = ['cat'], delete = ['{}'] }}", not_a_program.display());
+    home.configure(&home.configuration_with_store(&store));
+    let run = home.run("get-token", ["--sign-out"]);
+    assert!(run.fails_with(78).contains("a refresh token may still be in `echo a-token`"), "{run:?}");
+    assert!(run.stderr.contains("Exec format error"), "{run:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_saves_and_cannot_be_started_is_a_warning_of_a_refresh_and_74_of_a_sign_in() {
+    let home = Home::new();
+    let token = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
+    let store = format!("{{ load = ['echo', '{token}'], save = ['/nonexistent/pass'] }}");
+    home.configure(&home.configuration_with_store(&store));
+    let run = home.refresh();
+    run.token();
+    assert!(run.stderr.contains("warning: could not store the new refresh token"), "{run:?}");
+    home.sign_in().fails_with(74);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_does_not_print_text_is_69() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("{ load = ['printf', '\\377\\376'], save = ['cat'] }"));
+    let run = home.refresh();
+    assert!(run.fails_with(69).contains("`printf`, did not print text"), "{run:?}");
+    assert!(home.run("get-token", ["--sign-out"]).fails_with(69).contains("may still be in"));
 }
 
 #[test]
@@ -311,6 +343,31 @@ fn a_missing_token_is_reported_with_the_locations_that_were_searched() {
         cfg!(target_os = "linux"),
         "{stderr}"
     );
+}
+
+/// The keychain may contain a good token, so no sign-in is asked for, and the hook does not run.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_damaged_file_beside_an_unavailable_keychain_is_69_unless_the_file_is_known_to_have_the_token() {
+    let home = Home::new();
+    let marker = home.path().join("marker");
+    let hook = format!("on_sign_in_needed = ['touch', '{}']\n", marker.display());
+    home.configure(&(hook + &home.configuration_with_store("'auto'")));
+    home.put_token("mail", "two\nlines");
+    for command in ["refresh-token", "get-refresh-token"] {
+        let run = home.run(command, [""; 0]);
+        let stderr = run.fails_with(69);
+        assert!(stderr.contains("refresh_token_mail does not contain a valid token"), "{stderr}");
+        assert!(stderr.contains("no keychain is available"), "{stderr}");
+    }
+    assert!(!marker.exists());
+
+    // As on a server: the file is where the last sign-in stored the token, so only a new one helps.
+    home.sign_in().token();
+    home.put_token("mail", "nul\0");
+    let run = home.refresh();
+    assert!(run.fails_with(77).contains("run `get-token --profile mail` to replace it"), "{run:?}");
+    assert!(marker.exists());
 }
 
 /// In cron, the keychain is not available, but it may contain a token.

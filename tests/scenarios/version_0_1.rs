@@ -1,5 +1,7 @@
-//! The files of version 0.1, read by this version: users need not sign in again, and no other account's token is used.
+//! The files and the kernel memory of version 0.1 under this version, and those of this version under 0.1: users need not
+//! sign in again, and no other account's token is used.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use standin::{ADA, GRACE, PUBLIC_CLIENT_ID, Setup};
 
@@ -66,20 +68,89 @@ fn the_account_of_the_newest_token_owns_the_profile() {
     assert_eq!(home.standin.token_requests(), requests, "Ada's token is not sent");
 }
 
-/// Version 0.1 ignores unknown fields, and drops them when it writes the file. The other fields are the same.
+/// The records file as version 0.1 read and wrote it. Fields that it did not know were lost.
+#[derive(Deserialize, Serialize)]
+struct Sections {
+    file: Option<Section>,
+    keychain: Option<Section>,
+    commands: Option<Section>,
+    coming: Option<Section>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Section {
+    token_digest: String,
+    authority: String,
+    client_id: String,
+    issued: u64,
+    last_used: u64,
+    account: Option<Account>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Account {
+    tenant_id: String,
+    object_id: String,
+    name: String,
+}
+
+/// As beside a Python module of version 0.1.
 #[test]
-fn the_records_of_this_version_have_the_fields_of_version_0_1() {
+fn records_that_version_0_1_has_rewritten_keep_the_sign_in_and_its_account() {
     let home = Home::new();
     home.configure_with("username = 'ada@example.com'");
     home.sign_in().token();
-    let text = std::fs::read_to_string(home.cache().join("records_mail.toml")).unwrap();
-    let records: toml::Table = text.parse().unwrap();
-    let file = records["file"].as_table().unwrap();
-    for key in ["token_digest", "authority", "client_id"] {
-        assert!(file[key].is_str(), "{key}: {text}");
-    }
-    assert!(file["issued"].is_integer() && file["last_used"].is_integer(), "{text}");
-    for key in ["tenant_id", "object_id", "name"] {
-        assert!(file["account"][key].is_str(), "{key}: {text}");
+    home.standin.inject(standin::Fault::aadsts(50_173));
+    home.refresh().fails_with(77); // records a refusal, too
+    let file = home.cache().join("records_mail.toml");
+    let records: Sections = toml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let recorded = records.file.as_ref().unwrap();
+    assert_eq!(recorded.account.as_ref().unwrap().name, ADA);
+    assert_eq!(recorded.authority, home.standin.authority(), "0.1 compares the whole authority");
+    std::fs::write(&file, toml::to_string(&records).unwrap()).unwrap();
+    home.refresh().token();
+    std::fs::write(&file, toml::to_string(&records).unwrap()).unwrap();
+    home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, GRACE));
+    assert!(home.refresh().fails_with(77).contains(ADA));
+}
+
+/// Version 0.1 ignores what it cannot parse as JSON, and this version what is not an entry of its own. But version 0.1
+/// would print its own entry after a sign-out, so this version removes it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_cached_token_of_version_0_1_is_not_used_and_is_removed() {
+    use linux_keyutils::{KeyRing, KeyRingIdentifier};
+    let entry =
+        r#"{"key_digest":"2b4a","cached_at":1700000000,"access":{"token":"of-version-0.1","expires":9999999999}}"#;
+    let home = crate::memory::with_memory(Home::new());
+    for folder in [".cache", "caf\u{e9}"] {
+        let cache = home.path().join(folder);
+        let run = |name: &str, arguments: &[&str]| {
+            crate::support::finish(home.command(name).args(arguments).env("XDG_CACHE_HOME", &cache))
+        };
+        let name = format!("m365auth:mail:{}/m365auth", cache.display());
+        let user = KeyRing::from_special_id(KeyRingIdentifier::User, true).unwrap();
+        let add = || {
+            let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true).unwrap();
+            let key = process.add_key(&name, entry).unwrap();
+            user.link_key(key).unwrap();
+            process.unlink_key(key).unwrap();
+        };
+        let read = || user.search(&name).and_then(|key| key.read_to_vec()).ok();
+        home.put_token("mail", &home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA));
+        let file = cache.join("m365auth/refresh_token_mail");
+        if file != home.token_file("mail") {
+            std::fs::create_dir_all(cache.join("m365auth")).unwrap();
+            std::fs::copy(home.token_file("mail"), file).unwrap();
+        }
+        add();
+        let token = run("refresh-token", &[]).token().to_owned();
+        assert!(home.standin.is_valid_access_token(&token), "{token}");
+        let ours = read().expect("this version has replaced the entry");
+        assert!(serde_json::from_slice::<serde_json::Value>(&ours).is_err(), "version 0.1 ignores it");
+        assert_eq!(run("refresh-token", &[]).token(), token);
+        add();
+        assert_eq!(run("get-token", &["--sign-out"]).code, Some(0));
+        assert_eq!(read(), None, "{folder}");
     }
 }
