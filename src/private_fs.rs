@@ -188,7 +188,9 @@ pub(crate) fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<Fil
 }
 
 fn read_to_string(file: File) -> io::Result<String> {
-    let mut text = String::new();
+    const END: usize = 32; // room for the read that finds the end; without it, the standard library reads bit by bit
+    let size = file.metadata()?.len().min(MAX_SIZE);
+    let mut text = String::with_capacity(usize::try_from(size).unwrap_or_default() + END);
     file.take(MAX_SIZE).read_to_string(&mut text)?;
     Ok(text)
 }
