@@ -267,7 +267,8 @@ impl Records {
 
     pub(super) fn write(&self, sections: &Sections) -> io::Result<()> {
         // An empty record has no file, as before the first sign-in.
-        if sections.is_empty() && sections.refusal.is_none() && sections.pause.is_none() {
+        let remembers_nothing = sections.refusal.is_none() && sections.pause.is_none() && sections.claims.is_none();
+        if sections.is_empty() && remembers_nothing {
             return match std::fs::remove_file(&self.0) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
