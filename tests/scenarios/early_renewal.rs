@@ -1,6 +1,7 @@
 //! A cached token is renewed early, and handed out while it is valid: an outage does not interrupt mail.
 #![cfg(target_os = "linux")]
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
@@ -92,6 +93,31 @@ fn in_an_outage_a_due_token_is_handed_out_and_one_attempt_is_made() {
             assert_eq!(home.standin.connections(), before + 1);
         }
     }
+}
+
+/// Listens at a port whose queue of connections is full: the system drops the packets of further ones (listen(2)).
+fn drop_packets(port: u16) -> Vec<(TcpListener, Vec<TcpStream>)> {
+    let localhost: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let bound = localhost.into_iter().filter_map(|address| TcpListener::bind((address, port)).ok());
+    let full = bound.map(|listener| {
+        let address = listener.local_addr().unwrap();
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(300)).ok();
+        (listener, std::iter::from_fn(connect).collect())
+    });
+    full.collect()
+}
+
+#[test]
+fn a_due_token_is_handed_out_while_packets_are_dropped() {
+    let (home, due) = home_with_due_token();
+    home.standin.set_outage(Some(Outage::Refused)); // leaves the port
+    let _full = drop_packets(home.standin.port());
+    let run = home.run("refresh-token", ["--verbose"]);
+    assert_eq!(run.token(), due);
+    assert!(
+        run.stderr.contains("the cached token was not renewed: ") && run.stderr.contains("did not respond in time")
+    );
+    assert_hands_out(&home, &due);
 }
 
 #[test]
