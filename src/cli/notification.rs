@@ -56,6 +56,6 @@ mod tests {
 
     #[test]
     fn control_characters_are_removed_from_a_body_and_markup_is_escaped() {
-        assert_eq!(body("<b>a\u{1b}[1m</b> &amp;\r\n\u{202e}b"), "&lt;b&gt;a[1m&lt;/b&gt; &amp;amp;\nb");
+        assert_eq!(body("<b>a\u{1b}[1m</b> &amp;\r\n\u{202e}b"), "&lt;b&gt;a [1m&lt;/b&gt; &amp;amp;\nb");
     }
 }
