@@ -1,9 +1,11 @@
 //! Notifies the person that a sign-in is needed, because nobody sees the stderr of a mail program on a timer: runs the
 //! program in `on_sign_in_needed`, or shows a desktop notification.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 #[cfg(all(target_os = "linux", feature = "keychain"))]
 use super::notification;
@@ -52,19 +54,17 @@ impl<'a> Alarm<'a> {
             return;
         }
         let Ok(notified) = Paths::from_environment().map(|paths| paths.notified(self.profile)) else { return };
-        if is_recent(&notified, INTERVAL) {
-            return;
-        }
-        // Write the time stamp first. Without it, the person would be notified each time that mail is fetched.
-        if let Err(error) = private_fs::write(&notified, b"") {
-            // Without a program, the user did not configure notifications.
-            let level = if program.is_some() { log::Level::Warn } else { log::Level::Info };
-            log::log!(
-                level,
-                "on_sign_in_needed: no notification was sent: cannot write {}: {error}",
-                notified.display()
-            );
-            return;
+        // The time stamp first. Without it, the person would be notified each time that mail is fetched.
+        match claim(&notified, INTERVAL) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                // Without a program, the user did not configure notifications.
+                let level = if program.is_some() { log::Level::Warn } else { log::Level::Info };
+                let notified = notified.display();
+                log::log!(level, "on_sign_in_needed: no notification was sent: cannot write {notified}: {error}");
+                return;
+            }
         }
         if !self.show(program) {
             _ = std::fs::remove_file(&notified); // try again the next time
@@ -74,13 +74,14 @@ impl<'a> Alarm<'a> {
     /// Warns of a certificate that expires soon, and notifies the person, at most once a day for each profile.
     pub(super) fn warn_of_certificate(error: &Error, profile: &ProfileName, config: &Config) {
         let Ok(stamp) = Paths::from_environment().map(|paths| paths.certificate_warning(profile)) else { return };
-        if is_recent(&stamp, CERTIFICATE_INTERVAL) {
+        let claimed = claim(&stamp, CERTIFICATE_INTERVAL);
+        if matches!(claimed, Ok(false)) {
             return;
         }
         log::warn!("{error}");
         // Without a stamp, the person would be notified each time that mail is fetched.
         let program = config.on_sign_in_needed(profile);
-        if private_fs::write(&stamp, b"").is_ok() && !program.is_some_and(<[String]>::is_empty) {
+        if claimed.is_ok() && !program.is_some_and(<[String]>::is_empty) {
             Alarm { exit: 0, ..Alarm::of(error, profile, String::new()) }.show(program);
         }
     }
@@ -129,8 +130,22 @@ impl<'a> Alarm<'a> {
     }
 }
 
-/// Returns whether the file was written within this time.
-fn is_recent(file: &Path, interval: Duration) -> bool {
-    let modified = file.metadata().and_then(|metadata| metadata.modified());
-    modified.ok().and_then(|time| time.elapsed().ok()).is_some_and(|since| since < interval)
+/// Sets the time of a stamp to now, unless it is within this interval. Returns whether it did: of the processes that
+/// fail at the same time, only one notifies the person.
+fn claim(stamp: &Path, interval: Duration) -> io::Result<bool> {
+    stamp.parent().map_or(Ok(()), private_fs::create_folder)?;
+    match private_fs::open_own(stamp, OpenOptions::new().write(true).create_new(true)) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => return created.map(|_| true),
+    }
+    let file = match private_fs::open_own(stamp, OpenOptions::new().write(true)) {
+        // Another process has just succeeded and removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    _ = file.lock(); // a file system without locks costs a second notification at most
+    if file.metadata()?.modified()?.elapsed().is_ok_and(|since| since < interval) {
+        return Ok(false);
+    }
+    file.set_modified(SystemTime::now()).map(|()| true)
 }

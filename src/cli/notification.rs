@@ -21,11 +21,15 @@ const DEFAULT_EXPIRATION: i32 = -1;
 ///
 /// Why none is shown.
 pub(super) fn show(summary: &str, text: &str) -> Result<(), String> {
-    // Microsoft's text is in it, and the service may show markup in the body.
-    let body = text.lines().map(|line| escape_markup(&for_terminal(line))).collect::<Vec<_>>().join("\n");
     let runtime = runtime::new().map_err(|error| error.to_string())?;
-    let shown = runtime.block_on(async { tokio::time::timeout(TIMEOUT, notify(&for_terminal(summary), &body)).await });
+    let shown =
+        runtime.block_on(async { tokio::time::timeout(TIMEOUT, notify(&for_terminal(summary), &body(text))).await });
     shown.unwrap_or_else(|_| Err("the notification service does not respond".to_owned()))
+}
+
+/// Returns the text as the service shows it: Microsoft's own sentence is in it, and the service may show markup.
+fn body(text: &str) -> String {
+    text.lines().map(|line| escape_markup(&for_terminal(line))).collect::<Vec<_>>().join("\n")
 }
 
 /// Escapes what begins markup ("Markup" in the specification).
@@ -44,4 +48,14 @@ async fn notify(summary: &str, body: &str) -> Result<(), String> {
         proxy.call_with_flags::<_, _, u32>("Notify", MethodFlags::NoAutoStart.into(), &arguments).await
     };
     call.await.map(drop).map_err(|error| session_bus::first_line(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_removed_from_a_body_and_markup_is_escaped() {
+        assert_eq!(body("<b>a\u{1b}[1m</b> &amp;\r\n\u{202e}b"), "&lt;b&gt;a [1m&lt;/b&gt; &amp;amp;\nb");
+    }
 }

@@ -144,6 +144,8 @@ fn a_locked_keychain_is_69_and_no_token_is_lost(keyring: Keyring) {
         let run = promptly(&home, command);
         assert!(run.fails_with(69).contains("the keychain is locked"), "{run:?}");
     }
+    let status = home.run("get-token", ["--status", "--profile", "mail"]);
+    assert!(status.code == Some(69) && status.stdout.starts_with("mail: the keychain is locked\n"), "{status:?}");
     assert_eq!(home.token_in_file("mail"), None);
     // A sign-in while the keychain is locked stores the token in the file, with a warning. It takes precedence over the
     // older token in the keychain.

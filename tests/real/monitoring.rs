@@ -89,6 +89,20 @@ fn the_systemd_units_are_valid() {
     }
 }
 
+#[test]
+#[ignore = "tests/run: a shell"]
+fn the_unit_for_a_failed_timer_mails_the_status() {
+    let unit = block("Notifications", "ini", 0).with("%i", "mail");
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=sh -c '")?.strip_suffix('\'')).unwrap();
+    let line = line.to_owned().with("mail -s \"mail: no new token\" ada@example.com", "cat >$HOME/mailed");
+    let (home, _) = refuse("");
+    let mut shell = Command::new("sh");
+    home.prepare(&mut shell);
+    assert_eq!(finish(shell.args(["-c", &line])).code, Some(0));
+    let mailed = std::fs::read_to_string(home.path().join("mailed")).unwrap();
+    assert!(mailed.starts_with("mail: sign-in needed since ") && mailed.contains("(AADSTS50173)"), "{mailed}");
+}
+
 /// Runs a script of the document with an argument.
 fn script(home: &Home, heading: &str, argument: &str) -> Run {
     let mut shell = Command::new("sh");

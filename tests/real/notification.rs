@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use standin::Fault;
 use zbus::zvariant::OwnedValue;
 
-use crate::login::{Keyring, Login};
+use crate::login::{Keyring, Login, program};
+use crate::memory::refresh_by;
 use crate::support::Home;
 
 const NAME: &str = "org.freedesktop.Notifications";
@@ -77,6 +78,30 @@ fn a_notification_is_shown_once_an_hour_and_its_text_is_escaped() {
     home.refresh().fails_with(78);
     let (_, body) = shown.recv_timeout(Duration::from_secs(10)).unwrap();
     assert!(body.contains("the client secret of client"), "{body}");
+}
+
+/// The system calls that write the time stamp are slow, as on a busy disk.
+#[test]
+#[ignore = "tests/run: strace"]
+fn of_two_callers_that_fail_at_the_same_time_one_runs_the_program() {
+    let home = Home::new();
+    home.configure_with("on_sign_in_needed = ['sh', '-c', 'echo >>$HOME/notified']");
+    home.sign_in().token();
+    home.standin.revoke_all(50_173);
+    let two_hours_ago = SystemTime::now() - Duration::from_secs(2 * 60 * 60);
+    for notifications in [1, 2] {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let mut strace = program("strace", "strace");
+                // strace waits for the program, too.
+                strace.args(["-f", "-o", "/dev/null", "-e", "inject=fsync,utimensat:delay_enter=1000000"]);
+                scope.spawn(|| refresh_by(&home, strace).fails_with(77).len());
+            }
+        });
+        assert_eq!(std::fs::read(home.path().join("notified")).unwrap().len(), notifications);
+        let stamp = std::fs::File::options().write(true).open(home.cache().join("told_mail")).unwrap();
+        stamp.set_modified(two_hours_ago).unwrap();
+    }
 }
 
 #[test]

@@ -281,3 +281,25 @@ fn the_check_counts_all_named_profiles_and_the_failure_that_matters_most_decides
     );
     assert!(verdict.starts_with("3 of "), "{verdict}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_check_says_whether_mail_keeps_working_in_an_outage() {
+    let lifetime = Some(std::time::Duration::from_secs(3600));
+    let setup = standin::Setup { access_token_lifetime: lifetime, ..standin::Setup::default() };
+    let home = crate::memory::with_memory(Home::with(standin::Standin::start_with(setup)));
+    home.store_token("mail");
+    home.run("get-token", ["--check"]);
+    let requests = home.standin.token_requests();
+    let shown = |home: &Home| home.run("get-token", ["--check"]).stdout;
+    let text = shown(&home);
+    let expected = "✓ cache: the access token is in kernel memory: renewed after 30 minutes, used for up to 55 minutes if \
+                    that fails";
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(home.standin.token_requests(), requests + 1, "a real request, although a token is cached");
+    home.configure(&home.configuration());
+    let text = shown(&home);
+    let expected = "– cache: the access token is not cached (the configuration says cache = \"none\"); each command \
+                    requests a new one, so an outage stops mail at once";
+    assert!(text.contains(expected), "{text}");
+}

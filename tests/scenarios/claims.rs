@@ -62,3 +62,14 @@ fn claims_of_a_refused_sign_in_are_sent_by_the_next_one_even_if_a_token_is_store
     sign_in.finish().fails_with(77);
     home.sign_in().token();
 }
+
+#[test]
+fn claims_of_a_refused_sign_in_are_kept_beside_a_token_of_another_program() {
+    let home = Home::new();
+    home.store_token("mail"); // without a record, as the Python tool stores it
+    home.standin.demand_claims(Some(CLAIMS));
+    let sign_in = home.begin_sign_in(&[]);
+    sign_in.approve(ADA);
+    sign_in.finish().fails_with(77);
+    home.sign_in().token();
+}

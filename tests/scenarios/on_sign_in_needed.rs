@@ -104,12 +104,23 @@ fn the_users_program_runs_for_what_the_app_registration_needs_and_not_for_a_typi
     home.sign_in().token();
     home.configure_with(&format!("{hook}\nscopes = []"));
     home.refresh().fails_with(78);
-    assert!(!notified.exists(), "a mistake in the configuration");
+    let failing = "{ load = ['false'], save = ['false'] }";
+    home.configure(&format!("{hook}\n{}", home.configuration_with_store(failing)));
+    home.refresh().fails_with(69);
     home.configure_with(&hook);
-    home.standin.inject(Fault::aadsts(7_000_222));
-    home.refresh().fails_with(78);
-    eventually("the program has run", || notified.exists());
+    home.standin.inject(Fault::Html);
+    home.refresh().fails_with(76);
+    assert!(!notified.exists(), "a mistake in the configuration, a store that fails, a captive portal");
+    for code in [7_000_112, 700_016, 50_194, 7_000_215, 7_000_222] {
+        _ = std::fs::remove_file(&notified);
+        home.refresh().token(); // so that the next refusal is reported at once
+        home.standin.inject(Fault::aadsts(code));
+        home.refresh().fails_with(78);
+        eventually("the program has run", || notified.exists());
+        let output = std::fs::read_to_string(&notified).unwrap();
+        assert!(output.starts_with("78|") && output.contains(&format!("|AADSTS{code}, trace ")), "{output}");
+    }
     let output = std::fs::read_to_string(&notified).unwrap();
     assert!(output.starts_with("78|create a client secret in the app registration"), "{output}");
-    assert!(output.contains("|AADSTS7000222, trace ") && output.contains("|the client secret of client "), "{output}");
+    assert!(output.contains("|the client secret of client "), "{output}");
 }

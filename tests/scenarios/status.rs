@@ -118,6 +118,12 @@ fn the_status_says_what_no_longer_fits_the_stored_token_without_a_request() {
     let (code, mail) = status_of_mail(&home);
     assert_eq!((code, &mail["state"]), (Some(78), &"configuration".into()));
     assert!(mail["error"].as_str().unwrap().contains("was issued for the client ID"), "{mail}");
+    home.configure(
+        &home.configuration().replace(&home.standin.authority(), "https://login.microsoftonline.us/common/"),
+    );
+    let (code, mail) = status_of_mail(&home);
+    assert_eq!((code, &mail["state"]), (Some(78), &"configuration".into()));
+    assert!(mail["error"].as_str().unwrap().contains("was issued for the authority https://localhost:"), "{mail}");
     home.configure_with("username = 'grace@example.com'");
     let (code, mail) = status_of_mail(&home);
     assert_eq!((code, &mail["state"]), (Some(77), &"sign_in_needed".into()));
@@ -129,6 +135,30 @@ fn not_being_signed_in_matters_only_for_a_named_profile() {
     let home = Home::new();
     assert_eq!(home.run("get-token", ["--status"]).code, Some(0));
     assert_eq!(home.run("get-token", ["--status", "-p", "mail"]).code, Some(77));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_state_that_matters_most_decides_the_exit_code() {
+    let home = Home::new();
+    let graph = "scopes = ['https://graph.microsoft.com/Mail.Read']";
+    let unknown = format!("[profiles.unknown]\n{graph}\nstore = {{ load = ['false'], save = ['false'] }}\n");
+    let configure = |client_id: &str| {
+        let other = format!("[profiles.other]\n{graph}\nclient_id = '{client_id}'\n");
+        home.configure(&format!("{}{unknown}{other}", home.configuration()));
+    };
+    configure(PUBLIC_CLIENT_ID);
+    home.sign_in().token();
+    let sign_in = home.begin_sign_in(&["-p", "other"]);
+    sign_in.approve(ADA);
+    sign_in.finish().token();
+    let code = || home.run("get-token", ["--status"]).code;
+    assert_eq!(code(), Some(69));
+    home.standin.inject(Fault::aadsts(50_173));
+    home.refresh().fails_with(77);
+    assert_eq!(code(), Some(77));
+    configure(standin::SINGLE_TENANT_CLIENT_ID);
+    assert_eq!(code(), Some(78));
 }
 
 #[test]
