@@ -68,8 +68,10 @@ fn without_a_retry_the_exit_code_is_74() {
     let terminal = sign_in(&home, "get-token --browser never");
     terminal.types(&["C-c"]);
     terminal.shows("[Y/n]");
+    terminal.types(&["C-c"]); // does not end get-token, because no other process has the token
     terminal.types(&["n", "Enter"]);
     terminal.ends_with(74);
+    terminal.shows("error: you are signed in, but the refresh token could not be stored");
     assert_eq!(terminal.token(), "");
 }
 
