@@ -100,6 +100,15 @@ fn signing_out_removes_unfinished_files_of_this_profile_only() {
     assert!(!others.exists());
 }
 
+#[test]
+fn signing_out_removes_an_unfinished_file_beside_the_target_of_a_linked_token_file() {
+    let (home, target) = home_with_linked_token();
+    let unfinished = target.with_file_name(".m365auth-token~Xy12Zq");
+    fs::write(&unfinished, "a-token-of-a-killed-process").unwrap();
+    assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+    assert!(!unfinished.exists());
+}
+
 /// `ulimit -f`: without a handler, SIGXFSZ would kill the command in the middle of the save.
 #[test]
 fn a_file_size_limit_is_an_error_and_does_not_kill_the_command() {
