@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 use crate::foreground::ForegroundTerminal;
 use crate::patience::Patience;
+use crate::runtime::MORE_RESOURCES;
 use crate::sanitize::for_shell;
 #[cfg(unix)]
 use crate::signals;
@@ -97,13 +98,14 @@ impl UserPrograms {
             Task::Delete => {}
         }
         let mut child = prepared.spawn().map_err(|error| {
-            let kind = match error.kind() {
+            let failure = failed(format!("could not be started: {error}"));
+            match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
-                    ErrorKind::Configuration
+                    failure.with_kind(ErrorKind::Configuration)
                 }
-                _ => ErrorKind::TryLater, // the system has no memory, process or descriptor left
-            };
-            failed(format!("could not be started: {error}")).with_kind(kind)
+                // The system has no memory, process or descriptor left.
+                _ => failure.with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES),
+            }
         })?;
         let ended = wait(&mut child, (!can_prompt).then_some(limit));
         if ended.is_err() {
@@ -124,7 +126,13 @@ impl UserPrograms {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(failed(format!("timed out after {} s", limit.as_secs_f32().round())))
             }
-            Err(error) => Err(failed(format!("did not print text: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(failed(format!("did not print text: {error}")))
+            }
+            // The system has no thread left.
+            Err(error) => {
+                Err(failed(format!("could not be read: {error}")).with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES))
+            }
         }
     }
 }
