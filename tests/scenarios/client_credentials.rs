@@ -18,7 +18,7 @@ const DAY: u64 = 24 * 60 * 60;
 const LONG: Option<Duration> = Some(Duration::from_secs(100 * DAY));
 
 /// Writes a profile of the application, with these further lines.
-fn configure(home: &Home, lines: &str) {
+pub fn configure(home: &Home, lines: &str) {
     home.configure(
         &home
             .configuration()
@@ -34,7 +34,7 @@ fn home(lines: &str) -> Home {
     home
 }
 
-fn secret() -> String {
+pub fn secret() -> String {
     format!("client_secret = '{CLIENT_SECRET}'")
 }
 

@@ -47,6 +47,45 @@ fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     eventually("the program has run within the hour", || notified.exists());
 }
 
+/// Returns the line for a program that counts notifications, and a function that waits for this number of them.
+#[cfg(unix)]
+fn counting(home: &Home) -> (String, impl Fn(usize) + use<>) {
+    let alarms = home.path().join("alarms");
+    let lines = format!("on_sign_in_needed = ['sh', '-c', 'echo alarm >>{}']", alarms.display());
+    let count = move || std::fs::read_to_string(&alarms).unwrap_or_default().lines().count();
+    (lines, move |expected| eventually("the number of alarms", || count() == expected))
+}
+
+/// A policy may be lifted and imposed again, without a sign-in in between.
+#[test]
+#[cfg(unix)]
+fn a_refresh_that_succeeds_ends_the_silence_after_a_notification() {
+    let home = Home::new();
+    let (lines, notified) = counting(&home);
+    home.configure_with(&lines);
+    home.store_token("mail");
+    for times in 1..=2 {
+        home.standin.inject(Fault::aadsts(53_003));
+        home.refresh().fails_with(77);
+        notified(times);
+        home.refresh().token();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_token_of_an_application_ends_the_silence_after_a_notification() {
+    let home = Home::new();
+    let (lines, notified) = counting(&home);
+    crate::client_credentials::configure(&home, &format!("{lines}\n{}", crate::client_credentials::secret()));
+    for times in 1..=2 {
+        home.standin.inject(Fault::aadsts(7_000_222));
+        home.refresh().fails_with(78);
+        notified(times);
+        home.refresh().token();
+    }
+}
+
 /// Without a record, the account is the configured `username`.
 #[test]
 #[cfg(unix)]
