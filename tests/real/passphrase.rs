@@ -1,9 +1,11 @@
 //! A store program that asks for a passphrase on the terminal, as `age -p` and `openssl enc` do.
 
+use std::os::unix::process::CommandExt as _;
+
 use standin::{ADA, Browser};
 
 use crate::login::program;
-use crate::support::{Home, eventually, finish};
+use crate::support::{Home, SignIn, eventually, finish};
 use crate::tmux::Terminal;
 
 const PROMPT: &str = "encryption password:";
@@ -73,6 +75,34 @@ fn without_a_retry_the_exit_code_is_74() {
     terminal.ends_with(74);
     terminal.shows("error: you are signed in, but the refresh token could not be stored");
     assert_eq!(terminal.token(), "");
+}
+
+/// Takes a minute.
+#[test]
+#[ignore = "tests/run: tmux"]
+fn a_program_that_saves_has_60_seconds_or_on_a_terminal_any_time() {
+    let home_with_slow_program = || {
+        let home = Home::new();
+        let save = "sleep 61; cat >\"$HOME/token\"";
+        let programs =
+            format!("{{ load = ['cat', '{}/token'], save = ['sh', '-c', '{save}'] }}", home.path().display());
+        home.configure(&home.configuration_with_store(&programs));
+        home
+    };
+    let (attended, unattended) = (home_with_slow_program(), home_with_slow_program());
+    let terminal = Terminal::run(&attended, "get-token --browser never");
+    let url = terminal.url();
+    std::thread::spawn(move || Browser::approve(&url, ADA, None));
+    // In a process group of its own, it is not in the foreground of the terminal in which the tests run.
+    let mut command = unattended.command("get-token");
+    let sign_in = SignIn::begin(command.args(["--browser", "never"]).process_group(0));
+    let url = sign_in.url.clone();
+    std::thread::spawn(move || Browser::approve(&url, ADA, None));
+    let run = sign_in.finish();
+    assert!(run.fails_with(74).contains("the program that saves the token, `sh`, timed out after 60 s"), "{run:?}");
+    eventually("the program on the terminal has ended", || terminal.text().contains("exit code"));
+    terminal.ends_with(0);
+    assert!(attended.path().join("token").exists() && !unattended.path().join("token").exists());
 }
 
 /// Uses age, which stops on Ctrl-Z like most programs. openssl treats Ctrl-Z as an interrupt.
