@@ -43,7 +43,8 @@ impl Certificate {
             return Ok(cached);
         }
         let (certificate, key) = generate().map_err(|error| unusable(&error.to_string()))?;
-        let saved = private_fs::write(&key_file, key.as_bytes())
+        let saved = private_fs::create_own_folder(paths.cache())
+            .and_then(|()| private_fs::write(&key_file, key.as_bytes()))
             .and_then(|()| private_fs::write(&certificate_file, certificate.as_bytes()));
         if let Err(error) = saved {
             log::warn!(

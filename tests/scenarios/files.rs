@@ -82,6 +82,23 @@ fn traps_in_the_cache_folder_neither_hang_nor_are_followed() {
 }
 
 #[test]
+fn a_sign_in_restricts_the_cache_folder_before_it_writes_to_it() {
+    for scheme in ["https", "http"] {
+        let home = Home::new();
+        home.configure(&home.configuration().replace("redirect_uri = 'https:", &format!("redirect_uri = '{scheme}:")));
+        fs::create_dir_all(home.cache()).unwrap();
+        set_mode(&home.cache(), 0o777);
+        let is_restricted = || home.cache().metadata().unwrap().permissions().mode() & 0o777 == 0o700;
+        let sign_in = home.begin_sign_in(&[]);
+        // Over HTTP, there is no certificate to write.
+        assert_eq!(is_restricted(), scheme == "https");
+        sign_in.approve(standin::ADA);
+        sign_in.finish().token();
+        assert!(is_restricted());
+    }
+}
+
+#[test]
 fn a_trap_in_place_of_the_certificate_is_replaced() {
     let home = Home::new();
     home.sign_in().token();
