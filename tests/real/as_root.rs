@@ -68,6 +68,21 @@ fn a_configuration_of_a_user_that_is_not_mapped_is_accepted_only_if_it_is_truste
     assert!(run.fails_with(78).contains("belongs to another user"), "{run:?}");
 }
 
+/// Another user may have put them there while the cache folder was writable by others.
+#[test]
+#[ignore = "tests/run: root"]
+fn the_records_and_the_lock_of_another_user_are_not_used() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    for (name, warning) in [("records_mail.toml", "cannot read"), ("lock_mail", "continuing without a lock")] {
+        std::os::unix::fs::chown(home.cache().join(name), Some(54_321), None).unwrap();
+        let run = home.refresh();
+        run.token();
+        assert!(run.stderr.contains(warning) && run.stderr.contains(&format!("{name}: it belongs to another user")));
+    }
+}
+
 #[test]
 #[ignore = "tests/run: root"]
 fn proc_shows_no_secret_of_a_running_command() {
