@@ -241,8 +241,10 @@ fn ensure_private(session: &Session, configuration: &Path) -> Result<()> {
         let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
         if mode & forbidden != 0 {
             let message = format!("other users can access {} (mode {:o})", path.display(), mode & 0o777);
-            return Err(Error::new(ErrorKind::Storage, message)
-                .hint(format!("run `{command} {}`", for_shell(&path.to_string_lossy()))));
+            return Err(Error::new(ErrorKind::Storage, message).hint(format!(
+                "run `{command} {}`, or move it to a file system that supports file modes",
+                for_shell(&path.to_string_lossy())
+            )));
         }
     }
     Ok(())

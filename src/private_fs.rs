@@ -111,10 +111,13 @@ pub(crate) fn remove_stale(folder: &Path) {
     });
 }
 
-/// Removes the temporary files of killed processes that were writing this file, whatever their age.
+/// Removes the temporary files of killed processes that were writing this file, or the target of this symbolic link,
+/// whatever their age.
 pub(crate) fn remove_unfinished(path: &Path) {
-    remove_files(folder_of(path), &temporary_prefix(path), |_| true);
-    remove_stale(folder_of(path));
+    for path in [path, &resolve_link(path).unwrap_or_else(|_| path.to_owned())] {
+        remove_files(folder_of(path), &temporary_prefix(path), |_| true);
+        remove_stale(folder_of(path));
+    }
 }
 
 fn remove_files(folder: &Path, prefix: &str, condition: impl Fn(&fs::Metadata) -> bool) {

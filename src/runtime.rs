@@ -7,6 +7,10 @@ use tokio::runtime::{Builder, Handle, Runtime as TokioRuntime};
 
 use crate::error::{Error, ErrorKind, Result};
 
+/// The hint for an error that the system has too few file descriptors or threads left.
+pub(crate) const MORE_RESOURCES: &str =
+    "close some programs or raise the limits of open files and processes (`ulimit -n`, `ulimit -u`), then try again";
+
 /// A runtime on the calling thread. Dropping it does not wait for tasks that are still running, such as a DNS lookup.
 pub(crate) struct Runtime(Option<TokioRuntime>);
 

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(unix)]
 use crate::foreground::ForegroundTerminal;
 use crate::patience::Patience;
-use crate::runtime;
+use crate::runtime::{self, MORE_RESOURCES};
 use crate::sanitize::for_shell;
 #[cfg(unix)]
 use crate::signals;
@@ -98,9 +98,11 @@ impl UserPrograms {
             Task::Delete => {}
         }
         let mut child = prepared.spawn().map_err(|error| {
-            let is_temporary = runtime::is_out_of_resources(&error);
-            let kind = if is_temporary { ErrorKind::TryLater } else { ErrorKind::Configuration };
-            failed(format!("could not be started: {error}")).with_kind(kind)
+            let failure = failed(format!("could not be started: {error}"));
+            match runtime::is_out_of_resources(&error) {
+                true => failure.with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES),
+                false => failure.with_kind(ErrorKind::Configuration),
+            }
         })?;
         let ended = wait(&mut child, (!can_prompt).then_some(limit));
         if ended.is_err() {
@@ -121,7 +123,13 @@ impl UserPrograms {
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 Err(failed(format!("timed out after {} s", limit.as_secs_f32().round())))
             }
-            Err(error) => Err(failed(format!("did not print text: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(failed(format!("did not print text: {error}")))
+            }
+            // The system has no thread left.
+            Err(error) => {
+                Err(failed(format!("could not be read: {error}")).with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES))
+            }
         }
     }
 }

@@ -146,6 +146,8 @@ fn late(limit: Duration) -> io::Error {
 pub(super) fn unreachable(server: &Server, error: &io::Error) -> Error {
     let message = match error.kind() {
         io::ErrorKind::TimedOut if error.raw_os_error().is_none() => format!("{server} {error}"),
+        // rustls explains this with a link to its manual.
+        io::ErrorKind::UnexpectedEof => format!("{server} closed the connection"),
         _ => format!("{server} cannot be reached: {}", for_terminal(&error.to_string())),
     };
     let port = if server.port == SUBMISSION { " (some networks block port 587)" } else { "" };

@@ -72,17 +72,17 @@ impl<'a> Alarm<'a> {
     }
 
     /// Warns of a certificate that expires soon, and notifies the person, at most once a day for each profile.
-    pub(super) fn warn_of_certificate(error: &Error, profile: &ProfileName, config: &Config) {
-        let Ok(stamp) = Paths::from_environment().map(|paths| paths.certificate_warning(profile)) else { return };
+    pub(super) fn warn_of_certificate(&self, config: &Config) {
+        let Ok(stamp) = Paths::from_environment().map(|paths| paths.certificate_warning(self.profile)) else { return };
         let claimed = claim(&stamp, CERTIFICATE_INTERVAL);
         if matches!(claimed, Ok(false)) {
             return;
         }
-        log::warn!("{error}");
+        log::warn!("{}", self.reason);
         // Without a stamp, the person would be notified each time that mail is fetched.
-        let program = config.on_sign_in_needed(profile);
+        let program = config.on_sign_in_needed(self.profile);
         if claimed.is_ok() && !program.is_some_and(<[String]>::is_empty) {
-            Alarm { exit: 0, ..Alarm::of(error, profile, String::new()) }.show(program);
+            self.show(program);
         }
     }
 

@@ -19,6 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
 use crate::session::Session;
 use crate::sign_in::SignIn;
+#[cfg(unix)]
+use crate::signals;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -229,7 +231,11 @@ fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
         .hint(format!("run `get-token --profile {:#}`, then `get-token --profile {:#}`", first.name, other.name)))
 }
 
-/// Asks whether to try a failed save again. Only this process has the token.
+/// Asks whether to try a failed save again. Only this process has the token, so Ctrl-C does not end it.
 fn retry_save(error: &Error) -> bool {
-    confirm_by_default(&Text::failure(Label::Warning, "the refresh token is not stored yet: ", error), "Try again?")
+    let explanation = Text::failure(Label::Warning, "the refresh token is not stored yet: ", error);
+    let is_wanted = confirm_by_default(&explanation, "Try again?");
+    #[cfg(unix)]
+    signals::discard_keyboard_interrupt();
+    is_wanted
 }

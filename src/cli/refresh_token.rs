@@ -110,16 +110,18 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
         false => session.hand_out(),
     };
     let failure = handed_out.as_ref().map_or_else(Some, |handed_out| handed_out.needs_a_person.as_ref());
-    if let Some(error) = failure.filter(|error| error.needs_a_person()) {
+    let account = || {
         let owner = session.owner().map(|owner| owner.account.name);
-        let account = owner.or_else(|| session.profile().username.clone()).unwrap_or_default();
-        Alarm::of(error, &profile.profile, account).raise(&config);
+        owner.or_else(|| session.profile().username.clone()).unwrap_or_default()
+    };
+    if let Some(error) = failure.filter(|error| error.needs_a_person()) {
+        Alarm::of(error, &profile.profile, account()).raise(&config);
     }
     if handed_out.as_ref().is_ok_and(|handed_out| handed_out.is_new)
         && let Ok(Some(certificate)) = ClientCertificate::of(session.profile())
         && let Some(error) = certificate.expiring(session.profile())
     {
-        Alarm::warn_of_certificate(&error, &profile.profile, &config);
+        Alarm { exit: 0, ..Alarm::of(&error, &profile.profile, account()) }.warn_of_certificate(&config);
     }
     let access = match format {
         Format::Token => handed_out?.access,

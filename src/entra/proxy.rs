@@ -121,6 +121,7 @@ mod tests {
             ("http://proxy.example.com:8080", "proxy.example.com:8080"),
             (" HTTP://Proxy.Example.com:8080/\n", "proxy.example.com:8080"),
             ("proxy.example.com:8080", "proxy.example.com:8080"),
+            (" proxy.example.com:8080\n", "proxy.example.com:8080"),
             ("proxy", "proxy:80"),
             ("https://proxy", "proxy:443"),
             ("http://user:p%23ss@proxy:3128", "proxy:3128"),

@@ -78,7 +78,11 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
                 ErrorKind::Configuration,
                 format!("the certificate authorities in {} are rejected: {why}", file.display()),
             )
-            .hint(format!("check its content, then run `chmod go-w '{}'` (and `chown`)", file.display()))
+            .hint(format!(
+                "check its content, then run `chmod go-w '{}'` (and `chown`), or move it to a file system that supports \
+                 file modes",
+                file.display()
+            ))
         })?;
         for certificate in CertificateDer::pem_reader_iter(opened) {
             roots.push(certificate.map_err(|error| unreadable(&error))?);

@@ -35,13 +35,15 @@ impl Certificate {
         let (certificate_file, key_file) = (paths.certificate(), paths.certificate_key());
         let cached = || -> Option<Self> {
             key_is_private(&key_file).then_some(())?;
-            Self::from_pem(&std::fs::read(&certificate_file).ok()?, &std::fs::read(&key_file).ok()?)
+            let read = |file| private_fs::read_own(file).ok();
+            Self::from_pem(read(&certificate_file)?.as_bytes(), read(&key_file)?.as_bytes())
         };
         if let Some(cached) = cached() {
             return Ok(cached);
         }
         let (certificate, key) = generate().map_err(|error| unusable(&error.to_string()))?;
-        let saved = private_fs::write(&key_file, key.as_bytes())
+        let saved = private_fs::create_own_folder(paths.cache())
+            .and_then(|()| private_fs::write(&key_file, key.as_bytes()))
             .and_then(|()| private_fs::write(&certificate_file, certificate.as_bytes()));
         if let Err(error) = saved {
             log::warn!(

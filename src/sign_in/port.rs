@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use oauth2::RedirectUrl;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime;
+use crate::runtime::{self, MORE_RESOURCES};
 
 /// The port of `ssh -L 7598:localhost:7598 HOST`, which the documents show. Microsoft ignores the port of localhost.
 const FORWARDED_PORT: u16 = 7598;
@@ -103,9 +103,7 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 /// Returns the error for a listener that cannot start because the system has too few file descriptors or threads left.
 pub(super) fn out_of_resources(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
     let message = format!("cannot listen for the redirect URI {}: {error}", redirect_uri.as_str());
-    Error::new(ErrorKind::TryLater, message).hint(
-        "close some programs or raise the limits of open files and processes (`ulimit -n`, `ulimit -u`), then try again",
-    )
+    Error::new(ErrorKind::TryLater, message).hint(MORE_RESOURCES)
 }
 
 fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {

@@ -12,7 +12,7 @@ mod chunks;
 )]
 mod imp;
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::{TokenStore, parse_token};
 use crate::config::ProfileName;
 use crate::error::{Error, ErrorKind, Result};
 use crate::patience::Patience;
+use crate::runtime::MORE_RESOURCES;
 use crate::sanitize::for_terminal;
 use crate::signals;
 use crate::timeout;
@@ -73,6 +74,8 @@ enum KeychainError {
     NotPermitted,
     /// The keychain does not respond.
     NoResponse,
+    /// The system has too few file descriptors or threads left for a call.
+    OutOfResources(String),
     /// The entry does not contain a valid token.
     Malformed,
     Other(String),
@@ -186,8 +189,13 @@ impl Keychain {
         };
         // A signal ends the wait for a password, but not an ordinary call of a few milliseconds.
         let stop = || limit == UNLOCK_TIMEOUT && signals::is_pending();
-        timeout::run_cancellable(limit, stop, work)
-            .unwrap_or_else(|_| (State::NotConnected, Err(KeychainError::NoResponse)))
+        timeout::run_cancellable(limit, stop, work).unwrap_or_else(|error| {
+            let error = match error.kind() {
+                io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => KeychainError::NoResponse,
+                _ => KeychainError::OutOfResources(format!("cannot start a thread: {error}")),
+            };
+            (State::NotConnected, Err(error))
+        })
     }
 }
 
@@ -270,6 +278,9 @@ impl KeychainError {
                 .hint(format!("{}; {or_file}", imp::how_to_permit(program))),
             Self::NoResponse => unavailable("the keychain does not respond")
                 .hint(format!("restart the keychain or log in again; {or_file}")),
+            Self::OutOfResources(why) => {
+                Error::new(ErrorKind::TryLater, format!("cannot connect to the keychain: {why}")).hint(MORE_RESOURCES)
+            }
             Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
                 .hint("run `get-token` to replace it"),
             Self::Other(why) => unavailable(&format!("the keychain failed: {}", for_terminal(&why))).hint(unlock),

@@ -153,6 +153,7 @@ impl Stores {
 
     /// Removes the token from these locations, and from the others that are known to contain one.
     fn remove_from(&self, locations: &[Location]) -> Removed {
+        self.file.remove_unfinished(); // first, while a symbolic link still says where they are
         let (mut from, mut failures) = (Vec::new(), Vec::new());
         for location in [Location::Commands, Location::File, Location::Keychain] {
             if !locations.contains(&location) && !self.is_reachable_record(location, &mut failures) {
@@ -175,7 +176,6 @@ impl Stores {
                 }
             }
         }
-        self.file.remove_unfinished();
         self.records.remove_owner_if_empty();
         Removed { from, failure: combine(failures) }
     }

@@ -37,6 +37,50 @@ fn a_file_system_without_modes_is_reported_once() {
     run.token();
     assert_eq!(run.stderr.matches("does not support file modes").count(), 1, "{run:?}");
     assert!(!run.stderr.contains("its mode is now"), "chmod has no effect there: {run:?}");
+    let check = without_modes(&home, &format!("{trust}; get-token --check || true")).stdout;
+    assert!(check.contains("✓ configuration: ") && check.contains("M365AUTH_TRUST_CONFIG is set"), "{check}");
+    assert!(check.contains("✗ folders: other users can access"), "{check}");
+    assert!(check.contains("move it to a file system that supports file modes"), "{check}");
+}
+
+/// In a user namespace, every user that is not mapped has the overflow user ID.
+#[test]
+#[ignore = "tests/run: root, util-linux"]
+fn a_configuration_of_a_user_that_is_not_mapped_is_accepted_only_if_it_is_trusted() {
+    let home = Home::new();
+    home.store_token("mail");
+    let in_namespace = |trusted: &str| {
+        let mut unshare = program("unshare", "util-linux");
+        home.prepare(&mut unshare);
+        finish(unshare.env("M365AUTH_TRUST_CONFIG", trusted).args(["--user", "--map-root-user", "refresh-token"]))
+    };
+    let (file, another_user) = (home.config_file(), Some(54_321));
+    for owned in [&file, file.parent().unwrap()] {
+        std::os::unix::fs::chown(owned, another_user, None).unwrap();
+        let run = in_namespace("");
+        assert!(run.fails_with(78).contains("belongs to another user"), "{run:?}");
+        assert!(run.stderr.contains(&format!("export M365AUTH_TRUST_CONFIG='{}'", file.display())), "{run:?}");
+        in_namespace(file.to_str().unwrap()).token();
+        in_namespace("/etc/config.toml").fails_with(78);
+    }
+    // Outside of the namespace, the owner is known.
+    let run = finish(home.command("refresh-token").env("M365AUTH_TRUST_CONFIG", &file));
+    assert!(run.fails_with(78).contains("belongs to another user"), "{run:?}");
+}
+
+/// Another user may have put them there while the cache folder was writable by others.
+#[test]
+#[ignore = "tests/run: root"]
+fn the_records_and_the_lock_of_another_user_are_not_used() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.refresh().token();
+    for (name, warning) in [("records_mail.toml", "cannot read"), ("lock_mail", "continuing without a lock")] {
+        std::os::unix::fs::chown(home.cache().join(name), Some(54_321), None).unwrap();
+        let run = home.refresh();
+        run.token();
+        assert!(run.stderr.contains(warning) && run.stderr.contains(&format!("{name}: it belongs to another user")));
+    }
 }
 
 /// Another user's socket could return anything. Where XDG_RUNTIME_DIR is unset, the socket of systemd is used.

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use standin::{ADA, Browser};
 
-use crate::login::program;
+use crate::login::{Keyring, Login, program};
 use crate::support::{Home, Run, binary, finish};
 use crate::tmux::Terminal;
 
@@ -80,6 +80,29 @@ fn without_any_thread_every_command_exits_with_75() {
         |command: &mut Command| finish(command.env("SSH_TTY", "/dev/pts/0").stdin(std::io::pipe().unwrap().0));
     assert_try_later(&over_ssh(&mut injected(&home, NO_THREAD, "get-token", &[])));
     assert_try_later(&finish(&mut injected(&home, NO_THREAD, "refresh-token", &[])));
+    home.refresh().token();
+}
+
+#[test]
+#[ignore = "tests/run: gnome-keyring and strace"]
+fn without_any_thread_a_keychain_or_a_program_exits_with_75() {
+    let mut home = Home::new();
+    let file = home.path().join("token");
+    std::fs::write(&file, home.store_token("mail")).unwrap();
+    let programs = format!("{{ load = ['cat', '{0}'], save = ['tee', '{0}'] }}", file.display());
+    home.configure(&home.configuration_with_store(&programs));
+    // The program itself, then the thread that reads its output.
+    for number in [1, 2] {
+        let fault = format!("{NO_THREAD}:when={number}");
+        assert_try_later(&finish(&mut injected(&home, &fault, "get-refresh-token", &[])));
+    }
+
+    let _login = Login::start(&mut home, Keyring::Gnome);
+    home.configure(&home.configuration_with_store("'auto'"));
+    home.sign_in().token();
+    for command in ["refresh-token", "get-refresh-token"] {
+        assert_try_later(&finish(&mut injected(&home, NO_THREAD, command, &[])));
+    }
     home.refresh().token();
 }
 

@@ -221,6 +221,19 @@ fn the_check_names_programs_that_cannot_send_a_token_of_that_length() {
 }
 
 #[test]
+fn a_mail_server_that_closes_the_connection_is_named_without_a_link() {
+    let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || server.accept().map(drop));
+    let home = Home::new();
+    home.store_token("mail");
+    let nobody = crate::support::free_port();
+    home.configure_with(&format!("imap_host = 'localhost:{nobody}'\nsmtp_host = '127.0.0.1:{port}'"));
+    let run = home.run("get-token", ["--check"]);
+    assert!(run.stdout.contains(&format!("✗ SMTP: 127.0.0.1:{port} closed the connection\n")), "{}", run.stdout);
+}
+
+#[test]
 fn the_check_of_a_calendar_reports_that_graph_cannot_be_reached() {
     let home = Home::new();
     home.store_token("calendar");

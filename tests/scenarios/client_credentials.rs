@@ -18,7 +18,7 @@ const DAY: u64 = 24 * 60 * 60;
 const LONG: Option<Duration> = Some(Duration::from_secs(100 * DAY));
 
 /// Writes a profile of the application, with these further lines.
-fn configure(home: &Home, lines: &str) {
+pub fn configure(home: &Home, lines: &str) {
     home.configure(
         &home
             .configuration()
@@ -34,7 +34,7 @@ fn home(lines: &str) -> Home {
     home
 }
 
-fn secret() -> String {
+pub fn secret() -> String {
     format!("client_secret = '{CLIENT_SECRET}'")
 }
 
@@ -291,8 +291,9 @@ fn a_certificate_that_is_not_registered_is_explained() {
 fn a_certificate_is_reported_thirty_days_before_it_expires() {
     let home = home_with_certificate(Some(Duration::from_secs(29 * DAY + DAY / 2)), KEY);
     let text = std::fs::read_to_string(home.config_file()).unwrap();
-    let program = "on_sign_in_needed = ['sh', '-c', 'echo \"$M365AUTH_EXIT $M365AUTH_REASON\" >>\"$HOME/alarm\"']";
-    home.configure(&format!("{program}\n{text}"));
+    let program = "on_sign_in_needed = ['sh', '-c', 'echo \"$M365AUTH_EXIT $M365AUTH_ACCOUNT $M365AUTH_REASON\" \
+                   >>\"$HOME/alarm\"']";
+    home.configure(&format!("username = 'shared@example.com'\n{program}\n{text}"));
     let first = home.refresh();
     first.token();
     assert!(
@@ -304,7 +305,7 @@ fn a_certificate_is_reported_thirty_days_before_it_expires() {
     let alarm = home.path().join("alarm");
     let alarms = || std::fs::read_to_string(&alarm).unwrap_or_default();
     crate::support::eventually("the alarm", || alarms().ends_with('\n'));
-    assert!(alarms().starts_with("0 the certificate of client "), "{}", alarms());
+    assert!(alarms().starts_with("0 shared@example.com the certificate of client "), "{}", alarms());
     let check = home.run("get-token", ["--check"]);
     assert!(check.stdout.contains("certificate: ") && check.stdout.contains("expires in 29 days"), "{check:?}");
     let status = home.run("get-token", ["--status", "-p", "mail"]);

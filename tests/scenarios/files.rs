@@ -114,6 +114,44 @@ fn traps_in_the_cache_folder_neither_hang_nor_are_followed() {
 }
 
 #[test]
+fn a_sign_in_restricts_the_cache_folder_before_it_writes_to_it() {
+    for scheme in ["https", "http"] {
+        let home = Home::new();
+        home.configure(&home.configuration().replace("redirect_uri = 'https:", &format!("redirect_uri = '{scheme}:")));
+        fs::create_dir_all(home.cache()).unwrap();
+        set_mode(&home.cache(), 0o777);
+        let is_restricted = || home.cache().metadata().unwrap().permissions().mode() & 0o777 == 0o700;
+        let sign_in = home.begin_sign_in(&[]);
+        // Over HTTP, there is no certificate to write.
+        assert_eq!(is_restricted(), scheme == "https");
+        sign_in.approve(standin::ADA);
+        sign_in.finish().token();
+        assert!(is_restricted());
+    }
+}
+
+#[test]
+fn a_trap_in_place_of_the_certificate_is_replaced() {
+    let home = Home::new();
+    home.sign_in().token();
+    for name in ["server.cert", "server.key"] {
+        for is_pipe in [true, false] {
+            let trap = home.cache().join(name);
+            let moved = home.path().join(name);
+            fs::rename(&trap, &moved).unwrap();
+            if is_pipe {
+                make_pipe(&trap);
+                set_mode(&trap, 0o600);
+            } else {
+                symlink(&moved, &trap).unwrap();
+            }
+            home.sign_in().token();
+            assert!(trap.symlink_metadata().unwrap().is_file(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn signing_out_removes_unfinished_files_of_this_profile_only() {
     let home = Home::new();
     home.store_token("mail");
@@ -132,6 +170,15 @@ fn signing_out_removes_unfinished_files_of_this_profile_only() {
     assert!(!others.exists());
 }
 
+#[test]
+fn signing_out_removes_an_unfinished_file_beside_the_target_of_a_linked_token_file() {
+    let (home, target) = home_with_linked_token();
+    let unfinished = target.with_file_name(".m365auth-token~Xy12Zq");
+    fs::write(&unfinished, "a-token-of-a-killed-process").unwrap();
+    assert_eq!(home.run("get-token", ["--sign-out"]).code, Some(0));
+    assert!(!unfinished.exists());
+}
+
 /// `ulimit -f`: without a handler, SIGXFSZ would kill the command in the middle of the save.
 #[test]
 fn a_file_size_limit_is_an_error_and_does_not_kill_the_command() {
@@ -142,6 +189,19 @@ fn a_file_size_limit_is_an_error_and_does_not_kill_the_command() {
     let run = finish(shell.args(["-c", "ulimit -f 0; exec refresh-token"]));
     assert!(home.standin.is_valid_access_token(run.token()));
     assert!(run.stderr.contains("File too large"), "{run:?}");
+}
+
+/// A signal that is ignored would be ignored by other programs too.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_stores_tokens_does_not_ignore_the_file_size_limit() {
+    let home = Home::new();
+    let save = "grep SigIgn /proc/self/status >\"$HOME/ignored\"; cat >\"$HOME/token\"";
+    home.configure(&home.configuration_with_store(&format!("{{ load = ['true'], save = ['sh', '-c', '{save}'] }}")));
+    home.sign_in().token();
+    let line = fs::read_to_string(home.path().join("ignored")).unwrap();
+    let ignored = u64::from_str_radix(line.split_whitespace().last().unwrap(), 16).unwrap();
+    assert_eq!(ignored >> (rustix::process::Signal::XFSZ.as_raw() - 1) & 1, 0, "{line}");
 }
 
 /// As with a read-only ConfigMap with mode 777, or a file system without file modes.

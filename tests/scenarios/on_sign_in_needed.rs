@@ -47,6 +47,45 @@ fn the_users_program_runs_once_an_hour_when_a_sign_in_is_needed() {
     eventually("the program has run within the hour", || notified.exists());
 }
 
+/// Returns the line for a program that counts notifications, and a function that waits for this number of them.
+#[cfg(unix)]
+fn counting(home: &Home) -> (String, impl Fn(usize) + use<>) {
+    let alarms = home.path().join("alarms");
+    let lines = format!("on_sign_in_needed = ['sh', '-c', 'echo alarm >>{}']", alarms.display());
+    let count = move || std::fs::read_to_string(&alarms).unwrap_or_default().lines().count();
+    (lines, move |expected| eventually("the number of alarms", || count() == expected))
+}
+
+/// A policy may be lifted and imposed again, without a sign-in in between.
+#[test]
+#[cfg(unix)]
+fn a_refresh_that_succeeds_ends_the_silence_after_a_notification() {
+    let home = Home::new();
+    let (lines, notified) = counting(&home);
+    home.configure_with(&lines);
+    home.store_token("mail");
+    for times in 1..=2 {
+        home.standin.inject(Fault::aadsts(53_003));
+        home.refresh().fails_with(77);
+        notified(times);
+        home.refresh().token();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_token_of_an_application_ends_the_silence_after_a_notification() {
+    let home = Home::new();
+    let (lines, notified) = counting(&home);
+    crate::client_credentials::configure(&home, &format!("{lines}\n{}", crate::client_credentials::secret()));
+    for times in 1..=2 {
+        home.standin.inject(Fault::aadsts(7_000_222));
+        home.refresh().fails_with(78);
+        notified(times);
+        home.refresh().token();
+    }
+}
+
 /// Without a record, the account is the configured `username`.
 #[test]
 #[cfg(unix)]
@@ -73,8 +112,11 @@ fn a_notification_program_that_cannot_be_started_is_a_warning() {
 fn the_users_program_also_runs_when_a_stored_token_is_old() {
     let home = Home::new();
     let program = home.path().join("notify");
-    std::fs::write(&program, "#!/bin/sh\necho \"$M365AUTH_REASON\" >\"$0.tmp\"\nmv \"$0.tmp\" \"$0.output\"\n")
-        .unwrap();
+    std::fs::write(
+        &program,
+        "#!/bin/sh\necho \"$M365AUTH_ACCOUNT: $M365AUTH_REASON\" >\"$0.tmp\"\nmv \"$0.tmp\" \"$0.output\"\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     home.configure_with(&format!("on_sign_in_needed = ['{}']", program.display()));
     home.sign_in().token();
@@ -83,11 +125,24 @@ fn the_users_program_also_runs_when_a_stored_token_is_old() {
     assert!(!output.exists(), "the token is not old");
     let file = home.cache().join("records_mail.toml");
     let record = std::fs::read_to_string(&file).unwrap();
-    let issued = record.lines().find(|line| line.starts_with("issued")).unwrap();
-    std::fs::write(&file, record.replace(issued, "issued = 1700000000")).unwrap();
+    let mut records: toml::Table = record.parse().unwrap();
+    records["file"]["issued"] = 1_700_000_000.into();
+    std::fs::write(&file, records.to_string()).unwrap();
     home.run("get-refresh-token", [""; 0]).token();
     eventually("the program has run", || output.exists());
-    assert!(std::fs::read_to_string(&output).unwrap().contains("days old"));
+    let shown = std::fs::read_to_string(&output).unwrap();
+    assert!(shown.starts_with("ada@example.com: ") && shown.contains("days old"), "{shown}");
+
+    // Without a recorded account, it is the configured `username`.
+    std::fs::remove_file(&output).unwrap();
+    std::fs::remove_file(home.cache().join("told_mail")).unwrap();
+    records["file"].as_table_mut().unwrap().remove("account");
+    std::fs::write(&file, records.to_string()).unwrap();
+    let configuration = std::fs::read_to_string(home.config_file()).unwrap();
+    home.configure(&format!("username = 'grace@example.com'\n{configuration}"));
+    home.run("get-refresh-token", [""; 0]).token();
+    eventually("the program has run", || output.exists());
+    assert!(std::fs::read_to_string(&output).unwrap().starts_with("grace@example.com: "));
 }
 
 #[test]

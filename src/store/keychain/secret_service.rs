@@ -68,7 +68,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open() -> Result<Self, KeychainError> {
-        let runtime = runtime::new().map_err(|error| KeychainError::Other(error.to_string()))?;
+        let runtime = runtime::new().map_err(|error| KeychainError::OutOfResources(error.to_string()))?;
         let client = runtime.block_on(Client::open())?;
         Ok(Self { client, runtime })
     }

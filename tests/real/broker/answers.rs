@@ -133,6 +133,11 @@ fn a_refusal_is_shown_until_it_is_resolved_and_notifies() {
     device.get_token(&[]).token();
     let run = device.get_token(&["--status", "-p", "mail"]);
     assert!(run.stdout.contains("mail: signed in as ada@example.com") && !run.stdout.contains("since"), "{run:?}");
+    // The next refusal notifies at once, even within the hour.
+    std::fs::remove_file(&notified).unwrap();
+    device.broker.require_interaction();
+    device.home.run("refresh-token", ["--fresh"]).fails_with(77);
+    crate::support::eventually("the person is notified again", || notified.exists());
 }
 
 #[test]
