@@ -271,9 +271,8 @@ fn callback(session: &Session) -> CheckResult {
     if session.profile().grant == Grant::Broker {
         return CheckResult::Skipped("not used; the identity broker opens its own window".to_owned());
     }
-    let redirect_uri = &session.profile().redirect_uri;
-    match sign_in::can_listen(redirect_uri) {
-        Ok(()) => CheckResult::Passed(format!("can listen at {}", redirect_uri.as_str())),
+    match sign_in::can_listen(session.profile()) {
+        Ok(()) => CheckResult::Passed(format!("can listen at {}", session.profile().redirect_uri.as_str())),
         Err(error) => CheckResult::Failed(error),
     }
 }

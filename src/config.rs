@@ -232,9 +232,9 @@ fn read_error(file: &Path, error: io::Error) -> Error {
     let explained = match (error.kind(), private_fs::dangling_link(file)) {
         (io::ErrorKind::NotFound, Some(link)) => {
             let what = if link == file { "file" } else { "folder" };
-            let link = link.display();
-            Error::new(ErrorKind::Configuration, format!("{link} is a symbolic link to a {what} that does not exist"))
-                .hint(format!("check the target of the link: `ls -ld '{link}'`"))
+            let shown = link.display();
+            Error::new(ErrorKind::Configuration, format!("{shown} is a symbolic link to a {what} that does not exist"))
+                .hint(format!("check the target of the link: `ls -ld {}`", for_shell(&link.to_string_lossy())))
         }
         (io::ErrorKind::NotFound, None) => {
             Error::new(ErrorKind::Configuration, format!("there is no configuration file at {path}"))
@@ -243,7 +243,7 @@ fn read_error(file: &Path, error: io::Error) -> Error {
         (io::ErrorKind::InvalidData, _) => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
             .hint(format!("save {path} as UTF-8 in your editor")),
         _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
-            .hint(format!("check the permissions: `ls -l '{path}'`")),
+            .hint(format!("check the permissions: `ls -l {}`", for_shell(&file.to_string_lossy()))),
     };
     explained.with_source(error)
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use oauth2::{AuthorizationCode, RedirectUrl, Scope};
 
-use crate::config::ProfileName;
+use crate::config::{Profile, ProfileName};
 use crate::entra::{Account, AuthorizationRequest, Flow, Tokens, refusal};
 use crate::error::{Cause, Error, ErrorKind, Refusal, Result};
 use crate::session::{Session, SignedIn};
@@ -215,8 +215,8 @@ pub(crate) fn hidden_line() -> Option<String> {
 }
 
 /// Checks that the port of the redirect URI is free.
-pub(crate) fn can_listen(redirect_uri: &RedirectUrl) -> Result<()> {
-    port::Port::bind(redirect_uri, false).map(drop)
+pub(crate) fn can_listen(profile: &Profile) -> Result<()> {
+    port::Port::bind(profile, false).map(drop)
 }
 
 /// Returns the error for a sign-in that was not completed within `--timeout`.

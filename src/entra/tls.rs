@@ -16,6 +16,7 @@ use rustls_platform_verifier::Verifier;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
+use crate::sanitize::for_shell;
 
 /// Returns the TLS configuration of a profile.
 pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
@@ -79,9 +80,9 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
                 format!("the certificate authorities in {} are rejected: {why}", file.display()),
             )
             .hint(format!(
-                "check its content, then run `chmod go-w '{}'` (and `chown`), or move it to a file system that supports \
+                "check its content, then run `chmod go-w {}` (and `chown`), or move it to a file system that supports \
                  file modes",
-                file.display()
+                for_shell(&file.to_string_lossy())
             ))
         })?;
         for certificate in CertificateDer::pem_reader_iter(opened) {

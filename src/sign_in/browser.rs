@@ -40,9 +40,9 @@ impl<'a> BrowserSignIn<'a> {
     /// the system has left. The user can still paste the redirect URL.
     pub(crate) fn begin(sign_in: &'a SignIn<'a>, is_forwarded: bool) -> Result<Self> {
         let session = sign_in.first_session();
-        let port = Port::bind(&session.profile().redirect_uri, is_forwarded)?;
+        let port = Port::bind(session.profile(), is_forwarded)?;
         let certificate = match port.redirect_uri().url().scheme() {
-            "https" => Some(Certificate::load_or_generate(session.paths())?),
+            "https" => Some(Certificate::load_or_generate(session.paths(), &session.profile().file)?),
             _ => None,
         };
         let fingerprint = certificate.as_ref().map(Certificate::fingerprint);

@@ -1,5 +1,6 @@
 //! The listener's self-signed certificate, stored in the cache folder so that a browser's exception for it stays valid.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
@@ -31,7 +32,7 @@ pub(super) struct Certificate {
 impl Certificate {
     /// Loads the certificate from the cache folder. Generates a new one if that certificate is missing, invalid or
     /// about to expire, or if other users can read its key, as they could with the Python tool.
-    pub(super) fn load_or_generate(paths: &Paths) -> Result<Self> {
+    pub(super) fn load_or_generate(paths: &Paths, configuration: &Path) -> Result<Self> {
         let (certificate_file, key_file) = (paths.certificate(), paths.certificate_key());
         let cached = || -> Option<Self> {
             key_is_private(&key_file).then_some(())?;
@@ -41,7 +42,7 @@ impl Certificate {
         if let Some(cached) = cached() {
             return Ok(cached);
         }
-        let (certificate, key) = generate().map_err(|error| unusable(&error.to_string()))?;
+        let (certificate, key) = generate().map_err(|error| unusable(&error.to_string(), configuration))?;
         let saved = private_fs::create_own_folder(paths.cache())
             .and_then(|()| private_fs::write(&key_file, key.as_bytes()))
             .and_then(|()| private_fs::write(&certificate_file, certificate.as_bytes()));
@@ -52,7 +53,7 @@ impl Certificate {
             );
         }
         Self::from_pem(certificate.as_bytes(), key.as_bytes())
-            .ok_or_else(|| unusable("the new certificate is not valid for localhost"))
+            .ok_or_else(|| unusable("the new certificate is not valid for localhost", configuration))
     }
 
     /// Returns `None` if the certificate will not be valid after [`RENEWAL`], or if the key does not belong to it.
@@ -80,9 +81,13 @@ impl Certificate {
     }
 }
 
-fn unusable(reason: &str) -> Error {
-    Error::new(ErrorKind::Defect, format!("cannot generate a certificate for the redirect URI: {reason}"))
-        .hint("set redirect_uri in config.toml to an http:// URI such as http://localhost/, and report this bug")
+fn unusable(reason: &str, configuration: &Path) -> Error {
+    Error::new(ErrorKind::Defect, format!("cannot generate a certificate for the redirect URI: {reason}")).hint(
+        format!(
+            "set redirect_uri in {} to an http:// URI such as http://localhost/, and report this bug",
+            configuration.display()
+        ),
+    )
 }
 
 /// Returns whether a browser that trusts this certificate will accept it for localhost after [`RENEWAL`].

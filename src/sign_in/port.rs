@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use oauth2::RedirectUrl;
 
+use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{self, MORE_RESOURCES};
 
@@ -22,8 +23,9 @@ pub(super) struct Port {
 impl Port {
     /// Binds the port of the redirect URI. For an `http` URI without a port, binds a free port, or [`FORWARDED_PORT`]
     /// if `ssh` forwards it.
-    pub(super) fn bind(redirect_uri: &RedirectUrl, is_forwarded: bool) -> Result<Self> {
+    pub(super) fn bind(profile: &Profile, is_forwarded: bool) -> Result<Self> {
         let forwarded;
+        let redirect_uri = &profile.redirect_uri;
         let redirect_uri = match fixed_port(redirect_uri) {
             None if is_forwarded => {
                 forwarded = with_port(redirect_uri.as_str(), FORWARDED_PORT);
@@ -31,7 +33,7 @@ impl Port {
             }
             _ => redirect_uri,
         };
-        let error = |error: io::Error| bind_error(redirect_uri, &error);
+        let error = |error: io::Error| bind_error(redirect_uri, profile, &error);
         match fixed_port(redirect_uri) {
             Some(port) => {
                 let listeners = bind_loopback(port).map_err(error)?;
@@ -106,15 +108,15 @@ pub(super) fn out_of_resources(redirect_uri: &RedirectUrl, error: &io::Error) ->
     Error::new(ErrorKind::TryLater, message).hint(MORE_RESOURCES)
 }
 
-fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
-    let uri = redirect_uri.as_str();
+fn bind_error(redirect_uri: &RedirectUrl, profile: &Profile, error: &io::Error) -> Error {
+    let (uri, file) = (redirect_uri.as_str(), profile.file.display());
     if runtime::is_out_of_resources(error) {
         return out_of_resources(redirect_uri, error);
     }
     let Some(port) = fixed_port(redirect_uri) else {
         let message = format!("cannot listen on any free port for the redirect URI {uri}: {error}");
         return Error::new(ErrorKind::Unavailable, message)
-            .hint("set redirect_uri in config.toml to a URI with a port, such as http://localhost:7598/");
+            .hint(format!("set redirect_uri in {file} to a URI with a port, such as http://localhost:7598/"));
     };
     let (reason, first_step) = match error.kind() {
         io::ErrorKind::AddrInUse => (
@@ -133,7 +135,7 @@ fn bind_error(redirect_uri: &RedirectUrl, error: &io::Error) -> Error {
     };
     let message = format!("cannot listen on port {port} for the redirect URI {uri}: {reason}");
     Error::new(ErrorKind::Unavailable, message).hint(format!(
-        "{first_step}change the port of redirect_uri in config.toml (Microsoft ignores the port of localhost, so the app \
+        "{first_step}change the port of redirect_uri in {file} (Microsoft ignores the port of localhost, so the app \
          registration stays valid)"
     ))
 }

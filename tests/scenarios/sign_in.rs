@@ -168,7 +168,8 @@ fn a_port_in_use_on_either_address_exits_with_69() {
         let run = home.run("get-token", ["--browser", "never", "--timeout", "5"]);
         let stderr = run.fails_with(69);
         let redirect_uri = format!("https://localhost:{}/", home.callback_port);
-        assert!(stderr.contains(&redirect_uri) && stderr.contains("change the port of redirect_uri"), "{stderr}");
+        let hint = format!("change the port of redirect_uri in {} (", home.config_file().display());
+        assert!(stderr.contains(&redirect_uri) && stderr.contains(&hint), "{stderr}");
     }
 }
 
