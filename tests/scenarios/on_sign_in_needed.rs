@@ -136,6 +136,7 @@ fn the_users_program_also_runs_when_a_stored_token_is_old() {
     // Without a recorded account, it is the configured `username`.
     std::fs::remove_file(&output).unwrap();
     std::fs::remove_file(home.cache().join("told_mail")).unwrap();
+    records.remove("owner");
     records["file"].as_table_mut().unwrap().remove("account");
     std::fs::write(&file, records.to_string()).unwrap();
     let configuration = std::fs::read_to_string(home.config_file()).unwrap();
