@@ -59,7 +59,7 @@ fn a_configuration_of_a_user_that_is_not_mapped_is_accepted_only_if_it_is_truste
         std::os::unix::fs::chown(owned, another_user, None).unwrap();
         let run = in_namespace("");
         assert!(run.fails_with(78).contains("belongs to another user"), "{run:?}");
-        assert!(run.stderr.contains(&format!("export M365AUTH_TRUST_CONFIG='{}'", file.display())), "{run:?}");
+        assert!(run.stderr.contains(&format!("export M365AUTH_TRUST_CONFIG={}", file.display())), "{run:?}");
         in_namespace(file.to_str().unwrap()).token();
         in_namespace("/etc/config.toml").fails_with(78);
     }
