@@ -123,7 +123,7 @@ fn a_cached_token_of_version_0_1_is_not_used_and_is_removed() {
     let entry =
         r#"{"key_digest":"2b4a","cached_at":1700000000,"access":{"token":"of-version-0.1","expires":9999999999}}"#;
     let home = crate::memory::with_memory(Home::new());
-    for folder in [".cache", "caf\u{e9}"] {
+    for folder in [".cache", "B\u{fc}ro"] {
         let cache = home.path().join(folder);
         let run = |name: &str, arguments: &[&str]| {
             crate::support::finish(home.command(name).args(arguments).env("XDG_CACHE_HOME", &cache))
