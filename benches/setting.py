@@ -30,6 +30,13 @@ def build(*arguments):
     subprocess.run(["cargo", "build", "--locked", *arguments], cwd=ROOT, check=True)
 
 
+def add_target(target):
+    """Installs Rust's standard library for this target, unless it is installed."""
+    sysroot = subprocess.run(["rustc", "--print=sysroot"], check=True, capture_output=True, text=True).stdout.strip()
+    if not (Path(sysroot) / "lib/rustlib" / target).exists():
+        subprocess.run(["rustup", "target", "add", target], check=True)
+
+
 class Setting:
     """A context manager for a new home folder and a running stand-in."""
 

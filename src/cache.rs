@@ -124,7 +124,7 @@ fn name(paths: &Paths, profile: &ProfileName) -> String {
         // As version 0.1 names it, so that each version removes the entries of the other.
         Some(folder) => format!("m365auth:{profile}:{folder}"),
         // Escaped, so that two folders that differ only in bytes that are not UTF-8 have different names. The second
-        // colon tells an escaped folder from one that is called so.
+        // colon distinguishes it from a folder whose name looks like an escaped one.
         None => format!("m365auth:{profile}::{}", paths.cache().as_os_str().as_encoded_bytes().escape_ascii()),
     }
 }

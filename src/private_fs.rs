@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,10 +37,8 @@ pub(crate) fn dangling_link(path: &Path) -> Option<&Path> {
 /// link without a target.
 fn ensure_reachable(path: &Path) -> io::Result<()> {
     let Err(error) = path.symlink_metadata() else { return Ok(()) };
-    Err(match dangling_link(path) {
-        Some(link) => io::Error::other(format!("{} is a symbolic link without a target", link.display())),
-        None => error,
-    })
+    let link = dangling_link(path).filter(|_| error.kind() == io::ErrorKind::NotFound);
+    Err(link.map_or(error, |link| io::Error::other(format!("{} is a symbolic link without a target", link.display()))))
 }
 
 /// Creates the folder and its parents, with mode 700 where they did not exist.
@@ -114,7 +113,8 @@ pub(crate) fn remove_stale(folder: &Path) {
 /// Removes the temporary files of killed processes that were writing this file, or the target of this symbolic link,
 /// whatever their age.
 pub(crate) fn remove_unfinished(path: &Path) {
-    for path in [path, &resolve_link(path).unwrap_or_else(|_| path.to_owned())] {
+    let target = resolve_link(path).ok().filter(|target| target != path);
+    for path in iter::once(path).chain(target.as_deref()) {
         remove_files(folder_of(path), &temporary_prefix(path), |_| true);
         remove_stale(folder_of(path));
     }
@@ -220,10 +220,11 @@ fn resolve_link(path: &Path) -> io::Result<PathBuf> {
             target.display()
         )));
     }
-    if target.is_symlink() {
-        return Err(io::Error::other("it is a symbolic link to a symbolic link"));
+    match target.symlink_metadata() {
+        Ok(metadata) if metadata.is_symlink() => Err(io::Error::other("it is a symbolic link to a symbolic link")),
+        Ok(_) => Ok(target),
+        Err(error) => Err(io::Error::other(format!("it is a symbolic link to {}: {error}", target.display()))),
     }
-    Ok(target)
 }
 
 #[cfg(not(unix))]

@@ -175,7 +175,7 @@ impl Stores {
             return Ok(());
         }
         match self.keychain.load() {
-            Err(error) if error.kind() == ErrorKind::Unavailable => Err(error),
+            Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TryLater) => Err(error),
             Ok(None) => self.keychain.probe(),
             _ => Ok(()),
         }

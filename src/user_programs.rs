@@ -99,9 +99,15 @@ impl UserPrograms {
         }
         let mut child = prepared.spawn().map_err(|error| {
             let failure = failed(format!("could not be started: {error}"));
-            match runtime::is_out_of_resources(&error) {
-                true => failure.with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES),
-                false => failure.with_kind(ErrorKind::Configuration),
+            match error.kind() {
+                _ if runtime::is_out_of_resources(&error) => {
+                    failure.with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES)
+                }
+                // Somebody is writing the program, or its file server restarted.
+                io::ErrorKind::ExecutableFileBusy | io::ErrorKind::StaleNetworkFileHandle => {
+                    failure.with_kind(ErrorKind::TryLater)
+                }
+                _ => failure.with_kind(ErrorKind::Configuration),
             }
         })?;
         let ended = wait(&mut child, (!can_prompt).then_some(limit));
@@ -126,9 +132,9 @@ impl UserPrograms {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Err(failed(format!("did not print text: {error}")))
             }
-            // The system has no thread left.
             Err(error) => {
-                Err(failed(format!("could not be read: {error}")).with_kind(ErrorKind::TryLater).hint(MORE_RESOURCES))
+                let failure = failed(format!("could not be read: {error}")).with_kind(ErrorKind::TryLater);
+                Err(if runtime::is_out_of_resources(&error) { failure.hint(MORE_RESOURCES) } else { failure })
             }
         }
     }
@@ -209,8 +215,8 @@ impl Task<'_> {
                 let words: Vec<_> = command.iter().map(|word| for_shell(word)).collect();
                 format!("run `{}` in a terminal to see why", words.join(" "))
             }
-            Task::Save(_) => "see its messages above, and correct store.save in config.toml".to_owned(),
-            Task::Delete => "see its messages above, and correct store.delete in config.toml".to_owned(),
+            Task::Save(_) => "see its messages above, and correct store.save in the configuration".to_owned(),
+            Task::Delete => "see its messages above, and correct store.delete in the configuration".to_owned(),
         }
     }
 }

@@ -111,6 +111,7 @@ fn unknown_section(
         (Section::Profile(profile), _) => {
             // In TOML, each dot outside quotes begins a table within the table before it.
             let below = successors(only_table(table), |(_, table)| only_table(table)).map(|(name, _)| name);
+            let below = below.take_while(|name| !["client_secret", "store"].contains(name)); // keys that may be tables
             let names: Vec<&str> = [profile, key.get_ref()].into_iter().chain(below).collect();
             let written: Vec<_> = names.iter().copied().map(key_of).collect();
             let hint = format!("a name with a dot must be in quotes: [profiles.{}]", key_of(&names.join(".")));

@@ -20,10 +20,11 @@ use super::{Flow, network_error, proxy, proxy_for, refusal};
 use crate::config::Profile;
 use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::patience::Patience;
+use crate::runtime::{self, MORE_RESOURCES};
 use crate::sanitize::for_terminal;
+use crate::signals;
 use crate::token::AccessToken;
 use crate::unix_time::now;
-use crate::{runtime, signals};
 
 /// In bytes. A token response has about 6 KB, so a larger one did not come from Microsoft.
 const MAX_RESPONSE_SIZE: usize = 1024 * 1024;
@@ -124,8 +125,7 @@ impl<'a> HttpClient<'a> {
     /// already have rotated the refresh token, so the response gets a last chance. Returns `None` unless it completed.
     fn run_with_timeout<T>(&self, host: &str, limit: Duration, request: impl Future<Output = T>) -> Result<Option<T>> {
         let runtime = runtime::new().map_err(|error| {
-            Error::new(ErrorKind::TryLater, format!("cannot connect to {host}: {error}"))
-                .hint("close some programs or raise the limit of open files (`ulimit -n`), then try again")
+            Error::new(ErrorKind::TryLater, format!("cannot connect to {host}: {error}")).hint(MORE_RESOURCES)
         })?;
         let result = runtime.block_on(async {
             tokio::select! {

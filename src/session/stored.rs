@@ -114,9 +114,10 @@ pub(crate) fn stored_refresh_token(
     username: Option<&str>,
     choice: &StoreChoice,
 ) -> Result<StoredToken> {
-    ownership::ensure_confirmed_username(profile, username, &Stores::new(paths, profile, choice))?;
+    let stores = Stores::new(paths, profile, choice);
+    ownership::ensure_confirmed_username(profile, username, &stores)?;
     let Some(Stored { token, record, .. }) = load_stored(paths, profile, choice)? else {
-        return Err(Stores::new(paths, profile, choice).not_found());
+        return Err(stores.not_found());
     };
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));
     let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);

@@ -17,6 +17,7 @@ use super::terminal::{self, Terminal};
 use super::{SignIn, SignInOutcome, timed_out};
 use crate::entra::AuthorizationRequest;
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::MORE_RESOURCES;
 use crate::session::Session;
 use crate::signals;
 
@@ -153,7 +154,7 @@ pub(super) fn wait(
 
 fn no_thread(error: &io::Error) -> Error {
     Error::new(ErrorKind::TryLater, format!("cannot start a thread to read the redirect URL from stdin: {error}"))
-        .hint("close some programs or raise the limit of processes (`ulimit -u`), then try again")
+        .hint(MORE_RESOURCES)
 }
 
 fn no_input(session: &Session) -> Error {

@@ -41,7 +41,7 @@ impl TokenStore for CommandStore {
             let message =
                 format!("cannot delete the token that {} prints: no delete program is configured", self.describe());
             return Err(Error::new(ErrorKind::Configuration, message)
-                .hint("add `delete = [...]` to `store` in config.toml, or delete the token yourself"));
+                .hint("add `delete = [...]` to `store` in the configuration, or delete the token yourself"));
         }
         self.programs.run(&self.commands.delete, &Task::Delete).map(drop)
     }

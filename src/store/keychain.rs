@@ -265,7 +265,7 @@ impl KeychainError {
     }
 
     fn into_error(self, program: Option<&str>) -> Error {
-        let or_file = "or set `store = \"file\"` in config.toml if you accept an unencrypted token file";
+        let or_file = "or set `store = \"file\"` in the configuration if you accept an unencrypted token file";
         let unlock = format!("{}; {or_file}", imp::how_to_unlock(program));
         let unavailable = |message: &str| Error::new(ErrorKind::Unavailable, message);
         match self {

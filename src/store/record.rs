@@ -60,10 +60,11 @@ impl Record {
     /// account in the response shows whether the token still belongs to the profile.
     pub(crate) fn differs_from(&self, profile: &Profile) -> Option<String> {
         let authority: Option<Authority> = self.authority.parse().ok();
+        let file = profile.file.display();
         if authority.is_none_or(|authority| !authority.has_same_host_as(&profile.authority)) {
-            Some(format!("the authority {}, but config.toml now says {}", self.authority, profile.authority))
+            Some(format!("the authority {}, but {file} now says {}", self.authority, profile.authority))
         } else if !self.client_id.eq_ignore_ascii_case(profile.client_id.as_str()) {
-            Some(format!("the client ID {}, but config.toml now says {}", self.client_id, profile.client_id.as_str()))
+            Some(format!("the client ID {}, but {file} now says {}", self.client_id, profile.client_id.as_str()))
         } else {
             None
         }

@@ -56,8 +56,8 @@ impl Stores {
                 break;
             }
         }
-        // A store that is known to contain a token comes first. Of two, it is the one that did not respond: if it has a
-        // good token, no sign-in is needed.
+        // A store that is known to contain a token comes first. Among those, a store that did not respond comes before a
+        // damaged copy, because it may contain a valid token.
         failures.sort_by_key(|(location, failure)| (!self.records.has(*location), failure.kind() == ErrorKind::SignIn));
         Ok(Search { found, failure: combine(failures.into_iter().map(|(_, failure)| failure)) })
     }
@@ -188,7 +188,7 @@ impl Stores {
             failures.push(
                 Error::new(
                     ErrorKind::Unavailable,
-                    "a refresh token was stored by programs that config.toml no longer names",
+                    "a refresh token was stored by programs that the configuration no longer names",
                 )
                 .hint("delete it with your password manager"),
             );

@@ -45,14 +45,24 @@ fn the_target_of_a_linked_token_file_is_replaced() {
 
 #[test]
 fn a_link_to_a_volume_that_is_not_mounted_is_74_and_stays() {
-    let (home, target) = home_with_linked_token();
-    fs::remove_dir_all(target.parent().unwrap()).unwrap();
-    for command in ["refresh-token", "get-refresh-token"] {
-        let run = home.run(command, [""; 0]);
-        assert!(run.fails_with(74).contains("symbolic link into"), "{run:?}");
+    // Usually the mount point exists, as an empty folder.
+    for mount_point_exists in [true, false] {
+        let (home, target) = home_with_linked_token();
+        let marker = home.path().join("marker");
+        home.configure_with(&format!("on_sign_in_needed = ['touch', '{}']", marker.display()));
+        fs::remove_dir_all(target.parent().unwrap()).unwrap();
+        if mount_point_exists {
+            fs::create_dir(target.parent().unwrap()).unwrap();
+        }
+        for command in ["refresh-token", "get-refresh-token"] {
+            let run = home.run(command, [""; 0]);
+            assert!(run.fails_with(74).contains("it is a symbolic link "), "{run:?}");
+        }
+        home.run("get-token", ["--sign-out"]).fails_with(74);
+        home.sign_in().fails_with(74);
+        assert!(home.token_file("mail").is_symlink());
+        assert!(!target.exists() && !marker.exists());
     }
-    home.sign_in().fails_with(74);
-    assert!(home.token_file("mail").is_symlink());
 }
 
 /// As with a cache folder on a disk that is not mounted.
