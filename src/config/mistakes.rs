@@ -138,6 +138,9 @@ fn an_unknown_section_gets_the_one_that_was_meant() {
     ] {
         assert_error(&error_in(written), &format!("2: unknown section {written}"), meant);
     }
+    let with_a_table = error_in("[profiles.ada.lovelace]\nstore = { load = ['a'], save = ['b'] }");
+    let quoted = "a name with a dot must be in quotes: [profiles.\"ada.lovelace\"]";
+    assert_error(&with_a_table, "2: unknown section [profiles.ada.lovelace]", quoted);
 }
 
 #[test]
