@@ -50,8 +50,8 @@
 //! - Network and keychain calls start short-lived threads. Do not call `fork` without `exec` while another thread is
 //!   in a call. Before and after a call, forking is safe: a copied lock file does not keep the lock.
 //! - The library installs no signal handlers and does not change the environment. A new refresh token is stored before
-//!   its access token is returned; a program that ends between Microsoft's response and that can lose it, so let a
-//!   call complete before you exit.
+//!   its access token is returned. A program that ends between Microsoft's response and the save can lose the new token,
+//!   so let a call complete before you exit.
 //! - The library writes to neither stdout nor stderr. Its messages, which contain no secret, go to the crate `log`. A
 //!   program that the user configured as the store inherits stderr.
 //!
@@ -125,7 +125,8 @@ use paths::Paths;
 
 /// Returns an access token for a profile of the user's configuration, as `refresh-token` prints it.
 ///
-/// Returns a cached token if there is one. Otherwise blocks for a request to Microsoft, for `network_timeout` at most.
+/// Returns a cached token if there is one. Otherwise blocks for a request to Microsoft, which ends after
+/// `network_timeout`. It may wait for the lock of another call and for a keychain prompt first.
 ///
 /// # Errors
 ///

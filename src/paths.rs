@@ -127,7 +127,7 @@ pub(crate) fn ensure_expanded(file: &Path) -> Result<()> {
     .hint("write the full path in M365AUTH_CONFIG or --config, such as /home/ada/.config/m365auth/config.toml"))
 }
 
-/// A relative path is ignored (XDG Base Directory Specification).
+/// Returns the folder that a variable names. Ignores a relative path (XDG Base Directory Specification).
 fn named_folder(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute())
 }

@@ -21,8 +21,8 @@ const TEMPORARY_PREFIX: &str = ".m365auth-";
 /// A process that has not finished its file after this time was killed.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
-/// Returns whether something exists at the path, even if it is or is below a symbolic link without a target: a link to a
-/// disk that is not mounted does not count as a missing file.
+/// Returns whether something exists at the path. A symbolic link without a target counts, and so does a path below it: the
+/// link may lead to a disk that is not mounted.
 pub(crate) fn exists(path: &Path) -> bool {
     !ensure_reachable(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
@@ -98,7 +98,8 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The tilde cannot occur in a profile name, so the files of the profiles `a` and `a-b` can be told apart.
+/// Returns how the names of a file's temporary files begin. A profile name cannot contain the tilde, so those of the
+/// profiles `a` and `a-b` can be told apart.
 fn temporary_prefix(path: &Path) -> String {
     format!("{TEMPORARY_PREFIX}{}~", path.file_name().unwrap_or_default().to_string_lossy())
 }

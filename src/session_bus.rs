@@ -60,7 +60,7 @@ fn addresses() -> Vec<String> {
     addresses
 }
 
-/// Another user's socket could return anything.
+/// Returns whether the path is a socket of this user. Another user's socket could return anything.
 fn is_our_socket(path: &Path) -> bool {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
     let is_ours = |metadata: std::fs::Metadata| {

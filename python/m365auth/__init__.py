@@ -46,8 +46,8 @@ class SignInNeeded(Error):
 
 
 class TryLater(Error):
-    """The network or Microsoft is not available, Microsoft throttles requests, or a timeout expired. The stored refresh
-    token still works."""
+    """The network or Microsoft is not available, Microsoft throttles requests, or a timeout expired. A stored refresh
+    token is kept."""
 
 
 class ConfigurationError(Error):

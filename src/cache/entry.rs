@@ -7,7 +7,7 @@ use crate::entra::Lifetime;
 
 /// The first byte of an entry. Entries of other versions are ignored.
 const VERSION: u8 = 3;
-/// A JWT has three parts (RFC 7519), an encrypted one five (RFC 7516).
+/// The largest number of parts of a JWT: three (RFC 7519), or five if it is encrypted (RFC 7516).
 const MAX_PARTS: usize = 5;
 
 /// A cached access token. The record of the refresh token contains its account and scopes.

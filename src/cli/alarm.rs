@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::paths::Paths;
 use crate::private_fs;
 
-/// A mail program tries every few minutes, which would notify the person again and again.
+/// How often a person is notified at most. A mail program tries every few minutes.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often a certificate that expires soon is reported.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);

@@ -9,7 +9,7 @@ use zbus::zvariant::Value;
 use crate::sanitize::for_terminal;
 use crate::{runtime, session_bus};
 
-/// A desktop that hangs must not delay a mail program.
+/// The time limit of a notification. A desktop that hangs must not delay a mail program.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const NAME: &str = "org.freedesktop.Notifications";
 /// The service decides how long the notification is shown.

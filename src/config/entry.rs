@@ -135,7 +135,8 @@ impl Entry<'_> {
         Ok(command)
     }
 
-    /// Only a shell expands `~`. Programs are run without one, and systemd and cron do not expand it either.
+    /// Fails for a path that begins with `~/`. Only a shell expands it; programs are run without one, and systemd and
+    /// cron do not expand it either.
     fn ensure_full_path(&self, text: &str) -> Result<(), ConfigurationError> {
         let Some(rest) = text.strip_prefix("~/") else { return Ok(()) };
         let home = std::env::var("HOME").unwrap_or_else(|_| "/home/ada".to_owned());

@@ -30,7 +30,8 @@ use crate::unix_time::now;
 
 /// How long an assertion is valid, in seconds. Microsoft recommends 5 to 10 minutes.
 const ASSERTION_LIFETIME: u64 = 5 * 60;
-/// How long before it expires a certificate is reported, in seconds: a new one may take a request to the IT department.
+/// The remaining validity at which a certificate is reported, in seconds. A new one may take a request to the IT
+/// department.
 const WARNING: u64 = 30 * DAY;
 const DAY: u64 = 24 * 60 * 60;
 /// In bytes. A certificate with its key has a few kilobytes.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long before it expires a token is no longer handed out: MSAL keeps the same margin (msal for Python,
-/// `application.py`), and a mail program needs some time to log in.
+/// The time before a token's expiry in which it is not handed out, in seconds. MSAL keeps the same margin (msal for
+/// Python, `application.py`), and a mail program needs some time to log in.
 const MARGIN: u64 = 5 * 60;
 /// The margin of a token that is valid for less than twenty minutes is its lifetime divided by this.
 const MARGIN_PART: u64 = 4;

@@ -88,7 +88,7 @@ impl Attempts {
         self.last_error
     }
 
-    /// Half of the pause is random, so that clients that failed together do not retry together.
+    /// Returns the next pause. Half of it is random, so that clients that failed together do not retry together.
     fn pause(&self) -> Duration {
         let max = FIRST_PAUSE * 2_u32.pow(self.made - 1);
         let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;

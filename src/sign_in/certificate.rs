@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::paths::Paths;
 use crate::private_fs;
 
-/// Browsers reject certificates that are valid for more than 398 days.
+/// The validity of a certificate. Browsers reject those that are valid for more than 398 days.
 const VALIDITY: Duration = Duration::days(396);
 /// How long before its creation a certificate becomes valid, so that a browser whose clock is slow accepts it too.
 const BACKDATE: Duration = Duration::days(1);

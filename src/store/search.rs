@@ -71,7 +71,7 @@ impl Stores {
         }
     }
 
-    /// After an interrupted save, the location that received the new token comes first.
+    /// Returns the locations in the order to search. After an interrupted save, the one with the new token comes first.
     fn order(&self) -> Vec<Location> {
         let mut order = self.locations().to_vec();
         if self.records.has_pending() {
@@ -113,7 +113,7 @@ impl Stores {
         recorded.zip(owner).is_some_and(|(account, owner)| !account.is_same_as(&owner.account))
     }
 
-    /// A copy that cannot be removed stays recorded for its account, so it is never used.
+    /// Removes the copy. If that fails, it stays recorded for its account, so it is never used.
     fn remove_other_account(&self, stored: &Stored) {
         let store = self.store(stored.location);
         match store.delete() {

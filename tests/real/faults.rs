@@ -39,7 +39,7 @@ fn every_fault_in_the_table_has_the_documented_outcome() {
     assert_outcomes(|fault| !needs_root(fault));
 }
 
-/// Mounts, and files of other users. `as_root` runs these.
+/// Returns whether the fault needs root, for mounts and files of other users. `as_root` runs these.
 pub fn needs_root(fault: &str) -> bool {
     fault.contains("belongs to another user") || fault.contains("cache folder's disk") || fault.contains("is read-only")
 }

@@ -204,7 +204,7 @@ impl Login {
 
     /// Starts KeePassXC again, with the same database.
     pub fn restart_keepassxc(&mut self, home: &Home, state: KeePassXc) {
-        // 2.8 saves the database when it is asked to end. 2.7.10 has saved it, and may not end.
+        // 2.8 saves the database when it is asked to end. 2.7.10 has saved it already, but may keep running.
         self.signal("TERM");
         let asked = Instant::now();
         let daemon = self.daemon.as_mut().unwrap();

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::support::{Home, finish};
 
-/// Binds a socket that closes each connection at once, as that of a session that ends, and reports its path.
+/// Binds a socket that closes each connection at once, as the bus of a session that ends does. Sends its path to
+/// `connected` for each connection, and returns the path.
 fn bind(socket: &Path, connected: &Sender<String>) -> String {
     let (listener, connected) = (UnixListener::bind(socket).unwrap(), connected.clone());
     let name = socket.to_str().unwrap().to_owned();
@@ -16,7 +17,8 @@ fn bind(socket: &Path, connected: &Sender<String>) -> String {
     name
 }
 
-/// A home with the keychain as store, a short folder for sockets, and what connects to them.
+/// Returns a home with the keychain as store, a folder with a short path for sockets, and a channel for the paths of the
+/// sockets that were connected to.
 fn home_with_sockets() -> (Home, tempfile::TempDir, Sender<String>, Receiver<String>) {
     let home = Home::new();
     home.configure(&home.configuration_with_store("'keychain'"));

@@ -16,7 +16,8 @@ const MAX_BLOB_SIZE: usize = 5 * 512;
 /// Enough for five times the longest token that users reported.
 const MAX_CHUNKS: usize = 4;
 const SETS: [char; 2] = ['a', 'b'];
-/// A profile name cannot contain a slash, so a chunk cannot be another profile's entry.
+/// Separates the names of the entry and of the chunk. A profile name cannot contain it, so no chunk is another profile's
+/// entry.
 const CHUNK_SEPARATOR: char = '/';
 
 /// The entries of one user, by name.

@@ -10,7 +10,7 @@ use windows_native_keyring_store::Store;
 use super::KeychainError;
 use super::chunks::{self, Entries};
 
-/// The Credential Manager is unlocked as long as the user is logged in.
+/// There is nothing for us to unlock: the Credential Manager is unlocked as long as the user is logged in.
 pub(super) const OS_PROMPTS: bool = true;
 pub(super) const HOW_TO_GET_ONE: &str =
     "log in with your password (services and SSH logins by key have no Credential Manager)";

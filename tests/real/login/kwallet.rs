@@ -33,8 +33,8 @@ pub fn spawn(home: &Path, environment: &[(String, String)]) -> Child {
     log_in(home, environment)
 }
 
-/// Passes the hash of the password and the environment as `pam_kwallet` does: the first through a pipe, the second
-/// through a socket, whose numbers are arguments.
+/// Passes the hash of the password through a pipe and the environment through a socket, as `pam_kwallet` does. The
+/// numbers of both descriptors are arguments.
 fn log_in(home: &Path, environment: &[(String, String)]) -> Child {
     let socket = home.join("kwallet.socket");
     _ = std::fs::remove_file(&socket);

@@ -82,7 +82,7 @@ fn sends_a_patch_itself_with_authen_sasl_2_1800() {
     assert!(setup.sink.is_empty());
 }
 
-/// Each system runs this with a version that supports XOAUTH2.
+/// Uses the Authen::SASL of tests/authen-sasl where the system's does not support XOAUTH2.
 #[test]
 #[ignore = "tests/run: dovecot's submission service, git send-email and tests/authen-sasl"]
 fn the_token_reaches_no_other_credential_helper() {

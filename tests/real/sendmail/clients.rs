@@ -113,7 +113,7 @@ fn mutt_sends_a_message() {
     mutt_sends("mutt", "Bcc: secret@example.com\n");
 }
 
-/// The message would reach its first recipients a second time, and not the one of the bounce.
+/// Graph would send it to its first recipients a second time, and not to the recipient of the bounce.
 #[test]
 #[ignore = "tests/run: curl, Mutt and tmux"]
 fn a_message_that_mutt_bounces_is_not_sent() {

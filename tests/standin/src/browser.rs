@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 
 mod trust;
 
-/// The callback responds only after the token request, which a test may delay.
+/// The timeout of a request. The callback responds only after the token request, which a test may delay.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The browser of the user who signs in. It opens loopback URLs only.

@@ -98,7 +98,7 @@ fn mime_fields(message: &[u8]) -> Result<Vec<(String, String)>, &'static str> {
     Ok(fields)
 }
 
-/// RFC 2046 §5.1.1.
+/// Fails unless the body is a multipart with the boundary of its content type (RFC 2046, 5.1.1).
 fn ensure_multipart(content_type: &str, body: &str) -> Result<(), &'static str> {
     let (_, boundary) = content_type.split_once("boundary=").ok_or("A multipart has no boundary.")?;
     let boundary = match boundary.strip_prefix('"') {
