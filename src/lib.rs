@@ -50,8 +50,8 @@
 //! - Network and keychain calls start short-lived threads. Do not call `fork` without `exec` while another thread is
 //!   in a call. Before and after a call, forking is safe: a copied lock file does not keep the lock.
 //! - The library installs no signal handlers and does not change the environment. A new refresh token is stored before
-//!   its access token is returned. A program that ends between Microsoft's response and the save can lose the new token,
-//!   so let a call complete before you exit.
+//!   its access token is returned. A program that ends between Microsoft's response and the save can lose the new
+//!   token, so let a call complete before you exit.
 //! - The library writes to neither stdout nor stderr. Its messages, which contain no secret, go to the crate `log`. A
 //!   program that the user configured as the store inherits stderr.
 //!

@@ -21,8 +21,8 @@ const TEMPORARY_PREFIX: &str = ".m365auth-";
 /// A process that has not finished its file after this time was killed.
 const STALE_AFTER: Duration = Duration::from_secs(60);
 
-/// Returns whether something exists at the path. A symbolic link without a target counts, and so does a path below it: the
-/// link may lead to a disk that is not mounted.
+/// Returns whether something exists at the path. A symbolic link without a target counts, and so does a path below it:
+/// the link may lead to a disk that is not mounted.
 pub(crate) fn exists(path: &Path) -> bool {
     !ensure_reachable(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
