@@ -53,7 +53,7 @@ pub(crate) struct SignInOutcome {
 }
 
 impl SignIn<'_> {
-    fn first_session(&self) -> &Session {
+    pub(crate) fn first_session(&self) -> &Session {
         &self.sessions[0]
     }
 

@@ -121,7 +121,10 @@ impl<'a> Alarm<'a> {
         #[cfg(all(target_os = "linux", feature = "keychain"))]
         {
             let summary = format!("Microsoft 365: action needed for the profile \"{}\"", self.profile);
-            let text = format!("{}\n{}", self.reason, self.hint);
+            let mut text = format!("{}\n{}", self.reason, self.hint);
+            if !self.reference.is_empty() {
+                text += &format!("\nMicrosoft's reference: {}", self.reference);
+            }
             let shown = notification::show(&summary, &text);
             shown.inspect_err(|why| log::info!("no desktop notification is shown: {why}")).is_ok()
         }

@@ -55,7 +55,7 @@ fn run(Arguments { profile, common }: Arguments) -> Result<()> {
     let stored = session::stored_refresh_token(&paths, &profile, username.as_deref(), &choice)?;
     if let (Some(config), Some(days)) = (&config, stored.old) {
         let reason = format!(
-            "The stored refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use"
+            "The stored refresh token is {days} days old and expires {REFRESH_TOKEN_DAYS} days after it was issued"
         );
         let account = stored.account.map(|account| account.name).or(username);
         let hint = format!("to renew it, run `refresh-token --profile {profile:#}` at least once a month");

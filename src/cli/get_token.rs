@@ -209,7 +209,7 @@ fn ensure_one_sign_in(first: &Profile, other: &Profile) -> Result<()> {
         ("authorities", [first.authority.to_string(), other.authority.to_string()])
     } else if first.grant == Grant::ClientCredentials && other.grant == first.grant {
         let message = format!(
-            "no sign-in serves the profiles \"{}\" and \"{}\": their application requests its own tokens",
+            "the profiles \"{}\" and \"{}\" do not need a sign-in: their application requests its own tokens",
             first.name, other.name
         );
         return Err(Error::new(ErrorKind::Usage, message).hint(format!(

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::stderr::{can_ask, print, print_text, progress, prompt};
 use super::text::Text;
-use crate::config::{Grant, Profile};
+use crate::config::{Grant, Profile, ProfileName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sign_in::browser::BrowserSignIn;
 use crate::sign_in::device::DeviceSignIn;
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &FlowArguments, sign_in: &SignIn<'_>) -> Result<Sig
         }
         waiting => waiting?,
     };
-    print_instructions(&waiting);
+    print_instructions(&waiting, &sign_in.first_session().profile().name);
     if arguments.browser.is_wanted() {
         waiting.open_browser();
     }
@@ -144,7 +144,7 @@ fn by_device_code(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
     outcome
 }
 
-fn print_instructions(waiting: &BrowserSignIn<'_>) {
+fn print_instructions(waiting: &BrowserSignIn<'_>, profile: &ProfileName) {
     print("Sign in with your browser. If it does not open, go to this URL:\n");
     print_url(waiting.address());
     if let Some(fingerprint) = waiting.fingerprint() {
@@ -154,9 +154,11 @@ fn print_instructions(waiting: &BrowserSignIn<'_>) {
         );
         print(&format!("{}\n", two_lines(fingerprint)));
     }
-    print(match waiting.accepts_paste() {
-        true => "If the page does not load, paste its URL here and press Enter.\n",
-        false => "If the page does not load, press Ctrl-C and run `get-token --device`.\n",
+    print(&match waiting.accepts_paste() {
+        true => "If the page does not load, paste its URL here and press Enter.\n".to_owned(),
+        false => {
+            format!("If the page does not load, press Ctrl-C and run `get-token --device --profile {profile:#}`.\n")
+        }
     });
 }
 

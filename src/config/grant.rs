@@ -59,7 +59,7 @@ pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), Configur
     let level = if own.broker.is_some() { own } else { file };
     let span = level.broker.as_ref().map(Spanned::span);
     if cfg!(not(target_os = "linux")) {
-        let message = "broker = true is not supported on this system: only Linux has the identity broker";
+        let message = "broker = true is not supported on this system: it is supported on Linux only";
         return Err(ConfigurationError::new(span, message).hint("remove this line, then run `get-token` to sign in"));
     }
     if level.grant == Some(Grant::ClientCredentials) {

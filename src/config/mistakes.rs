@@ -254,7 +254,7 @@ fn keys_that_exclude_each_other_or_are_in_the_wrong_place_are_named() {
         assert_error(&error, &format!("{message} {key} cannot be set together"), hint);
     }
     let error = error_in("grant = 'client_credentials'\nbroker = true");
-    let message = if cfg!(target_os = "linux") { "cannot be set together" } else { "only Linux has" };
+    let message = if cfg!(target_os = "linux") { "cannot be set together" } else { "on Linux only" };
     assert!(error.to_string().contains("config.toml:3: broker = true"), "{error}");
     assert!(error.to_string().contains(message), "{error}");
     let error = error_in("scopes = ['a']");

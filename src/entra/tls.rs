@@ -80,9 +80,10 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
                 format!("the certificate authorities in {} are rejected: {why}", file.display()),
             )
             .hint(format!(
-                "check its content, then run `chmod go-w {}` (and `chown`), or move it to a file system that supports \
-                 file modes",
-                for_shell(&file.to_string_lossy())
+                "check its content, then run `chmod go-w {} {}` (and `chown`), or move it to a file system that \
+                 supports file modes",
+                for_shell(&file.to_string_lossy()),
+                for_shell(&file.parent().unwrap_or(file).to_string_lossy())
             ))
         })?;
         for certificate in CertificateDer::pem_reader_iter(opened) {

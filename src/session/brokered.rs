@@ -73,7 +73,7 @@ impl Session {
         let account = record.as_ref().and_then(|record| record.account.clone());
         let account = account.filter(|account| owner.as_ref().is_none_or(|owner| owner.is_same_as(account)));
         if let Some(origin) = record.and_then(|record| record.differs_from(profile)) {
-            return Err(ownership::other_origin("broker account", &origin, profile));
+            return Err(ownership::other_origin("broker account", "chosen", &origin, profile));
         }
         account.ok_or_else(|| {
             let name = &profile.name;

@@ -33,19 +33,18 @@ pub(super) fn ensure_confirmed_username(name: &ProfileName, username: Option<&st
 pub(super) fn ensure_same_origin(stored: &Stored, profile: &Profile) -> Result<()> {
     match stored.record.as_ref().and_then(|record| record.differs_from(profile)) {
         None => Ok(()),
-        Some(origin) => Err(other_origin("stored token", &origin, profile)),
+        Some(origin) => Err(other_origin("stored token", "issued", &origin, profile)),
     }
 }
 
-/// Returns the error for a token or account that was issued by another login host or to another client.
-pub(super) fn other_origin(what: &str, origin: &str, profile: &Profile) -> Error {
+/// Returns the error for a token that was issued, or an account that was chosen, for another login host or client.
+pub(super) fn other_origin(what: &str, happened: &str, origin: &str, profile: &Profile) -> Error {
     let name = &profile.name;
-    Error::new(ErrorKind::Configuration, format!("the {what} of the profile \"{name}\" was issued for {origin}")).hint(
-        format!(
+    Error::new(ErrorKind::Configuration, format!("the {what} of the profile \"{name}\" was {happened} for {origin}"))
+        .hint(format!(
             "run `get-token --profile {name:#}` to sign in again, or undo the change in {}",
             profile.file.display()
-        ),
-    )
+        ))
 }
 
 impl Session {

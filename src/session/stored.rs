@@ -123,7 +123,7 @@ pub(crate) fn stored_refresh_token(
     let old = age.filter(|age| *age >= WARN_AFTER).map(|age| age.as_secs() / DAY);
     if let Some(days) = old {
         log::warn!(
-            "this refresh token is {days} days old and expires after {REFRESH_TOKEN_DAYS} days without use; \
+            "this refresh token is {days} days old and expires {REFRESH_TOKEN_DAYS} days after it was issued; \
              to renew it, run `refresh-token --profile {profile:#}` at least once a month",
         );
     }

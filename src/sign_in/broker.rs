@@ -71,11 +71,13 @@ fn account(session: &Session, broker: &Broker<'_>, choose: Choose<'_>) -> Result
             Some(username) => Ok(named(&username)),
             None => {
                 let message = format!(
-                    "several accounts are signed in to the identity broker ({}), and without a terminal nobody can choose one",
+                    "several accounts are signed in to the identity broker ({}), but none of them was chosen",
                     several.join(", ")
                 );
-                Err(Error::new(ErrorKind::Configuration, message)
-                    .hint(format!("set username in {}, or run this in a terminal", profile.file.display())))
+                Err(Error::new(ErrorKind::Configuration, message).hint(format!(
+                    "set username in {} to one of them, or run the same command in a terminal and enter one of them",
+                    profile.file.display()
+                )))
             }
         },
     }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use super::{SignIn, SignInOutcome};
+use crate::config::ProfileName;
 use crate::entra::Flow;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::is_well_formed_token;
@@ -19,18 +20,18 @@ const MAX_SIZE: u64 = 64 * 1024;
 /// [`ErrorKind::Usage`] if stdin is a terminal, [`ErrorKind::PastedUrl`] if it does not contain one token, and the
 /// errors of a refresh. Nothing is stored then.
 pub(crate) fn run(sign_in: &SignIn<'_>) -> Result<SignInOutcome> {
-    let token = read()?;
+    let token = read(&sign_in.first_session().profile().name)?;
     let _deferred = signals::defer();
     let mut tokens = sign_in.first_session().entra().refresh(&token, Flow::UnstoredToken)?;
     tokens.refresh_token.get_or_insert(token);
     sign_in.store(tokens)
 }
 
-fn read() -> Result<RefreshToken> {
+fn read(profile: &ProfileName) -> Result<RefreshToken> {
     // A token that is typed or pasted into a terminal would be shown.
     if io::stdin().is_terminal() {
         return Err(Error::new(ErrorKind::Usage, "--with-token reads the refresh token from a pipe or a file")
-            .hint("run `get-token --with-token <FILE`"));
+            .hint(format!("run `get-token --profile {profile:#} --with-token <FILE`")));
     }
     let mut text = String::new();
     let read = io::stdin().take(MAX_SIZE).read_to_string(&mut text);

@@ -271,8 +271,8 @@ impl KeychainError {
         match self {
             Self::Absent(why) => unavailable(&format!("no keychain is available: {why}"))
                 .hint(format!("{}; {or_file}", imp::HOW_TO_GET_ONE)),
-            Self::NotSetUp => unavailable("the keychain has no default collection")
-                .hint(format!("create a collection, for example with Seahorse; {or_file}")),
+            Self::NotSetUp => unavailable("there is no default keychain")
+                .hint(format!("create one, for example with Seahorse or Keychain Access; {or_file}")),
             Self::Locked => unavailable("the keychain is locked").hint(unlock),
             Self::NotPermitted => unavailable("the keychain asks for permission for each program")
                 .hint(format!("{}; {or_file}", imp::how_to_permit(program))),

@@ -124,7 +124,7 @@ fn a_program_that_saves_has_60_seconds_or_in_the_foreground_any_time() {
     // A shell with job control gives the job a process group of its own.
     let line = "bash --norc --noprofile -ic 'get-token --browser never & wait $!; exit $?'";
     let background = Terminal::run_in(&unattended, 200, line);
-    background.shows("run `get-token --device`");
+    background.shows("run `get-token --device --profile mail`");
     let url = background.text().lines().find(|line| line.starts_with("https://")).unwrap().trim().to_owned();
     std::thread::spawn(move || Browser::approve(&url, ADA, None));
     std::thread::sleep(Duration::from_secs(60));

@@ -177,7 +177,7 @@ fn a_refresh_token_is_not_read_from_a_terminal() {
     let home = Home::new();
     let terminal = Terminal::run(&home, "get-token --with-token");
     terminal.ends_with(64);
-    terminal.shows("hint: run `get-token --with-token <FILE`");
+    terminal.shows("hint: run `get-token --profile mail --with-token <FILE`");
 }
 
 /// A token that is due is printed even if the keychain is locked.

@@ -264,8 +264,8 @@ pub(super) const NOTIFICATIONS: Section = Section {
             ("`M365AUTH_REFERENCE`", "The code and the IDs for Microsoft's support, if Microsoft refused the token."),
             (
                 "`M365AUTH_EXIT`",
-                "77 or 78: the exit code once no cached token is left. 0: a refresh token is old, or a certificate expires \
-                 soon.",
+                "77 or 78: the exit code of `refresh-token` when no cached token is left. 0: a refresh token is old, or a \
+                 certificate expires soon.",
             ),
         ]),
     ],

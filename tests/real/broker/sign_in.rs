@@ -127,7 +127,7 @@ fn a_change_of_the_configuration_does_not_use_the_cached_token() {
     device.home.configure(&text.replace("client_id = '4", "client_id = '5"));
     let run = device.home.refresh();
     assert!(
-        run.fails_with(78).contains("the broker account of the profile \"mail\" was issued for the client"),
+        run.fails_with(78).contains("the broker account of the profile \"mail\" was chosen for the client"),
         "{run:?}"
     );
 }
