@@ -42,7 +42,7 @@ pub(crate) const EXAMPLE: &str = include_str!("../config.example.toml");
 /// refresh token (Microsoft identity platform, "OpenID Connect scopes").
 pub(crate) const ALWAYS_REQUESTED: [&str; 3] = ["openid", "profile", "offline_access"];
 
-/// The default of `redirect_uri`: the URI that the Python tool registered.
+/// The default of `redirect_uri`: the URI that users of the Python tool have registered.
 pub(crate) const DEFAULT_REDIRECT_URI: &str = "https://localhost:7598/";
 
 /// The profiles that exist without a section in the file.

@@ -181,7 +181,8 @@ impl std::error::Error for Error {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The OAuth error code, such as `invalid_grant`. It decides the [`ErrorKind`].
+    /// The OAuth error code, such as `invalid_grant`. With `suberror`, it decides the [`ErrorKind`], unless the failure
+    /// is transient.
     pub error: String,
     /// Microsoft's refinement of the error code, such as `basic_action`.
     pub suberror: Option<String>,

@@ -94,7 +94,7 @@ impl Paths {
         self.cache.join(format!("lock_{profile}"))
     }
 
-    /// A file whose modification time is that of the last `on_sign_in_needed` run.
+    /// A file whose modification time is that of the last notification that a sign-in is needed.
     pub(crate) fn notified(&self, profile: &ProfileName) -> PathBuf {
         self.cache.join(format!("told_{profile}"))
     }

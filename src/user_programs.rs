@@ -53,8 +53,8 @@ impl UserPrograms {
         command.iter().map(|argument| argument.replace("{profile}", self.profile.as_str())).collect()
     }
 
-    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, except in an
-    /// early renewal: if that fails, the cached token is printed.
+    /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr, except
+    /// if it prints the token or the secret for an early renewal: if that fails, the cached token is handed out.
     pub(crate) fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };

@@ -142,7 +142,7 @@ fn claim(stamp: &Path, interval: Duration) -> io::Result<bool> {
         created => return created.map(|_| true),
     }
     let file = match private_fs::open_own(stamp, OpenOptions::new().write(true)) {
-        // Another process has just succeeded and removed it.
+        // Another process has just removed it: its request succeeded, or its notification failed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => opened?,
     };

@@ -99,7 +99,7 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
     }
     let config = common.load_config()?;
     let session = Session::open(&config, &profile.profile)?;
-    // An update must not stop what works: get-token and --check report it as an error.
+    // Only a warning: an update of this program must not break a profile that works. get-token and --check fail.
     if log_enabled!(Level::Info)
         && let Err(error) = config.ensure_plausible(session.profile())
     {

@@ -67,7 +67,7 @@ impl Profile {
         &self.imap_server
     }
 
-    /// Returns the SMTP server. It expects STARTTLS.
+    /// Returns the SMTP server. On port 465 it expects TLS from the first byte, on every other port STARTTLS.
     #[must_use]
     pub fn smtp_server(&self) -> &Server {
         &self.smtp_server

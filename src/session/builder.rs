@@ -9,7 +9,7 @@ use crate::paths::{self, Paths};
 
 /// Opens a [`Session`] with a configuration and a folder of the program's own. [`Session::builder`] creates it.
 ///
-/// With both, the environment and the user's folders are not used:
+/// With both, neither the user's folders nor the variables that name them are used:
 ///
 /// ```no_run
 /// let session = m365auth::Session::builder()
