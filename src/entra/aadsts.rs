@@ -2,8 +2,8 @@
 //! order of the next steps.
 //!
 //! Microsoft may change the codes and asks programs not to depend on them ("Microsoft Entra authentication and
-//! authorization error codes"). They therefore choose the wording only, and `error` and `suberror` decide the kind of an
-//! error. The exceptions are the codes with [`NextStep::Later`]: they come with various values of `error` and are
+//! authorization error codes"). They therefore choose the wording only, and `error` and `suberror` decide the kind of
+//! an error. The exceptions are the codes with [`NextStep::Later`]: they come with various values of `error` and are
 //! always transient.
 //!
 //! Causes and next steps contain placeholders, which [`fill`] replaces. `docs/aadsts.md` is generated from the table.
