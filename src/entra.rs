@@ -285,13 +285,18 @@ impl<'a> Entra<'a> {
             200 => Ok(true),
             // Reading the account needs User.Read, which few profiles have.
             403 if path.is_empty() => Ok(false),
-            status => Err(Error::new(ErrorKind::SignIn, format!("{server} rejected the token (HTTP status {status})"))
-                .hint(format!(
+            status => {
+                let message = match status {
+                    401 | 403 => format!("{server} rejected the token (HTTP status {status})"),
+                    _ => format!("the test request to {server} failed (HTTP status {status})"),
+                };
+                Err(Error::new(ErrorKind::SignIn, message).hint(format!(
                     "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",
                     self.profile.name,
                     self.profile.file.display(),
                     self.profile.client_id.as_str()
-                ))),
+                )))
+            }
         }
     }
 

@@ -56,7 +56,7 @@ pub(super) fn meaning(kind: ErrorKind) -> &'static str {
              belongs to another sign-in."
         }
         ErrorKind::SignIn => {
-            "You must act: sign in again, consent, or contact the administrator named in the hint. Retrying does not help."
+            "You must act: sign in again, consent, or contact an administrator, as the hint says. Retrying does not help."
         }
         ErrorKind::Configuration => "The configuration, the profile or the app registration must be corrected.",
     }
