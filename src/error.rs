@@ -1,6 +1,7 @@
 //! The error type: a kind, which decides the exit code, a message, and a hint with the next step.
 //!
-//! The code that creates an error sets all three. Callers pass it on unchanged.
+//! The code that creates an error sets the kind and the message, and usually the hint. Callers may add context, or
+//! replace the hint by a more specific one.
 
 use std::sync::Arc;
 use std::time::Duration;

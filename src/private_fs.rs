@@ -223,6 +223,7 @@ fn resolve_link(path: &Path) -> io::Result<PathBuf> {
     }
     match target.symlink_metadata() {
         Ok(metadata) if metadata.is_symlink() => Err(io::Error::other("it is a symbolic link to a symbolic link")),
+        Ok(metadata) if !is_ours(&metadata) => Err(io::Error::other("it is a symbolic link to another user's file")),
         Ok(_) => Ok(target),
         Err(error) => Err(io::Error::other(format!("it is a symbolic link to {}: {error}", target.display()))),
     }

@@ -28,9 +28,10 @@ pub(crate) use search::Removed;
 ///
 /// # Errors
 ///
-/// Each method fails with [`ErrorKind::Unavailable`] if the keychain or a program is locked, absent or fails, with
-/// [`ErrorKind::Storage`] if the file could not be read or written, and with [`ErrorKind::SignIn`] if the store contains
-/// something that is not a token.
+/// Each method fails with [`ErrorKind::Unavailable`] if the keychain is locked or absent, or if it or a program fails,
+/// with [`ErrorKind::Configuration`] if a program cannot be started, with [`ErrorKind::TryLater`] if the system has too
+/// few resources, with [`ErrorKind::Storage`] if the file could not be read or written, and with [`ErrorKind::SignIn`]
+/// if the store contains something that is not a token.
 pub(crate) trait TokenStore {
     /// Returns the stored token, if there is one.
     fn load(&self) -> Result<Option<RefreshToken>>;
@@ -44,8 +45,8 @@ pub(crate) trait TokenStore {
 
 /// The stores of one profile, in the order in which they are tried.
 ///
-/// The file comes first: it is written only if the keychain is not available, and removed as soon as a token is saved
-/// in the keychain. So a file that exists is newer than the keychain entry.
+/// The file comes first: it is written only if the keychain cannot store the token, and removed as soon as a token is
+/// saved in the keychain. So a file that exists is newer than the keychain entry.
 pub(crate) struct Stores {
     profile: ProfileName,
     choice: StoreChoice,

@@ -40,8 +40,8 @@ impl std::fmt::Display for Grant {
     }
 }
 
-/// Returns the grant of a profile. `broker = true` replaces `grant`. Either key in the profile overrides both keys at
-/// the top of the file.
+/// Returns the grant of a profile. `broker = true` replaces `grant`. In a profile, `grant` or `broker = true` overrides
+/// both keys at the top of the file; `broker = false` alone overrides only `broker`.
 pub(super) fn resolve(own: Option<&Table>, file: &Table) -> Grant {
     let level = |table: &Table| match (&table.broker, table.grant) {
         (Some(broker), _) if *broker.get_ref() => Some(Grant::Broker),
@@ -125,7 +125,7 @@ mod tests {
     use super::Grant;
 
     #[test]
-    fn a_key_of_the_profile_overrides_both_keys_of_the_file() {
+    fn keys_of_the_profile_override_those_of_the_file() {
         for (text, grant) in [
             ("", Grant::RefreshToken),
             ("broker = true", Grant::Broker),

@@ -31,7 +31,7 @@ pub(super) static KEYS: [Key<Table>; 20] = [
     ),
     Key::new(
         "client_certificate",
-        "the path of a PEM file with certificate and key, or a list of both paths",
+        "the path of a PEM file with certificate and key, or a list of two paths (certificate, then key)",
         r#""/etc/m365auth/app.pem""#,
         |table, entry| credential::certificate(entry).map(|files| table.client_certificate = Some(files)),
     ),

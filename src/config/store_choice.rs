@@ -7,7 +7,7 @@ use super::suggestion::Section;
 /// Where refresh tokens are stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StoreChoice {
-    /// The keychain, or the file if no keychain is available.
+    /// The keychain, or the file if the keychain cannot store the token.
     #[default]
     Auto,
     /// The keychain only.

@@ -213,6 +213,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 fn unusable(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Configuration, format!("client_certificate: {} {why}", path.display())).hint(
-        "set client_certificate to a PEM file with the certificate and its RSA key, or to a list of two such files",
+        "set client_certificate to a PEM file with the certificate and its RSA key, or to a list of two files: the \
+         certificate, then the key",
     )
 }

@@ -138,8 +138,8 @@ impl Session {
     }
 }
 
-/// Returns whether a policy is the reason that no window helps against. In a window, the broker can register the device
-/// (AADSTS50097).
+/// Returns whether a policy caused the refusal and the broker's window would not help. AADSTS50097 does not count,
+/// because the broker can register the device in its window.
 fn is_blocked_by_policy(error: &Error) -> bool {
     error.refusal().is_some_and(|refusal| is_policy(refusal) && refusal.code != Some(50_097))
 }

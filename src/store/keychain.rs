@@ -52,7 +52,7 @@ pub(super) struct Keychain {
 enum State {
     NotConnected,
     Connected(Arc<imp::Connection>),
-    /// A call failed. The keychain is not called again by this process.
+    /// A call failed. Further calls of this `Keychain` return the same error.
     Failed {
         error: KeychainError,
         /// The name of the program that serves the keychain.

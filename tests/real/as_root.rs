@@ -68,6 +68,21 @@ fn a_configuration_of_a_user_that_is_not_mapped_is_accepted_only_if_it_is_truste
     assert!(run.fails_with(78).contains("belongs to another user"), "{run:?}");
 }
 
+/// As with a link that was planted while the cache folder was writable by others.
+#[test]
+#[ignore = "tests/run: root"]
+fn a_linked_token_file_of_another_user_is_neither_read_nor_replaced() {
+    let home = Home::new();
+    let (token, target) = (home.store_token("mail"), home.path().join("token"));
+    std::fs::rename(home.token_file("mail"), &target).unwrap();
+    std::os::unix::fs::symlink(&target, home.token_file("mail")).unwrap();
+    std::os::unix::fs::chown(&target, Some(54_321), None).unwrap();
+    for run in [home.refresh(), home.sign_in()] {
+        assert!(run.fails_with(74).contains("another user's file"), "{run:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), token);
+}
+
 /// Another user may have put them there while the cache folder was writable by others.
 #[test]
 #[ignore = "tests/run: root"]

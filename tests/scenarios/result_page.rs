@@ -32,7 +32,7 @@ fn assert_explains(page: &Page, heading: &str, stderr: &str) {
     assert!(text.contains("M365-Auth · profile mail"), "{text}");
 }
 
-/// Returns the home and a sign-in whose redirect URI is an HTTP one, which needs no certificate.
+/// Starts a sign-in in this home whose redirect URI is an HTTP one, which needs no certificate.
 fn over_http(home: &Home) -> SignIn {
     home.configure(&home.configuration().replace("redirect_uri = 'https:", "redirect_uri = 'http:"));
     SignIn::begin(home.command("get-token").args(["--browser", "never"]))

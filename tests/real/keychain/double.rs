@@ -91,7 +91,7 @@ impl Double {
         Self { state, _connection: service.build().unwrap(), _kwallet: kwallet }
     }
 
-    /// Returns how many windows the service would have opened.
+    /// Returns how many prompts ran.
     pub fn prompts(&self) -> usize {
         self.state.prompts.load(Ordering::Relaxed)
     }
