@@ -187,6 +187,13 @@ impl Login {
     /// Stops the keyring's process, so it hangs as under a debugger or on a broken disk.
     pub fn stop_responding(&self) {
         self.signal("STOP");
+        // A busy machine stops the threads one after another.
+        let tasks = format!("/proc/{}/task", self.daemon.as_ref().unwrap().id());
+        let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let state = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+            state.contains(") T ")
+        };
+        eventually("the keyring is stopped", || std::fs::read_dir(&tasks).unwrap().all(is_stopped));
     }
 
     /// Ends the keyring, but not the bus.
@@ -235,9 +242,9 @@ impl Login {
         home.prepare(&mut command);
         command.args(["-c", &format!("import keyring\n{code}")]);
         match finish(&mut command) {
-            // KWallet refuses one of 256 keys of Python's library, and sometimes loses its session:
-            // https://github.com/mitya57/secretstorage/issues/48
-            run if ["Client public key size is invalid", "Can't find session"]
+            // KWallet refuses one of 256 keys of Python's library, computes another shared key from one of 256, and
+            // sometimes loses its session: https://github.com/mitya57/secretstorage/issues/48
+            run if ["Client public key size is invalid", "UnicodeDecodeError", "Can't find session"]
                 .iter()
                 .any(|text| run.stderr.contains(text)) =>
             {
