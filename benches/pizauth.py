@@ -23,7 +23,7 @@ def start(setting, program):
     trust = ssl.create_default_context(cafile=setting.ca_file)
     # pizauth trusts only its built-in certificate authorities, not the stand-in's. A relay adds TLS for it.
     relay = Relay(setting.port, 0, trust)
-    configuration = setting.folder / "pizauth.conf"
+    configuration = setting.home / ".config/pizauth.conf"  # where `pizauth info` looks for it
     values = {"authority": setting.authority, "port": relay.port, "client_id": setting.client_id}
     configuration.write_text(CONFIGURATION.format(**values))
     setting.environment["SHELL"] = "/bin/sh"  # pizauth needs SHELL to start
@@ -34,6 +34,10 @@ def start(setting, program):
     sign_in(url, trust)
     wait_for(lambda: run(show, setting).returncode == 0)
     return show
+
+
+def version(setting, program):
+    return run([program, "info"], setting).stdout.splitlines()[0].strip(" :")
 
 
 def run(command, setting):
