@@ -14,26 +14,26 @@ def spawn(command, setting, output):
     return os.posix_spawn(path, command, setting.environment, file_actions=actions)
 
 
-def call(command, setting):
-    """Runs a command to completion. Returns wall and CPU time in milliseconds."""
+def run(command, setting):
+    """Runs a command to completion. Returns its wall time in seconds and its resource usage."""
     start = time.perf_counter()
     _, status, usage = os.wait4(spawn(command, setting, setting.folder / "output"), 0)
     wall = time.perf_counter() - start
     if status != 0:
         raise SystemExit(f"error: {shlex.join(map(str, command))}: exit {os.waitstatus_to_exitcode(status)}")
+    return wall, usage
+
+
+def call(command, setting):
+    """Runs a command to completion. Returns wall and CPU time in milliseconds."""
+    wall, usage = run(command, setting)
     return wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000
 
 
 def page_faults(command, setting):
     """Returns the number of page faults of a command: the least of many runs, because the kernel maps more or fewer
     pages at once, depending on what is in its page cache."""
-    faults = []
-    for _ in range(40):
-        _, status, usage = os.wait4(spawn(command, setting, setting.folder / "output"), 0)
-        if status != 0:
-            raise SystemExit(f"error: {shlex.join(map(str, command))}: exit {os.waitstatus_to_exitcode(status)}")
-        faults.append(usage.ru_minflt)
-    return min(faults)
+    return min(run(command, setting)[1].ru_minflt for _ in range(40))
 
 
 def peak_memory(command, setting):

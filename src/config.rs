@@ -75,9 +75,9 @@ impl Config {
         let mut opened = std::fs::File::open(file).map_err(|error| read_error(file, error))?;
         // The file names programs to run and the hosts that receive tokens.
         private_fs::ensure_trusted(&opened, file).map_err(|reason| {
-            let [path, folder] = [file, file.parent().unwrap_or(file)].map(|path| for_shell(&path.to_string_lossy()));
+            let (command, path) = (private_fs::trust_command(file), for_shell(&file.to_string_lossy()));
             Error::new(ErrorKind::Configuration, format!("the configuration is rejected: {reason}")).hint(format!(
-                "check that nobody else has changed the file, then make it writable only by you: `chmod go-w {path} {folder}` \
+                "check that nobody else has changed the file, then make it writable only by you: `{command}` \
                  (`chown` if another user owns it); if its file system does not support file modes and you \
                  trust it, run `export M365AUTH_TRUST_CONFIG={path}`"
             ))

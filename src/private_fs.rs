@@ -12,6 +12,7 @@ use rustix::{fs::OFlags, process::geteuid};
 #[cfg(unix)]
 use sha2::{Digest, Sha256};
 
+use crate::sanitize::for_shell;
 use crate::signals;
 
 /// In bytes. A token or a record has a few kilobytes.
@@ -331,6 +332,12 @@ pub(crate) fn ensure_trusted(file: &File, path: &Path) -> Result<(), String> {
 #[cfg(not(unix))]
 pub(crate) fn ensure_trusted(_: &File, _: &Path) -> Result<(), String> {
     Ok(())
+}
+
+/// Returns the command that makes a file acceptable to [`ensure_trusted`], unless another user owns it.
+pub(crate) fn trust_command(file: &Path) -> String {
+    let [file, folder] = [file, folder_of(file)].map(|path| for_shell(&path.to_string_lossy()));
+    format!("chmod go-w {file} {folder}")
 }
 
 /// Returns whether `M365AUTH_TRUST_CONFIG` names this file, because its file system does not support file modes, or a

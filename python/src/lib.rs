@@ -54,7 +54,8 @@ fn get_access_token(py: Python<'_>, profile: &str) -> PyResult<String> {
 
 /// Returns the stored refresh token of a profile, as `get-refresh-token` prints it.
 ///
-/// Does not use the network and does not require a configuration. Raises m365auth.Error, a ValueError, if no token is stored.
+/// Does not use the network and does not require a configuration. Raises m365auth.Error, a ValueError, if no token is
+/// stored.
 #[pyfunction]
 #[pyo3(signature = (profile = "mail"))]
 fn get_refresh_token(py: Python<'_>, profile: &str) -> PyResult<String> {

@@ -200,10 +200,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(failed)?;
     private_fs::ensure_trusted(&file, path).map_err(|reason| {
         Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}")).hint(format!(
-            "make the file and its folder writable only by you: `chmod go-w {} {}`, and `chown` if another user owns \
-             them",
-            for_shell(&path.to_string_lossy()),
-            for_shell(&path.parent().unwrap_or(path).to_string_lossy())
+            "make the file and its folder writable only by you: `{}`, and `chown` if another user owns them",
+            private_fs::trust_command(path)
         ))
     })?;
     let mut pem = Vec::new();

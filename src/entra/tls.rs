@@ -16,7 +16,6 @@ use rustls_platform_verifier::Verifier;
 use crate::config::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::private_fs;
-use crate::sanitize::for_shell;
 
 /// Returns the TLS configuration of a profile.
 pub(crate) fn tls_configuration(profile: &Profile) -> Result<ClientConfig> {
@@ -80,10 +79,9 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
                 format!("the certificate authorities in {} are rejected: {why}", file.display()),
             )
             .hint(format!(
-                "check its content, then run `chmod go-w {} {}` (and `chown`), or move it to a file system that \
-                 supports file modes",
-                for_shell(&file.to_string_lossy()),
-                for_shell(&file.parent().unwrap_or(file).to_string_lossy())
+                "check its content, then run `{}` (and `chown`), or move it to a file system that supports file \
+                 modes",
+                private_fs::trust_command(file)
             ))
         })?;
         for certificate in CertificateDer::pem_reader_iter(opened) {

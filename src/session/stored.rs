@@ -52,8 +52,8 @@ pub(crate) fn remove_broker_account(profile: &ProfileName, choice: &StoreChoice)
 
 /// Returns the stored token of a profile, or None if every store is empty. Removes a cached access token that was
 /// issued for another refresh token.
-pub(crate) fn load_stored(paths: &Paths, profile: &ProfileName, choice: &StoreChoice) -> Result<Option<Stored>> {
-    let stored = Stores::new(paths, profile, choice).load_first()?;
+fn load_stored(stores: &Stores, paths: &Paths, profile: &ProfileName) -> Result<Option<Stored>> {
+    let stored = stores.load_first()?;
     let issued_for = stored.as_ref().map(|stored| IssuedFor::RefreshToken(&stored.token));
     cache::remove_unless_issued_for(issued_for, paths, profile);
     Ok(stored)
@@ -75,7 +75,7 @@ pub(crate) fn stored_state(config: &Config, name: &ProfileName, profile: Option<
     let choice = config.store_choice(name)?;
     let stores = Stores::new(&paths, name, &choice);
     let stored = match config.grant(name) {
-        Grant::RefreshToken => load_stored(&paths, name, &choice),
+        Grant::RefreshToken => load_stored(&stores, &paths, name),
         Grant::ClientCredentials | Grant::Broker => Ok(None),
     };
     let loaded = stored.as_ref().ok().and_then(Option::as_ref);
@@ -116,7 +116,7 @@ pub(crate) fn stored_refresh_token(
 ) -> Result<StoredToken> {
     let stores = Stores::new(paths, profile, choice);
     ownership::ensure_confirmed_username(profile, username, &stores)?;
-    let Some(Stored { token, record, .. }) = load_stored(paths, profile, choice)? else {
+    let Some(Stored { token, record, .. }) = load_stored(&stores, paths, profile)? else {
         return Err(stores.not_found());
     };
     let age = record.as_ref().map(|record| Duration::from_secs(now().saturating_sub(record.issued)));

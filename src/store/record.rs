@@ -217,8 +217,9 @@ impl Records {
         }
     }
 
-    /// After a sign-out that emptied every recorded location, removes the account too, so that another one can sign in.
-    pub(super) fn remove_owner_if_empty(&self) {
+    /// Removes everything else, above all the account, if no token is recorded: after a sign-out, another account can
+    /// sign in.
+    pub(super) fn clear_if_empty(&self) {
         if self.read().is_empty()
             && let Err(error) = self.write(&Sections::default())
         {

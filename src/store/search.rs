@@ -58,7 +58,9 @@ impl Stores {
         }
         // A store that is known to contain a token comes first. Among those, a store that did not respond comes before a
         // damaged copy, because it may contain a valid token.
-        failures.sort_by_key(|(location, failure)| (!self.records.has(*location), failure.kind() == ErrorKind::SignIn));
+        failures.sort_by_cached_key(|(location, failure)| {
+            (!self.records.has(*location), failure.kind() == ErrorKind::SignIn)
+        });
         Ok(Search { found, failure: combine(failures.into_iter().map(|(_, failure)| failure)) })
     }
 
@@ -176,7 +178,7 @@ impl Stores {
                 }
             }
         }
-        self.records.remove_owner_if_empty();
+        self.records.clear_if_empty();
         Removed { from, failure: combine(failures) }
     }
 

@@ -1,7 +1,5 @@
 //! An application that requests tokens for itself: with a secret, a secret from a program, or a certificate.
 
-#[cfg(unix)]
-use std::path::Path;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +8,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use standin::{CLIENT_SECRET, CONFIDENTIAL_CLIENT_ID, Fault, Outage, TENANT_ID};
 
+#[cfg(unix)]
+use crate::support::set_mode;
 use crate::support::{Home, Run};
 
 /// A key for these tests alone, because the libraries cannot generate an RSA key.
@@ -54,11 +54,6 @@ fn write_certificate(home: &Home, left: Option<Duration>, key: &str) -> PathBuf 
     #[cfg(unix)]
     set_mode(&file, 0o600);
     file
-}
-
-#[cfg(unix)]
-fn set_mode(file: &Path, mode: u32) {
-    std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
 
 /// A home whose application has a certificate.

@@ -17,6 +17,7 @@ fn the_suite_never_reaches_the_callers_bus() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([
             "store::",
+            "store_programs::",
             "accounts::",
             "status::",
             "check::",

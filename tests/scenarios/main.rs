@@ -38,5 +38,6 @@ mod sign_in_elsewhere;
 mod signals;
 mod status;
 mod store;
+mod store_programs;
 mod version_0_1;
 mod with_token;

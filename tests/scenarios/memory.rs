@@ -2,12 +2,13 @@
 #![cfg(target_os = "linux")]
 
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use standin::{ADA, Fault, GRACE, PUBLIC_CLIENT_ID, Setup, Standin};
 
-use crate::support::Home;
+use crate::support::{Home, eventually};
 
 /// A home with a cache. Only one exists at a time, because all keys of a user share a quota of 20,000 bytes.
 pub(crate) struct HomeWithMemory {
@@ -74,8 +75,12 @@ fn a_token_file_that_was_written_and_has_its_old_time_invalidates_the_cached_tok
     assert_eq!(home.refresh().token(), cached);
     let token = home.token_in_file("mail").unwrap();
     let modified = std::fs::metadata(home.token_file("mail")).unwrap().modified().unwrap();
-    std::thread::sleep(Duration::from_millis(20)); // the kernel's clock of files ticks at least every 10 ms
-    std::fs::write(home.token_file("mail"), token).unwrap();
+    let changed = || std::fs::metadata(home.token_file("mail")).map(|file| (file.ctime(), file.ctime_nsec())).unwrap();
+    let before = changed();
+    eventually("the clock of the file system ticks", || {
+        std::fs::write(home.token_file("mail"), &token).unwrap();
+        changed() != before
+    });
     std::fs::File::options().write(true).open(home.token_file("mail")).unwrap().set_modified(modified).unwrap();
     assert_ne!(home.refresh().token(), cached);
 }

@@ -358,6 +358,12 @@ pub fn binary(name: &str) -> PathBuf {
     path.expect("the feature cli").into()
 }
 
+/// Sets the mode of a file or folder.
+#[cfg(unix)]
+pub fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}
+
 /// Returns a port that is free on both loopback addresses and that no other test gets. It is below the range of ports
 /// that the system uses for outgoing connections.
 pub fn free_port() -> u16 {
