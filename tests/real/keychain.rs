@@ -243,7 +243,8 @@ fn the_python_tools_older_entry_is_read_last_and_signing_out_removes_both(keyrin
     let (home, login) = home(keyring);
     let oldest = home.standin.seed_refresh_token(PUBLIC_CLIENT_ID, ADA);
     let write = format!("keyring.set_password('m365-imap-mail', 'refresh_token', '{oldest}')");
-    assert_eq!(login.python(&home, &write).code, Some(0));
+    let run = login.python(&home, &write);
+    assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(promptly(&home, "get-refresh-token").token(), oldest);
     promptly(&home, "refresh-token").token();
     let newer = login.python_reads(&home);

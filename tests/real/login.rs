@@ -100,6 +100,9 @@ impl Login {
         self.daemon = Some(daemon);
         self.keyring = keyring;
         eventually("the keyring is on the bus", || self.has_owner("org.freedesktop.secrets"));
+        if matches!(keyring, Keyring::KeePassXc(KeePassXc::Unlocked | KeePassXc::Confirming)) {
+            keepassxc::open_database(home, &self.bus());
+        }
         if matches!(keyring, Keyring::KWallet | Keyring::KeePassXc(_)) {
             eventually("its collection is there", || self.default_collection().is_some());
         }
@@ -157,6 +160,10 @@ impl Login {
         std::os::unix::fs::symlink(self.folder.path().join("bus"), self.folder.path().join("run/bus")).unwrap();
     }
 
+    fn bus(&self) -> zbus::blocking::Connection {
+        zbus::blocking::connection::Builder::address(self.address()).unwrap().build().unwrap()
+    }
+
     fn is_locked(&self, collection: &str) -> bool {
         let arguments = ["string:org.freedesktop.Secret.Collection", "string:Locked"];
         let method = "org.freedesktop.DBus.Properties.Get";
@@ -171,7 +178,7 @@ impl Login {
             return;
         }
         const KEYRING: Option<&str> = Some("org.freedesktop.secrets");
-        let bus = zbus::blocking::connection::Builder::address(self.address()).unwrap().build().unwrap();
+        let bus = self.bus();
         let collection = ObjectPath::try_from(self.default_collection().unwrap()).unwrap();
         let interface = Some("org.freedesktop.Secret.Service");
         let reply =

@@ -1,7 +1,7 @@
 //! KeePassXC as Secret Service.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{PASSWORD, program};
@@ -10,11 +10,9 @@ use super::{PASSWORD, program};
 const DATABASE: &str = "<KeePassFile><Meta><CustomData><Item><Key>FDO_SECRETS_EXPOSED_GROUP</Key>\
     <Value>{00010203-0405-0607-0809-0a0b0c0d0e0f}</Value></Item></CustomData></Meta>\
     <Root><Group><UUID>AAECAwQFBgcICQoLDA0ODw==</UUID><Name>Passwords</Name></Group></Root></KeePassFile>";
-/// The default settings, but with the Secret Service, without a question at the first start, and with few widgets.
-/// KeePassXC 2.7.10 of Debian 13 can crash when its window first appears with an open database.
+/// The default settings, but with the Secret Service, and without a question at the first start.
 const SETTINGS: &str = "[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\nSingleInstance=false\n\
-    [Security]\nLockDatabaseIdle=false\n[GUI]\nHideToolbar=true\nHideMenubar=true\n\
-    HidePreviewPanel=true\n[FdoSecrets]\nEnabled=true\n";
+    [Security]\nLockDatabaseIdle=false\n[FdoSecrets]\nEnabled=true\n";
 
 /// How KeePassXC runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,9 +24,9 @@ pub enum KeePassXc {
     Locked,
 }
 
-/// Makes a database and returns the command that opens it. The password is expected on stdin.
+/// Makes a database and returns the command that shows it, still locked, or an empty window.
 pub fn command(home: &Path, state: KeePassXc) -> Command {
-    let (source, database, settings) = (home.join("database.xml"), home.join("m365.kdbx"), home.join("keepassxc.ini"));
+    let (source, database, settings) = (home.join("database.xml"), database(home), home.join("keepassxc.ini"));
     if !database.exists() {
         std::fs::write(&source, DATABASE).unwrap();
         let mut import = program("keepassxc-cli", "keepassxc");
@@ -41,10 +39,22 @@ pub fn command(home: &Path, state: KeePassXc) -> Command {
     std::fs::write(&settings, format!("{SETTINGS}ConfirmAccessItem={confirm}\n")).unwrap();
     let mut command = program("keepassxc", "keepassxc");
     command.arg("--config").arg(&settings).arg("--localconfig").arg(home.join("keepassxc-local.ini"));
-    command.env("QT_QPA_PLATFORM", "offscreen").stdin(Stdio::piped());
-    if state != KeePassXc::Locked {
-        command.arg("--pw-stdin");
+    command.env("QT_QPA_PLATFORM", "offscreen");
+    if state == KeePassXc::Locked {
+        command.arg(&database);
     }
-    command.arg(&database);
     command
+}
+
+/// Opens the database in the running KeePassXC. `--pw-stdin` opens it before the window appears, and 2.7.10 of Debian 13
+/// can crash then.
+pub fn open_database(home: &Path, bus: &zbus::blocking::Connection) {
+    const NAME: Option<&str> = Some("org.keepassxc.KeePassXC.MainWindow");
+    let file = database(home);
+    let arguments = (file.to_str().unwrap(), PASSWORD, "");
+    bus.call_method(NAME, "/keepassxc", NAME, "openDatabase", &arguments).unwrap();
+}
+
+fn database(home: &Path) -> PathBuf {
+    home.join("m365.kdbx")
 }
