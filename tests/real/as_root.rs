@@ -1,6 +1,7 @@
 //! What only root can set up: mounts, other users' files, the environment of a process that is not dumpable.
 
 mod interrupted_saves;
+mod secrets;
 
 use standin::{ADA, Browser, Fault};
 
@@ -149,7 +150,7 @@ fn proc_shows_no_secret_of_a_running_command() {
     assert!(!run.stderr.contains(code), "a pasted URL is not shown");
 }
 
-/// Only root can trace the commands, because they forbid other programs to read their memory.
+/// Only root sees paths and data in a trace of the commands, because they forbid other programs to read their memory.
 #[test]
 #[ignore = "tests/run: root, strace"]
 fn a_hit_opens_one_file_and_uses_no_thread_connection_or_lock() {
