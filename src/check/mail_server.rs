@@ -35,7 +35,7 @@ pub(super) fn imap(login: &Login<'_>) -> Result<String> {
     connection.read_line()?; // greeting
     connection.send_line("a1 AUTHENTICATE XOAUTH2")?;
     if !connection.read_tagged("a1")?.starts_with('+') {
-        return Err(unusable(server, "it does not support XOAUTH2"));
+        return Err(unusable(login, server, "it does not support XOAUTH2"));
     }
     connection.send_token(login)?;
     let mut response = connection.read_tagged("a1")?;
@@ -67,7 +67,7 @@ pub(super) fn smtp(login: &Login<'_>) -> Result<String> {
         connection.read_reply()?; // greeting
         connection.send_line("EHLO localhost")?;
         if !connection.read_reply()?.to_uppercase().contains("STARTTLS") {
-            return Err(unusable(server, "it does not offer STARTTLS, and a token is never sent unencrypted"));
+            return Err(unusable(login, server, "it does not offer STARTTLS, and a token is never sent unencrypted"));
         }
         connection.send_line("STARTTLS")?;
         let ready = connection.read_reply()?;
@@ -152,13 +152,21 @@ impl<Stream: Read + Write> MailConnection<'_, Stream> {
     }
 }
 
-fn unusable(server: &Server, why: &str) -> Error {
-    Error::new(ErrorKind::SignIn, format!("{server} cannot be used: {why}"))
-        .hint("see docs/troubleshooting.md, \"The mail server refuses the token\"")
+fn unusable(login: &Login<'_>, server: &Server, why: &str) -> Error {
+    Error::new(ErrorKind::SignIn, format!("{server} cannot be used: {why}")).hint(format!(
+        "check imap_host and smtp_host in {}, or whether a firewall changes the connection: Exchange Online supports \
+         XOAUTH2 and STARTTLS",
+        login.profile.file.display()
+    ))
 }
 
 /// Explains a refusal by Exchange Online (Microsoft: "Fix issues with SMTP AUTH", users' reports).
 fn refusal(login: &Login<'_>, server: &Server, response: &str) -> Error {
+    // SMTP's reply codes that begin with 4 are temporary (RFC 5321, 4.2.1). IMAP's responses begin with a tag.
+    if response.starts_with('4') {
+        return Error::new(ErrorKind::TryLater, format!("{server} is temporarily unavailable: {response}"))
+            .hint("try again later");
+    }
     let hint = match response {
         _ if response.contains("5.7.139") => {
             "send with m365-sendmail, or ask an administrator to enable SMTP AUTH: it is disabled for the organisation or for \
@@ -203,12 +211,15 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn where_smtp_auth_is_disabled_the_hint_names_another_way_to_send() {
+    fn a_temporary_refusal_is_for_later_and_a_permanent_one_names_the_next_step() {
         let text = "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'".to_owned();
         let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
         let profile = config.profile(&"mail".parse().expect("a name")).expect("a profile");
         let token = AccessToken::new("token".to_owned());
         let login = Login { profile: &profile, user: "ada@example.com", account: None, token: &token };
+        let busy = "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending";
+        let error = refusal(&login, &profile.smtp_server, busy);
+        assert_eq!((error.kind(), error.next_step()), (ErrorKind::TryLater, Some("try again later")));
         // As Exchange Online answers (Microsoft: "Enable or disable SMTP AUTH in Exchange Online").
         let response = "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.";
         let error = refusal(&login, &profile.smtp_server, response);

@@ -108,10 +108,18 @@ impl Check {
         let (result, message, error) = match result {
             CheckResult::Passed(text) => (Outcome::Passed, text, None),
             CheckResult::Skipped(why) => (Outcome::Skipped, why, None),
-            CheckResult::Failed(error) => (Outcome::Failed, error.to_string(), Some(error)),
+            CheckResult::Failed(error) => (Outcome::Failed, with_reference(&error), Some(error)),
         };
         let hint = error.as_ref().and_then(|error| error.next_step()).map(str::to_owned);
         let kind = error.as_ref().map(Error::kind);
         Self { name: name.to_owned(), result, message, hint, exit: kind.map(ErrorKind::exit_code), kind }
+    }
+}
+
+/// Returns the message, with Microsoft's reference if there is one: the hint may ask the user to quote it.
+fn with_reference(error: &Error) -> String {
+    match error.refusal() {
+        Some(refusal) => format!("{error}; Microsoft's reference: {}", refusal.ids()),
+        None => error.to_string(),
     }
 }

@@ -258,7 +258,8 @@ pub(crate) fn success(response: HttpResponse, profile: &Profile, flow: Flow) -> 
     }
 }
 
-fn busy(host: &str, status: StatusCode) -> Error {
+/// The error for a server that cannot answer at this time.
+pub(super) fn busy(host: &str, status: StatusCode) -> Error {
     Error::new(ErrorKind::TryLater, format!("{host} is temporarily unavailable ({status})")).hint("try again later")
 }
 

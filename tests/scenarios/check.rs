@@ -244,6 +244,35 @@ fn the_check_of_a_calendar_reports_that_graph_cannot_be_reached() {
 }
 
 #[test]
+fn the_check_of_a_calendar_says_whether_graph_is_busy_or_refuses_and_names_the_next_step() {
+    let home = Home::new();
+    home.store_token("calendar");
+    home.configure_with(&format!("graph_host = 'localhost:{}'", home.standin.port()));
+    for (status, code, error, hint) in [
+        (429, 75, "is temporarily unavailable (429", "try again later"),
+        (503, 75, "is temporarily unavailable (503", "try again later"),
+        (404, 77, "has no /calendar for this account (HTTP status 404)", "has a mailbox in Exchange Online"),
+        (403, 77, "rejected the token (HTTP status 403)", "compare the scopes of profile \"calendar\""),
+    ] {
+        home.standin.inject_into_graph(Fault::Status { status, retry_after: None });
+        let run = home.run("get-token", ["--check", "-p", "calendar"]);
+        assert!(run.stdout.contains(error) && run.stdout.contains(hint), "{}", run.stdout);
+        assert_eq!(run.code, Some(code), "{}", run.stdout);
+    }
+}
+
+/// The hint asks for the reference, which a person sees on a line of its own.
+#[test]
+fn the_check_as_json_has_microsofts_reference_in_the_message() {
+    let home = Home::new();
+    home.store_token("mail");
+    home.standin.inject(Fault::aadsts(53_003));
+    let run = home.run("get-token", ["--check", "--json"]);
+    assert!(run.stdout.contains("quote Microsoft's reference"), "{}", run.stdout);
+    assert!(run.stdout.contains("; Microsoft's reference: AADSTS53003, trace "), "{}", run.stdout);
+}
+
+#[test]
 fn the_check_explains_a_failure_and_skips_mail_without_a_token() {
     let home = Home::new();
     let run = check(&home);

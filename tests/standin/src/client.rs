@@ -36,7 +36,7 @@ pub(crate) fn authenticate<'platform>(
         return assertion::verify(platform, tenant, app, parameters).map(|()| app);
     }
     match (&app.secret, secret) {
-        // Stricter than RFC 6749 §3.1: a public client must not send a secret, not even an empty one.
+        // Stricter than RFC 6749 §3.2: a public client must not send a secret, not even an empty one.
         (None, Some(_)) => Err(Refusal::new(700025)),
         (Some(_), None | Some("")) => Err(Refusal::new(7000218)),
         (Some(expected), Some(sent)) if expected != sent => {

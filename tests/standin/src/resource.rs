@@ -1,14 +1,15 @@
 //! Endpoints that accept access tokens: tokeninfo for a mail server, and Microsoft Graph.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::parameters::Parameters;
-use crate::platform::{Platform, Shared};
+use crate::platform::{Caller, Platform, Shared};
 use crate::random;
 use crate::scope;
 use crate::setup::Account;
@@ -24,6 +25,22 @@ pub(crate) async fn tokeninfo(State(platform): Shared, RawQuery(query): RawQuery
     let scope: Vec<String> = token.permissions.iter().map(ToString::to_string).collect();
     let info = json!({ "active": true, "email": token.account.address, "scope": scope.join(" ") });
     Json(info).into_response()
+}
+
+/// Answers a request to Graph with the next fault, if there is one.
+pub(crate) async fn fault_or_response(
+    State(platform): Shared,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
+    let fault = platform.graph_faults().pop_front();
+    if let Some(fault) = fault
+        && let Some(response) = fault.replacement(&caller).await
+    {
+        return response;
+    }
+    next.run(request).await
 }
 
 /// GET `/v1.0/me` of Graph.

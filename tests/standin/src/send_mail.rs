@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::platform::{Caller, Shared};
+use crate::platform::Shared;
 use crate::resource::{GraphRefusal, graph_account};
 use crate::setup::Account;
 
@@ -19,13 +19,7 @@ pub(crate) const MAX_BODY: usize = 4 * 1024 * 1024;
 const LONGEST_LINE: usize = 998;
 
 /// Accepts a message, and keeps its bytes for the test.
-pub(crate) async fn send_mail(State(platform): Shared, headers: HeaderMap, caller: Caller, body: Bytes) -> Response {
-    let fault = platform.graph_faults().pop_front();
-    if let Some(fault) = fault
-        && let Some(response) = fault.replacement(&caller).await
-    {
-        return response;
-    }
+pub(crate) async fn send_mail(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Response {
     let message = graph_account(&platform, &headers, "Mail.Send").and_then(|account| read(&headers, &body, &account));
     match message {
         Ok(message) => {

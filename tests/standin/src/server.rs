@@ -12,6 +12,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Request, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http_body_util::{BodyExt as _, Limited};
@@ -49,13 +50,19 @@ fn router(platform: Arc<Platform>) -> Router {
         .route("/common/discovery/instance", get(discovery::instance))
         .route("/{tenant}/discovery/v2.0/keys", get(discovery::keys))
         .route("/tokeninfo", get(resource::tokeninfo))
+        .merge(graph(Arc::clone(&platform)))
+        .layer(DefaultBodyLimit::disable()) // `respond` has a limit of its own
+        .nest("/standin", control::router())
+        .with_state(platform)
+}
+
+fn graph(platform: Arc<Platform>) -> Router<Arc<Platform>> {
+    Router::new()
         .route("/v1.0/me", get(resource::me))
         .route("/v1.0/me/calendar", get(resource::calendar))
         .route("/v1.0/me/mailFolders/inbox", get(resource::inbox))
         .route("/v1.0/me/sendMail", post(send_mail::send_mail))
-        .layer(DefaultBodyLimit::disable()) // `respond` has a limit of its own
-        .nest("/standin", control::router())
-        .with_state(platform)
+        .route_layer(from_fn_with_state(platform, resource::fault_or_response))
 }
 
 /// Binds one port on both loopback addresses, because `localhost` may mean either. IPv6 is optional.

@@ -33,7 +33,7 @@ impl Wire {
         // An error means that the client closed the connection.
         let _ = match self {
             Wire::Hang => std::future::pending().await,
-            // RFC 9293 §3.6: a socket that does not linger closes with RST instead of FIN.
+            // A socket that lingers for zero seconds closes with RST instead of FIN (an abort, RFC 9293 §3.6).
             Wire::Reset => SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)),
             // Without TLS's close_notify (RFC 8446 §6.1), as if a machine in between ended the connection.
             Wire::Closed => Ok(()),
