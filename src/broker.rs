@@ -116,7 +116,7 @@ impl<'a> Broker<'a> {
         match attempt(&request::scopes(self.profile)) {
             Err(error) if is_about_scopes(&error) => {
                 log::info!("the identity broker did not accept the scopes; requesting all that were consented to");
-                attempt(&[request::default_scope(self.profile)])
+                attempt(&[self.profile.default_scope()])
             }
             result => result,
         }

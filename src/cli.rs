@@ -29,12 +29,11 @@ use std::process::{ExitCode, Termination};
 
 use clap::Args;
 
-use crate::config::{Config, ProfileName};
+use crate::config::{Config, ProfileName, how_to_create};
 use crate::entra::Account;
 use crate::error::{ErrorKind, Result};
 use crate::paths::{Paths, ensure_expanded};
 use crate::private_fs;
-use crate::sanitize::for_shell;
 use crate::signals;
 use python_config::PythonConfig;
 use stdout::Stdout;
@@ -131,9 +130,7 @@ impl Common {
             None if !private_fs::exists(&file) && PythonConfig::beside(&file).is_some() => {
                 error.hint("found the Python tool's config.py: run `get-token` once to import it; your sign-in is kept")
             }
-            Some(file) if !private_fs::exists(file) => {
-                error.hint(format!("run `get-token --config {}` to create it", for_shell(&file.to_string_lossy())))
-            }
+            Some(file) if !private_fs::exists(file) => error.hint(how_to_create(file)),
             _ => error,
         })?;
         log::info!("configuration: {}", config.file().display());

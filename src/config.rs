@@ -226,6 +226,11 @@ impl Config {
     }
 }
 
+/// Returns how the user creates a configuration file at a path of their own.
+pub(crate) fn how_to_create(file: &Path) -> String {
+    format!("run `get-token --config {}` to create it", for_shell(&file.to_string_lossy()))
+}
+
 /// Returns the error for a file that cannot be read.
 fn read_error(file: &Path, error: io::Error) -> Error {
     let path = file.display();
@@ -243,7 +248,7 @@ fn read_error(file: &Path, error: io::Error) -> Error {
         (io::ErrorKind::InvalidData, _) => Error::new(ErrorKind::Storage, format!("{path} is not UTF-8 text"))
             .hint(format!("save {path} as UTF-8 in your editor")),
         _ => Error::new(ErrorKind::Storage, format!("cannot read {path}: {error}"))
-            .hint(format!("check the permissions: `ls -l {}`", for_shell(&file.to_string_lossy()))),
+            .hint(private_fs::check_permissions(file)),
     };
     explained.with_source(error)
 }

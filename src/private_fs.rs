@@ -340,6 +340,11 @@ pub(crate) fn trust_command(file: &Path) -> String {
     format!("chmod go-w {file} {folder}")
 }
 
+/// Returns what the user can do about a file that cannot be read.
+pub(crate) fn check_permissions(file: &Path) -> String {
+    format!("check the permissions: `ls -l {}`", for_shell(&file.to_string_lossy()))
+}
+
 /// Returns whether `M365AUTH_TRUST_CONFIG` names this file, because its file system does not support file modes, or a
 /// container maps its owner to the overflow user. Such a file is not trusted automatically: a read-only mount may be
 /// writable elsewhere, and the overflow user stands for every user that is not mapped.

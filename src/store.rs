@@ -158,8 +158,8 @@ impl Stores {
         self.records.commit(stored.location, &stored.token, record, None);
     }
 
-    /// Checks whether the keychain could store a token. None if no keychain is used or available, and a file is
-    /// acceptable.
+    /// Checks whether the keychain could store a token. None if the configuration uses no keychain, or if none is
+    /// available and a file is acceptable.
     pub(crate) fn probe_keychain(&self) -> Option<Result<()>> {
         if matches!(self.choice, StoreChoice::File | StoreChoice::Commands(_)) {
             return None;

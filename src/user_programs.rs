@@ -215,8 +215,8 @@ impl Task<'_> {
                 let words: Vec<_> = command.iter().map(|word| for_shell(word)).collect();
                 format!("run `{}` in a terminal to see why", words.join(" "))
             }
-            Task::Save(_) => "see its messages above, and correct store.save in the configuration".to_owned(),
-            Task::Delete => "see its messages above, and correct store.delete in the configuration".to_owned(),
+            Task::Save(_) => "see what it wrote to stderr, and correct store.save in the configuration".to_owned(),
+            Task::Delete => "see what it wrote to stderr, and correct store.delete in the configuration".to_owned(),
         }
     }
 }

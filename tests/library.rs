@@ -76,6 +76,16 @@ fn a_username_that_nobody_confirmed_needs_a_sign_in() {
 }
 
 #[test]
+fn the_hint_for_a_missing_configuration_names_the_file_that_the_program_names() {
+    let home = Home::new();
+    let file = home.path().join("fetcher.toml");
+    let error = Session::builder().config(&file).cache_dir(home.cache()).open("mail").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    let hint = error.next_step().unwrap();
+    assert!(hint.contains(&format!("run `get-token --config {}` to create it", file.display())), "{hint}");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_configuration_whose_link_has_no_target_is_a_mistake_in_the_configuration() {
     let home = signed_in();

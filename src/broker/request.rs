@@ -85,25 +85,10 @@ pub(super) fn token(
     serde_json::to_string(&TokenRequest { auth_parameters }).expect("texts and numbers are JSON")
 }
 
-/// Returns the scopes of the profile's service in full. The broker adds the scopes of OpenID Connect itself: version
-/// 3.0.1 fails if they are requested (abraunegg/onedrive#3685).
+/// Returns the scopes of the profile's service. The broker adds the scopes of OpenID Connect itself: version 3.0.1 fails
+/// if they are requested (abraunegg/onedrive#3685).
 pub(super) fn scopes(profile: &Profile) -> Vec<String> {
-    profile.own_scopes().map(|scope| in_full(scope.as_str(), profile)).collect()
-}
-
-/// Returns the scope that stands for all permissions that were consented to (Microsoft: "The .default scope").
-pub(super) fn default_scope(profile: &Profile) -> String {
-    let scopes = scopes(profile);
-    let resource = scopes.first().and_then(|scope| scope.rsplit_once('/')).map(|(resource, _)| resource);
-    format!("{}/.default", resource.unwrap_or(profile.cloud.mail_resource()))
-}
-
-/// A scope without a resource is one of Microsoft Graph (Microsoft: "Scopes and permissions").
-fn in_full(scope: &str, profile: &Profile) -> String {
-    match scope.contains('/') {
-        true => scope.to_owned(),
-        false => format!("https://{}/{scope}", profile.cloud.graph_host()),
-    }
+    profile.own_scopes_in_full().collect()
 }
 
 /// Returns a silent request for an account.

@@ -33,7 +33,9 @@ pub(super) fn refresh_stored(config: &Config) -> Result<Existing> {
             }
             Err(error) => {
                 let hint = error.next_step().map(|hint| format!("{hint}; then ")).unwrap_or_default();
-                return Err(error.hint(format!("{hint}run `get-token --check`: your existing sign-in may still work")));
+                return Err(error.hint(format!(
+                    "{hint}run `get-token --check --profile {name:#}`: your existing sign-in may still work"
+                )));
             }
         }
     }

@@ -34,12 +34,18 @@ fn add(config: &Config, name: &ProfileName) -> Result<Config> {
     let section = format!("[profiles.{}]\n{lines}", key_of(name.as_str()));
     let separator = if config.text().ends_with('\n') { "\n" } else { "\n\n" };
     let text = format!("{}{separator}{section}", config.text());
+    let cannot_append = |error: Error, hint: String| {
+        Error::new(ErrorKind::Configuration, format!("the profile \"{name}\" cannot be appended: {error}")).hint(hint)
+    };
+    let shown = config.file().display();
     // Profiles that are written as inline tables cannot be extended by a section (TOML 1.0, "Inline Table").
-    let extended =
-        Config::parse(config.file(), text.clone()).and_then(|extended| extended.profile(name).map(|_| extended));
-    let extended = extended.map_err(|error| {
-        Error::new(ErrorKind::Configuration, format!("the profile \"{name}\" cannot be appended: {error}"))
-            .hint(format!("write the profiles of {} as sections such as [profiles.mail]", config.file().display()))
+    let extended = Config::parse(config.file(), text.clone()).map_err(|error| {
+        cannot_append(error, format!("write the profiles of {shown} as sections such as [profiles.mail]"))
+    })?;
+    // The keys at the top of the file may not fit the new profile.
+    extended.profile(name).map_err(|error| {
+        let hint = format!("add a section [profiles.{}] to {shown} that fits the keys above it", key_of(name.as_str()));
+        cannot_append(error, hint)
     })?;
     // If the file is a symbolic link, for example into a repository of dotfiles, its target is replaced.
     let file = fs::canonicalize(config.file()).unwrap_or_else(|_| config.file().to_owned());

@@ -300,14 +300,14 @@ impl Status<'_> {
     fn for_the_help_desk(&self, refusal: &Refusal) -> Text {
         let account = super::account_name(self.account.as_ref());
         let client_id = &self.client_id;
-        let reference = refusal.reference.as_ref().map_or_else(String::new, |ids| format!(" Reference: {ids}"));
+        let reference = refusal.reference.as_ref().map_or_else(String::new, |ids| format!(" Latest reference: {ids}"));
         // Microsoft's own sentence ends the message with its quotation mark.
         let stop = if refusal.message.ends_with('"') { "" } else { "." };
         Text::plain("  For your IT department:").line(
             "  ",
             None,
             &format!(
-                "The application with the client ID {client_id} cannot get a token for {account}. Error at {}: \
+                "The application with the client ID {client_id} cannot get a token for {account} since {}: \
                  {}{stop}{reference}",
                 time(refusal.at),
                 refusal.message

@@ -60,7 +60,8 @@ pub(super) fn ensure_supported(own: &Table, file: &Table) -> Result<(), Configur
     let span = level.broker.as_ref().map(Spanned::span);
     if cfg!(not(target_os = "linux")) {
         let message = "broker = true is not supported on this system: it is supported on Linux only";
-        return Err(ConfigurationError::new(span, message).hint("remove this line, then run `get-token` to sign in"));
+        return Err(ConfigurationError::new(span, message)
+            .hint("remove this line, then run `get-token` for the profile to sign in"));
     }
     if level.grant == Some(Grant::ClientCredentials) {
         let message = "broker = true and grant = \"client_credentials\" cannot be set together";
@@ -100,11 +101,10 @@ pub(super) fn ensure_client_credentials(profile: &Profile) -> Result<(), Configu
                 "with grant = \"client_credentials\", the profile \"{name}\" must have one scope that ends with /.default, \
                  not {scopes:?}"
             );
-            Err(ConfigurationError::new(None, message).hint_in_file(format!(
-                "set {} = [\"{}\"]",
-                form("scopes").key,
-                default_scope(name, profile.cloud)
-            )))
+            let (mail, application_mail) = (profile.cloud.mail_resource(), profile.cloud.application_mail_resource());
+            let default = profile.default_scope().replace(mail, application_mail);
+            let hint = format!("set {} = [\"{default}\"]", form("scopes").key);
+            Err(ConfigurationError::new(None, message).hint_in_file(hint))
         }
     }
 }
@@ -138,6 +138,23 @@ mod tests {
         ] {
             let config = Config::parse(Path::new("config.toml"), text.to_owned()).expect(text);
             assert_eq!(config.grant(&"mail".parse().expect("a name")), grant, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_hint_names_the_default_scope_of_the_resource_that_was_written() {
+        for (scope, default) in [
+            ("https://graph.microsoft.com/Tasks.Read.All", "https://graph.microsoft.com/.default"),
+            ("Tasks.Read.All", "https://graph.microsoft.com/.default"),
+            ("https://outlook.office.com/IMAP.AccessAsApp", "https://outlook.office365.com/.default"),
+        ] {
+            let text = format!(
+                "client_id = '9e5f94bc-e8a4-4e73-b8be-63364c29d753'\nclient_secret = 'secret'\ntenant = 'example.com'\n\
+                 grant = 'client_credentials'\n[profiles.tasks]\nscopes = ['{scope}']\n"
+            );
+            let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
+            let error = config.profile(&"tasks".parse().expect("a name")).err().expect("the scope is rejected");
+            assert_eq!(error.next_step(), Some(&*format!("in config.toml, set scopes = [\"{default}\"]")), "{error}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::table::Table;
 use super::values::client_id;
 use super::{Credential, Profile, Service};
 
-/// The permissions for which Exchange Online issues tokens to mail programs.
+/// The permissions of Exchange Online that mail programs use.
 const MAIL_PERMISSIONS: [&str; 4] =
     ["IMAP.AccessAsUser.All", "POP.AccessAsUser.All", "SMTP.Send", "EWS.AccessAsUser.All"];
 

@@ -78,4 +78,21 @@ impl Profile {
         let is_own = |scope: &&Scope| !ALWAYS_REQUESTED.contains(&scope.as_str()) && scope.as_str() != "email";
         self.scopes.iter().filter(is_own)
     }
+
+    /// Returns these scopes with their resource. A scope without one is of Microsoft Graph (Microsoft: "Scopes and
+    /// permissions").
+    pub(crate) fn own_scopes_in_full(&self) -> impl Iterator<Item = String> {
+        self.own_scopes().map(|scope| match scope.contains('/') {
+            true => scope.to_string(),
+            false => format!("https://{}/{}", self.cloud.graph_host(), scope.as_str()),
+        })
+    }
+
+    /// Returns the scope that stands for all permissions that were consented to (Microsoft: "The .default scope"), of
+    /// the first scope's resource.
+    pub(crate) fn default_scope(&self) -> String {
+        let first = self.own_scopes_in_full().next();
+        let resource = first.as_deref().and_then(|scope| scope.rsplit_once('/')).map(|(resource, _)| resource);
+        format!("{}/.default", resource.unwrap_or(self.cloud.mail_resource()))
+    }
 }

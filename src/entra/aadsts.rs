@@ -1,5 +1,4 @@
-//! The AADSTS codes that users of mail and calendar programs encounter: the cause and the next step of each, in the
-//! order of the next steps.
+//! The AADSTS codes that users of mail and calendar programs encounter: the cause and the next step of each.
 //!
 //! Microsoft may change the codes and asks programs not to depend on them ("Microsoft Entra authentication and
 //! authorization error codes"). They therefore choose the wording only, and `error` and `suberror` decide the kind of
@@ -41,10 +40,12 @@ impl NextStep {
             Self::SignIn if flow.is_sign_in() => "run {get_token}",
             Self::SignIn => "run {get_token} to sign in again",
             Self::Interact => "run {get_token} and follow the instructions in the browser",
-            Self::Policy => "contact your IT department and quote the reference below; signing in again does not help",
+            Self::Policy => {
+                "contact your IT department and quote Microsoft's reference; signing in again does not help"
+            }
             Self::ManagedDevice => {
                 "on a Linux device that your organisation manages, add linux-entra-sso to the browser, then run \
-                 {get_token}; otherwise contact your IT department and quote the reference below"
+                 {get_token}; otherwise contact your IT department and quote Microsoft's reference"
             }
             Self::OtherAccount => {
                 "run {get_token} and choose another account, or set tenant in {file} to the account's tenant"
@@ -187,7 +188,7 @@ pub(crate) static TABLE: &[Advice] = &[
     row(9_002_332, "client {client_id} is for work and school accounts only", Fix(USE_ORGANIZATIONS)),
     row(9_002_331, "client {client_id} is for personal accounts only", Fix("set tenant in {file} to \"consumers\"")),
     row(7_000_218, "client {client_id} requires a client secret", Fix("register {redirect_uri} in the app registration under \"Mobile and desktop applications\", or set client_secret in {file}")),
-    row(700_025, "client {client_id} is a public client, which cannot have a client secret", Fix("remove client_secret from {file}")),
+    row(700_025, "client {client_id} is a public client, which cannot have a client secret or certificate", Fix("remove client_secret or client_certificate from {file}")),
     row(90023, "Microsoft rejected a parameter of the request, such as the client secret of a public client", Fix("if client {client_id} is a public client, remove client_secret from {file}")),
     row(7_000_215, "the client secret of client {client_id} is not valid", Fix(NEW_SECRET)),
     row(7_000_222, "the client secret of client {client_id} has expired", Fix(NEW_SECRET)),

@@ -65,7 +65,7 @@ impl ClientCertificate {
     /// # Errors
     ///
     /// [`ErrorKind::Configuration`] if a file is missing, is writable by other users, or contains no certificate or no
-    /// RSA key without a password.
+    /// unencrypted RSA key.
     pub(super) fn load(files: &CertificateFiles) -> Result<Self> {
         let file = files.certificate.clone();
         let der = CertificateDer::from_pem_slice(&read(&file)?)
@@ -196,7 +196,13 @@ fn is_key_of_another_certificate(key: PrivateKeyDer<'static>, certificate: &Cert
 
 /// Reads a file that other users cannot change.
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| unusable(path, &format!("cannot be read: {error}"));
+    let failed = |error: std::io::Error| {
+        let failure = unusable(path, &format!("cannot be read: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => failure.hint(private_fs::check_permissions(path)),
+            _ => failure,
+        }
+    };
     let file = File::open(path).map_err(failed)?;
     private_fs::ensure_trusted(&file, path).map_err(|reason| {
         Error::new(ErrorKind::Configuration, format!("client_certificate is rejected: {reason}")).hint(format!(

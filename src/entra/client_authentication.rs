@@ -1,6 +1,6 @@
 //! How a confidential client authenticates itself at the token endpoint: with its secret (RFC 6749, 2.3.1) or with an
-//! assertion that its certificate signs (RFC 7523, 2.2). Both go into the body of the request, which is the only place
-//! that Microsoft documents.
+//! assertion that its certificate signs (RFC 7523, 2.2). Both go into the body of the request, as in
+//! Microsoft's examples.
 
 use oauth2::HttpRequest;
 use url::form_urlencoded::Serializer;

@@ -42,10 +42,7 @@ pub(crate) fn page() -> String {
 
 /// A capital letter first, placeholders in capitals.
 fn written(text: &str) -> String {
-    let mut text = text
-        .replace("{get_token}", "`get-token`")
-        .replace('\n', " ")
-        .replace("the reference below", "the reference in the message");
+    let mut text = text.replace("{get_token}", "`get-token`").replace('\n', " ");
     for (placeholder, name) in [
         ("{grant}", "refresh token or code"),
         ("{profile}", "PROFILE"),

@@ -72,7 +72,10 @@ fn extra_roots(ca_file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
             )
             .hint("set ca_file (or the variable SSL_CERT_FILE) to a file with certificates in PEM format")
         };
-        let opened = std::fs::File::open(file).map_err(|error| unreadable(&error))?;
+        let opened = std::fs::File::open(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::PermissionDenied => unreadable(&error).hint(private_fs::check_permissions(file)),
+            _ => unreadable(&error),
+        })?;
         private_fs::ensure_trusted(&opened, file).map_err(|why| {
             Error::new(
                 ErrorKind::Configuration,

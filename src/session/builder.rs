@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::config::Config;
+use crate::config::{Config, how_to_create};
 use crate::error::Result;
 use crate::paths::{self, Paths};
+use crate::private_fs;
 
 /// Opens a [`Session`] with a configuration and a folder of the program's own. [`Session::builder`] creates it.
 ///
@@ -57,7 +58,10 @@ impl SessionBuilder {
             None => Paths::from_environment()?.configuration_file(),
         };
         paths::ensure_expanded(&file)?;
-        let config = Config::load(&file)?;
+        let config = Config::load(&file).map_err(|error| match &self.config {
+            Some(file) if !private_fs::exists(file) => error.hint(how_to_create(file)),
+            _ => error,
+        })?;
         let paths = match &self.cache_dir {
             Some(folder) => {
                 let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());

@@ -24,8 +24,10 @@ pub(super) fn ensure_confirmed_username(name: &ProfileName, username: Option<&st
         owner.username(),
         username.unwrap_or_default()
     );
-    Err(Error::new(ErrorKind::SignIn, message)
-        .hint(format!("run `get-token --profile {name:#}` to sign in as that user, or undo the change of username")))
+    Err(Error::new(ErrorKind::SignIn, message).hint(format!(
+        "run `get-token --profile {name:#}` to sign in as that user, or undo the change of username; if two \
+             configuration files have this profile, rename it in one of them"
+    )))
 }
 
 /// Fails if the stored token was issued by another login host or to another client: another host must not see it, and

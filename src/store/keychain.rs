@@ -37,6 +37,7 @@ const CALL_TIMEOUT: Duration = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESP
 
 /// The keychain entry of one profile.
 pub(super) struct Keychain {
+    profile: ProfileName,
     service: String,
     /// The service name of older versions of the Python tool. It is read last and never written.
     older_service: String,
@@ -89,7 +90,14 @@ impl Keychain {
     /// Returns a keychain that never opens a window, as for a program on a timer.
     pub(super) fn unattended(profile: &ProfileName, patience: Patience) -> Self {
         let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self { service, older_service, may_prompt: false, patience, state: Mutex::new(State::NotConnected) }
+        Self {
+            profile: profile.clone(),
+            service,
+            older_service,
+            may_prompt: false,
+            patience,
+            state: Mutex::new(State::NotConnected),
+        }
     }
 
     /// Returns whether a window may be opened: a mail program on a timer, without a terminal, must not open any.
@@ -124,7 +132,7 @@ impl Keychain {
     ) -> Result<T> {
         let mut state = self.state.lock().expect("no thread panics with it");
         if let State::Failed { error, program } = &*state {
-            return Err(error.clone().into_error(program.as_deref()));
+            return Err(error.clone().into_error(program.as_deref(), &self.profile));
         }
         let request = Arc::new(request);
         let answered = match self.timed(limit, &state, &request) {
@@ -163,7 +171,7 @@ impl Keychain {
             Err(error) => {
                 let program = self.patience.is_full().then(|| program_for_hint(&error)).flatten();
                 *state = State::Failed { error: error.clone(), program: program.clone() };
-                Err(error.into_error(program.as_deref()))
+                Err(error.into_error(program.as_deref(), &self.profile))
             }
         }
     }
@@ -207,7 +215,7 @@ impl TokenStore for Keychain {
             found => Ok(found),
         };
         let blob = self.call_within(self.patience.limit(CALL_TIMEOUT), load)?;
-        blob.map_or(Ok(None), token)
+        blob.map_or(Ok(None), |blob| token(blob, &self.profile))
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
@@ -235,9 +243,11 @@ fn program_for_hint(error: &KeychainError) -> Option<String> {
     timeout::run(RESPONSE_TIMEOUT, imp::program).ok().flatten()
 }
 
-/// Returns the token in an entry, or None if the entry is blank.
-pub(crate) fn token(blob: Vec<u8>) -> Result<Option<RefreshToken>> {
-    decode(blob).and_then(|text| parse_token(&text).ok()).ok_or_else(|| KeychainError::Malformed.into_error(None))
+/// Returns the token in an entry of the profile, or None if the entry is blank.
+pub(crate) fn token(blob: Vec<u8>, profile: &ProfileName) -> Result<Option<RefreshToken>> {
+    decode(blob)
+        .and_then(|text| parse_token(&text).ok())
+        .ok_or_else(|| KeychainError::Malformed.into_error(None, profile))
 }
 
 /// Decodes an entry as UTF-8, or as the UTF-16 that Python writes on Windows.
@@ -264,7 +274,7 @@ impl KeychainError {
         }
     }
 
-    fn into_error(self, program: Option<&str>) -> Error {
+    fn into_error(self, program: Option<&str>, profile: &ProfileName) -> Error {
         let or_file = "or set `store = \"file\"` in the configuration if you accept an unencrypted token file";
         let unlock = format!("{}; {or_file}", imp::how_to_unlock(program));
         let unavailable = |message: &str| Error::new(ErrorKind::Unavailable, message);
@@ -282,7 +292,7 @@ impl KeychainError {
                 Error::new(ErrorKind::TryLater, format!("cannot connect to the keychain: {why}")).hint(MORE_RESOURCES)
             }
             Self::Malformed => Error::new(ErrorKind::SignIn, "the keychain entry does not contain a valid token")
-                .hint("run `get-token` to replace it"),
+                .hint(format!("run `get-token --profile {profile:#}` to replace it")),
             Self::Other(why) => unavailable(&format!("the keychain failed: {}", for_terminal(&why))).hint(unlock),
         }
     }

@@ -97,7 +97,7 @@ impl Stores {
         }))
     }
 
-    /// Adds to the hint of a location without a recorded token that nobody may have signed in yet.
+    /// If the location has no recorded token, adds to the hint what to do if the user has not signed in yet.
     fn with_first_step(&self, location: Location, error: Error) -> Error {
         if error.kind() != ErrorKind::Unavailable || self.records.has(location) {
             return error;

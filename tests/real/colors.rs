@@ -5,7 +5,7 @@ use standin::ADA;
 use crate::support::Home;
 use crate::tmux::Terminal;
 
-/// An error and a hint of 78 characters, without a configuration.
+/// Prints an error and a hint of 83 characters, without a configuration.
 const LINE: &str = "refresh-token --user ada@example.com";
 
 const RED: &str = "\u{1b}[1m\u{1b}[31m";

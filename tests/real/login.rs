@@ -249,8 +249,8 @@ impl Login {
         home.prepare(&mut command);
         command.args(["-c", &format!("import keyring\n{code}")]);
         match finish(&mut command) {
-            // KWallet refuses one of 256 keys of Python's library, computes another shared key from one of 256, and
-            // sometimes loses its session: https://github.com/mitya57/secretstorage/issues/48
+            // With Python's library, KWallet refuses about one public key in 256, derives a different shared key from
+            // about one in 256, and sometimes loses its session: https://github.com/mitya57/secretstorage/issues/48
             run if ["Client public key size is invalid", "UnicodeDecodeError", "Can't find session"]
                 .iter()
                 .any(|text| run.stderr.contains(text)) =>

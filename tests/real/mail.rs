@@ -48,8 +48,8 @@ impl MailSetup {
         Self::with(Setup::default())
     }
 
-    /// Creates a setup for programs that send the token within the command `AUTH`. RFC 4954, section 4, allows 12,288
-    /// characters, but Dovecot's submission service only 1,024.
+    /// Creates a setup for programs that send the token within the command `AUTH`. RFC 4954, section 4, limits it
+    /// to 512 characters, and Dovecot's submission service to 1,024.
     fn with_short_tokens() -> Self {
         Self::with(Setup { access_token_length: 540..=600, ..Setup::default() })
     }

@@ -49,7 +49,7 @@ pub(crate) fn take_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns how many bytes of the ordinary user's quota are in use; proc_keys(5) describes the file.
+/// Returns how many bytes of the ordinary user's quota are in use; keyrings(7) describes the file.
 fn used_quota() -> u64 {
     let user = match is_root() {
         true => PLAIN_USER,
@@ -136,7 +136,7 @@ fn a_cached_token_always_has_a_timeout() {
     let keys = std::fs::read_to_string("/proc/keys").unwrap();
     let ours: Vec<&str> = keys.lines().filter(|key| key.contains(home.path().to_str().unwrap())).collect();
     assert_eq!(ours.len(), 1, "{keys}");
-    // proc_keys(5): the fourth field is the remaining time, or "perm".
+    // keyrings(7): the fourth field is the remaining time, or "perm".
     let left = ours[0].split_whitespace().nth(3).unwrap();
     assert!(left.ends_with('m') || left.ends_with('h'), "{}", ours[0]);
     // The timeout must be set before the key is linked to the user keyring.

@@ -396,7 +396,7 @@ fn the_kernel_removes_a_token_at_its_floor() {
     home.refresh().token();
     let keys = std::fs::read_to_string("/proc/keys").unwrap();
     let ours = keys.lines().find(|line| line.contains(&*home.path().to_string_lossy())).unwrap();
-    // proc_keys(5): the fourth field is the time that is left.
+    // keyrings(7): the fourth field is the time that is left.
     let left = ours.split_whitespace().nth(3).unwrap();
     assert!(["54m", "55m"].contains(&left), "{ours}");
 }

@@ -187,7 +187,7 @@ fn a_policy_refusal_gives_a_paragraph_for_the_it_department() {
         PUBLIC_CLIENT_ID,
         "cannot get a token for ada@example.com",
         " UTC: blocked by your organisation's Conditional Access policy (AADSTS53003)",
-        "Reference: AADSTS53003, trace ",
+        "Latest reference: AADSTS53003, trace ",
         ", correlation ",
     ] {
         assert!(shown.contains(part), "{part} in {shown}");

@@ -51,7 +51,7 @@ fn a_program_that_saves_gets_the_whole_token_even_if_refresh_token_is_killed() {
 #[test]
 #[cfg(unix)]
 fn a_slow_refresh_does_not_overwrite_the_token_of_a_newer_sign_in() {
-    // The script continues when the pipe is opened for writing.
+    // The script continues when the pipe, once opened for writing, is closed again.
     let load =
         "cat \"$HOME/token\"; test -e \"$HOME/quick\" || { touch \"$HOME/waits\"; read _ <\"$HOME/go\" || true; }";
     let home = home_with_programs(load, "cat >\"$HOME/token\"");

@@ -94,7 +94,7 @@ struct Account {
     name: String,
 }
 
-/// As beside a Python module of version 0.1.
+/// This happens if a Python module of version 0.1 (`python/`) uses the same records as these commands.
 #[test]
 fn records_that_version_0_1_has_rewritten_keep_the_sign_in_and_its_account() {
     let home = Home::new();

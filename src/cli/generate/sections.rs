@@ -250,7 +250,7 @@ pub(super) const NOTIFICATIONS: Section = Section {
              the request. It does so while the old token is still printed, so you hear of it before mail stops, \
              and at most once an hour for each profile. `get-refresh-token` notifies you of a token that is 75 days old, and \
              `refresh-token`, once a day, of a certificate that expires within 30 days. \
-             A locked keychain, a network error or a mistake that `refresh-token` finds in the configuration does not.",
+             You are not notified of a locked keychain, a network error or a mistake that `refresh-token` finds in the configuration.",
         ),
         Text("Linux desktops show a notification. `on_sign_in_needed` names a program to run instead:"),
         Code("on_sign_in_needed = [\"notify-send\", \"Mail: please sign in\"]\n"),

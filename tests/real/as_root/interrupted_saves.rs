@@ -1,5 +1,5 @@
-//! Saves that end in the middle: a power cut, and a command that is killed between the two stores. Only root can trace
-//! the commands, because they forbid other programs to read their memory.
+//! Saves that end in the middle: a power cut, and a command that is killed between the two stores. Only root sees
+//! paths in a trace of the commands, because they forbid other programs to read their memory.
 
 use crate::login::{Keyring, Login, program};
 use crate::support::{Home, binary, finish};
