@@ -30,6 +30,7 @@ fn reads_scripts() -> bool {
     let version = Command::new("cc").arg("-Wl,--version").output();
     version.is_ok_and(|version| {
         let text = String::from_utf8_lossy(&version.stdout);
-        ["GNU ld", "LLD"].iter().any(|name| text.contains(name))
+        // mold says that it is "compatible with GNU ld".
+        ["GNU ld", "LLD"].iter().any(|name| text.contains(name)) && !text.contains("mold")
     })
 }
