@@ -153,7 +153,7 @@ mod tests {
                  grant = 'client_credentials'\n[profiles.tasks]\nscopes = ['{scope}']\n"
             );
             let config = Config::parse(Path::new("config.toml"), text).expect("a configuration");
-            let error = config.profile(&"tasks".parse().expect("a name")).err().expect("the scope is rejected");
+            let error = config.profile(&"tasks".parse().expect("a name")).expect_err("the scope is rejected");
             assert_eq!(error.next_step(), Some(&*format!("in config.toml, set scopes = [\"{default}\"]")), "{error}");
         }
     }
