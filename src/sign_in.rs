@@ -164,7 +164,7 @@ impl<'a> Mismatch<'a> {
                 Some(Self {
                     username: None,
                     explanation: format!("{}.", statement("You")),
-                    question: "Replace it?",
+                    question: "Use the new account for this profile?",
                     message: format!("{}; nothing was stored", statement("you")),
                     hint: format!(
                         "run `get-token --profile {0:#}` again and choose {1}, or run `get-token --sign-out --profile \

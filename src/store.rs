@@ -141,7 +141,7 @@ impl Stores {
         // The file would be tried first, but it is older now.
         let emptied = self.file.delete().map(|()| Location::File).inspect_err(|error| {
             log::warn!(
-                "could not remove the previous token from {}, which is tried first: {error}",
+                "could not remove the previous token from {}, which is read before the keychain: {error}",
                 self.file.describe()
             );
         });

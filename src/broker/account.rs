@@ -44,8 +44,8 @@ impl BrokerAccount {
         Some(Self { raw: raw.to_owned(), home_account_id: fields.home_account_id.to_lowercase(), account })
     }
 
-    /// Returns whether both are the same account. A token may name its IDs in the tenant of the resource or in its home
-    /// tenant.
+    /// Returns whether both are the same account. A token may contain the account's IDs in the tenant of the resource,
+    /// or those in the account's home tenant.
     pub(crate) fn is(&self, account: &Account) -> bool {
         self.account.is_same_as(account)
             || self.home_account_id == format!("{}.{}", account.object_id, account.tenant_id).to_lowercase()

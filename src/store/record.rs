@@ -293,8 +293,8 @@ impl Sections {
         }
     }
 
-    /// Records whose profile it is. A `username` that a person confirmed for this account stays confirmed while none is
-    /// configured.
+    /// Sets the account that the profile belongs to. A `username` that a person confirmed for this account stays
+    /// confirmed while none is configured.
     fn set_owner(&mut self, record: &Record) {
         let Some(account) = record.account.clone() else { return };
         let confirmed = self.owner.take().filter(|owner| owner.account.is_same_as(&account));

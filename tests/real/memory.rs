@@ -232,8 +232,8 @@ fn a_cached_token_that_has_expired_by_the_clock_of_the_process_is_not_printed() 
     refresh_by(&home, faketime).fails_with(75);
 }
 
-/// Runs `refresh-token` while another one has found the token due and has not locked it yet. Returns the tokens of
-/// both, that of the quicker one first.
+/// Runs `refresh-token` while another one has found the token due and does not hold the profile's lock yet. Returns the
+/// tokens of both, that of the quicker one first.
 fn refresh_twice(home: &Home) -> [String; 2] {
     let lock = home.cache().join("lock_mail");
     std::fs::remove_file(&lock).unwrap();

@@ -176,7 +176,7 @@ fn the_programs_of_busybox_are_enough() {
     assert_eq!((setup.home.standin.sent_messages().len(), setup.sends()), (1, 2));
 }
 
-/// busybox does not repeat the opening of a pipe that the end of another job interrupts (EINTR).
+/// If another job ends while busybox opens a pipe, the opening is interrupted (EINTR), and busybox does not repeat it.
 #[test]
 #[ignore = "tests/run: busybox"]
 fn in_busybox_a_job_that_ends_does_not_interrupt_the_next() {

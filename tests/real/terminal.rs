@@ -126,7 +126,7 @@ fn another_account_is_stored_only_after_confirmation() {
         std::thread::scope(|scope| {
             let browser = scope.spawn(|| Browser::approve(&url, GRACE, None).unwrap());
             terminal.shows("You signed in as grace@example.com");
-            let prompt = "Replace it? [y/N]";
+            let prompt = "Use the new account for this profile? [y/N]";
             terminal.shows(prompt);
             assert_eq!(terminal.cursor(), prompt.len() + 1, "the answer is typed after the question");
             terminal.types(&[answer, "Enter"]);
@@ -214,7 +214,7 @@ fn the_enter_after_a_paste_does_not_answer_the_next_question() {
     // A fixed wait, because no event shows whether the paste was accepted without Enter.
     std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.types(&["Enter"]);
-    terminal.shows("Replace it? [y/N]");
+    terminal.shows("Use the new account for this profile? [y/N]");
     terminal.types(&["y", "Enter"]);
     terminal.ends_with(0);
     assert_eq!(home.standin.token_requests(), requests + 1);

@@ -167,7 +167,8 @@ fn another_account_in_the_response_is_77_whatever_else_is_wrong_with_its_id_toke
     home.refresh().token();
 }
 
-/// The account of a sign-in is verified; a second profile needs no more than its token.
+/// The account of a sign-in is verified. The id_token for a second profile need not be valid, but it must not name
+/// another account.
 #[test]
 fn a_second_profile_of_a_sign_in_is_not_stored_for_another_account() {
     let home = Home::new();

@@ -90,7 +90,8 @@ fn text_from_outside_cannot_control_the_terminal() {
     let is_harmless = |c: char| !c.is_control() && c != '\u{202e}';
     assert!(run.stderr.contains("[2J"), "{run:?}");
     assert!(run.stderr.lines().all(|line| line.chars().all(is_harmless)), "{:?}", run.stderr);
-    // A path is not sanitized before it is printed. Windows has no file names with control characters.
+    // Control characters in a path are replaced only when the message is printed. Windows has no file names with
+    // control characters.
     let run = home.run("refresh-token", ["--config", "/nonexistent/\u{1b}[2J\r\u{9b}2J"]);
     assert!(
         run.fails_with(if cfg!(windows) { 74 } else { 78 }).lines().all(|line| line.chars().all(is_harmless)),
@@ -207,7 +208,8 @@ fn without_a_code_suberror_or_error_chooses_the_message() {
         let (message, hint) = stderr.split_once("\nhint: ").unwrap();
         assert!(message.contains(cause) && message.ends_with("Microsoft: \"The request was refused.\""), "{message}");
         assert!(!hint.is_empty(), "{name}");
-        // The general code 70000 hides no reason; any other code of the table says more.
+        // With the general code 70000, `suberror` still chooses the message; any other code of the table is more
+        // precise.
         if let Some(suberror) = suberror {
             let refusal =
                 |code| Fault::Aadsts { code, error: error.to_owned(), suberror: Some(suberror.clone()), status: 400 };

@@ -73,8 +73,8 @@ pub(super) const ENVIRONMENT: Section = Section {
         ("`M365AUTH_CONFIG`", "The configuration file, unless `--config` is given."),
         (
             "`M365AUTH_TRUST_CONFIG`",
-            "The path of a configuration file to accept although others can write it or its file system has no modes, \
-             such as a mounted volume.",
+            "The path of a configuration file that is accepted even if others can write it, or if its file system, such as a \
+             mounted volume, has no modes.",
         ),
         (
             "`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`",

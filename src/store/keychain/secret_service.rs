@@ -90,7 +90,8 @@ impl Connection {
         self.runtime.block_on(self.client.open_collection()).map(drop)
     }
 
-    /// Prompts for the password of the default collection and of the entry's, and for the permission to read the entry.
+    /// Prompts for the passwords of the default collection and of the collection that contains the entry, and for the
+    /// permission to read the entry.
     pub(super) fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         self.runtime.block_on(self.client.unlock(service, user))
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::{PASSWORD, program};
 
-/// A database that exposes its only group, as the settings of a database do.
+/// A database that exposes its only group, as if a user had chosen that in the database's settings.
 const DATABASE: &str = "<KeePassFile><Meta><CustomData><Item><Key>FDO_SECRETS_EXPOSED_GROUP</Key>\
     <Value>{00010203-0405-0607-0809-0a0b0c0d0e0f}</Value></Item></CustomData></Meta>\
     <Root><Group><UUID>AAECAwQFBgcICQoLDA0ODw==</UUID><Name>Passwords</Name></Group></Root></KeePassFile>";
