@@ -93,8 +93,8 @@ pub(crate) fn defer() -> SignalGuard {
     SignalGuard(())
 }
 
-/// Returns the signals that the parent process set to be ignored, one bit each, as `nohup` and a shell's background
-/// jobs do. They must stay ignored: with a handler installed, they would end this process.
+/// Returns the signals that this process inherited as ignored, one bit each. `nohup`, and a shell that starts a
+/// background job, set them so. They must stay ignored: with a handler installed, they would end this process.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default(); // empty on other systems than Linux
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();

@@ -82,7 +82,7 @@ pub(crate) struct Saved {
     pub(crate) location: Location,
     /// The location whose token was removed, because it would be tried before the new one.
     emptied: Option<Location>,
-    /// Why the keychain could not store the token, if there is one but the token was saved in the file.
+    /// Why the keychain could not store the token. Set if a keychain exists, but the token was saved in the file.
     pub(crate) keychain_failure: Option<Error>,
 }
 

@@ -57,8 +57,8 @@ impl<'a> DeviceSignIn<'a> {
                 let name = &profile.name;
                 let forward = ssh_forward(&profile.redirect_uri);
                 error.hint(format!(
-                    "run `get-token --profile {name:#}` to sign in with a browser, because many organisations block \
-                     device codes only; on a remote machine, connect with `{forward}` and add --server"
+                    "run `get-token --profile {name:#}` to sign in with a browser: many organisations block \
+                     only the sign-in with a device code; on a remote machine, connect with `{forward}` and add --server"
                 ))
             }
             // In the other flows, the type of the redirect URI decides whether the client is public. A device code

@@ -247,7 +247,7 @@ pub(super) const NOTIFICATIONS: Section = Section {
     blocks: &[
         Text(
             "`refresh-token` notifies you of each error that you must resolve: exit code 77, or 78 if Microsoft refused \
-             the request. It does so while the old token is still printed, so you hear of it before mail stops, \
+             the request. You hear of it before mail stops, while the old token is still valid, \
              and at most once an hour for each profile. `get-refresh-token` notifies you of a token that is 75 days old, and \
              `refresh-token`, once a day, of a certificate that expires within 30 days. \
              You are not notified of a locked keychain, a network error or a mistake that `refresh-token` finds in the configuration.",
@@ -256,7 +256,7 @@ pub(super) const NOTIFICATIONS: Section = Section {
         Code("on_sign_in_needed = [\"notify-send\", \"Mail: please sign in\"]\n"),
         Text(
             "The value is the program and its arguments; no shell is used. [More examples](docs/reliability.md#notifications): a message to your phone, a mail, macOS and \
-             Windows. Its environment contains:",
+             Windows. The program's environment contains:",
         ),
         List(&[
             ("`M365AUTH_PROFILE`, `M365AUTH_ACCOUNT`", "The profile, and the account if it is known."),

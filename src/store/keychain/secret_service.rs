@@ -107,8 +107,8 @@ impl Client {
         let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
         let mut service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
         if is_refused(&service, "InvalidArgs") {
-            // A new key helps: KWallet refuses a public key that begins with a zero byte, one of 256, because the crate
-            // leaves the byte out (https://github.com/mitya57/secretstorage/issues/48).
+            // A new key helps: KWallet refuses a public key that begins with a zero byte, because the crate leaves that
+            // byte out (https://github.com/mitya57/secretstorage/issues/48). That is one key in 256.
             service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
         }
         if is_refused(&service, "NotSupported") {
@@ -197,7 +197,8 @@ impl Client {
         Ok(Entries { unlocked, locked })
     }
 
-    /// Returns the default collection, where a new entry is created, if it is unlocked or can be without a window.
+    /// Returns the default collection, where a new entry is created, if it is unlocked or can be
+    /// unlocked without a window.
     async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
         let collection = self.default_collection().await?;
         let is_locked = collection.is_locked().await.map_err(from_store_error)?;

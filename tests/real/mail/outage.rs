@@ -10,7 +10,8 @@ use crate::login::{Keyring, Login};
 use crate::memory;
 use crate::support::eventually;
 
-/// How long Microsoft cannot be reached: as 25 minutes in the life of a token that is valid for 75.
+/// How long Microsoft cannot be reached. A second of the test stands for a minute: an outage of 25 minutes, and a token
+/// that is valid for 75 minutes.
 const OUTAGE: Duration = Duration::from_secs(25);
 const LIFETIME: Duration = Duration::from_secs(75);
 
