@@ -11,7 +11,7 @@ pub(crate) enum Flow {
     AuthorizationCode,
     /// A sign-in with a device code.
     DeviceCode,
-    /// A refresh token that is not stored yet: one from stdin, or that of a sign-in which a further profile redeems.
+    /// A refresh token that is not stored yet: one from stdin, or one that a further profile redeems after a sign-in.
     UnstoredToken,
     /// A refresh of the stored token.
     Refresh,

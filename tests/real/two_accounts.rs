@@ -26,7 +26,7 @@ fn a_token_of_another_account_in_the_keychain_is_never_used_and_is_removed() {
     let mut home = Home::new();
     let login = Login::start(&mut home, Keyring::Gnome);
     home.sign_in().token();
-    // Over SSH there is no keychain, and Ada's token in it cannot be reached.
+    // Over SSH, the keychain with Ada's token cannot be reached.
     let desktop = std::mem::replace(&mut home.environment, Home::new().environment.clone());
     sign_in_and_answer(&home, GRACE, "belongs to", "y", 0);
     assert!(home.token_in_file("mail").is_some());

@@ -91,8 +91,8 @@ fn paths_can_be_longer_than_260_characters() {
     home.run("get-refresh-token", [""; 0]).fails_with(77);
 }
 
-/// The Credential Manager accepts 2,560 bytes in an entry. Uses that of the user who runs the test, with profiles that
-/// nobody has, and removes the entries.
+/// The Credential Manager accepts 2,560 bytes in an entry. This test uses the Credential Manager of the user
+/// who runs it, with profiles that nobody has, and removes the entries.
 #[test]
 #[cfg(windows)]
 #[ignore = "uses your Credential Manager: cargo test --test scenarios credential_manager -- --ignored"]

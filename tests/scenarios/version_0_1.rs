@@ -54,7 +54,8 @@ fn an_interrupted_save_is_completed() {
     home.refresh().token();
 }
 
-/// Under version 0.1 Grace signed in while the keychain with Ada's token was not available. The newest token decides.
+/// Under version 0.1, Ada's token was in the file, and that of Grace, who signed in later, in the keychain. The newest
+/// token decides.
 #[test]
 fn the_account_of_the_newest_token_owns_the_profile() {
     let home = Home::new();
@@ -114,8 +115,8 @@ fn records_that_version_0_1_has_rewritten_keep_the_sign_in_and_its_account() {
     assert!(home.refresh().fails_with(77).contains(ADA));
 }
 
-/// Version 0.1 ignores what it cannot parse as JSON, and this version what is not an entry of its own. But version 0.1
-/// would print its own entry after a sign-out, so this version removes it.
+/// Version 0.1 ignores what it cannot parse as JSON, and this version ignores what is not an entry of its own. But
+/// version 0.1 would print its own entry after a sign-out, so this version removes it.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_cached_token_of_version_0_1_is_not_used_and_is_removed() {

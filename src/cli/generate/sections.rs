@@ -248,8 +248,8 @@ pub(super) const NOTIFICATIONS: Section = Section {
         Text(
             "`refresh-token` notifies you of each error that you must resolve: exit code 77, or 78 if Microsoft refused \
              the request. You hear of it before mail stops, while the old token is still valid, \
-             and at most once an hour for each profile. `get-refresh-token` notifies you of a token that is 75 days old, and \
-             `refresh-token`, once a day, of a certificate that expires within 30 days. \
+             and at most once an hour for each profile. `get-refresh-token` notifies you of a token that is 75 days old. \
+             `refresh-token` notifies you once a day of a certificate that expires within 30 days. \
              You are not notified of a locked keychain, a network error or a mistake that `refresh-token` finds in the configuration.",
         ),
         Text("Linux desktops show a notification. `on_sign_in_needed` names a program to run instead:"),
@@ -264,7 +264,7 @@ pub(super) const NOTIFICATIONS: Section = Section {
             ("`M365AUTH_REFERENCE`", "The code and the IDs for Microsoft's support, if Microsoft refused the token."),
             (
                 "`M365AUTH_EXIT`",
-                "77 or 78: the exit code of `refresh-token` when no cached token is left. 0: a refresh token is old, or a \
+                "77 or 78: what `refresh-token` exits with once no cached token is left. 0: a refresh token is old, or a \
                  certificate expires soon.",
             ),
         ]),

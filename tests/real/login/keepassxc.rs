@@ -24,7 +24,8 @@ pub enum KeePassXc {
     Locked,
 }
 
-/// Makes a database and returns the command that shows it, still locked, or an empty window.
+/// Makes a database, and returns the command that starts KeePassXC: with this database, still locked, if `state` is
+/// `Locked`, else with an empty window.
 pub fn command(home: &Path, state: KeePassXc) -> Command {
     let (source, database, settings) = (home.join("database.xml"), database(home), home.join("keepassxc.ini"));
     if !database.exists() {
