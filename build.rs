@@ -1,5 +1,6 @@
-//! Tells the linker to place the functions of a `refresh-token` with a cached token next to each other. Such a call is
-//! short, and the pages of the program that it touches are much of its time (docs/performance.md).
+//! Tells the linker to place next to each other the functions that the command `refresh-token` runs if a token is
+//! cached. Such a call is short, and the pages of the program that it touches are much of its time
+//! (docs/performance.md).
 
 #![allow(clippy::disallowed_macros, reason = "Cargo reads the standard output of a build script")]
 

@@ -38,7 +38,7 @@ impl Section<'_> {
 /// The similarity (Jaro-Winkler, 1.0 for equal names) above which a name is suggested.
 const MIN_SIMILARITY: f64 = 0.8;
 /// The shortest word for which a key that ends with it is suggested: `timeout` suggests `network_timeout`, but `host`
-/// suggests none of three keys.
+/// suggests nothing: three keys end with it.
 const MIN_ENDING: usize = 5;
 
 /// Returns the name that is most similar to `word`, if one is similar enough. Letter case, `_` and `-` are ignored.

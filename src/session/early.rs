@@ -118,8 +118,8 @@ impl Session {
         self.stores.remember_refusal(recorded, refusal.and_then(|refusal| refusal.claims.clone()));
     }
 
-    /// Records that a sign-in was refused, unless a token is stored, or may be: that token works as before. The next
-    /// sign-in needs the claims in any case.
+    /// Records that a sign-in was refused, but only if no token is stored: a stored token still works. A store that
+    /// cannot be read may contain one. The claims are recorded in any case, because the next sign-in needs them.
     pub(crate) fn remember_refused_sign_in(&self, error: &Error) {
         let is_empty = self.record().is_none()
             && (self.profile.grant == Grant::Broker || matches!(self.stores.load_first(), Ok(None)));

@@ -39,7 +39,8 @@ impl Connection {
         chunks::load(&self.entries(user), service)
     }
 
-    /// Writes UTF-8, although Python's `keyring` writes UTF-16 and may misread it: most tokens would not fit in UTF-16.
+    /// Writes UTF-8, because most tokens would not fit in UTF-16. Python's `keyring`, which writes UTF-16, may misread
+    /// such an entry.
     pub(super) fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
         chunks::save(&self.entries(user), service, token.as_bytes())
     }
