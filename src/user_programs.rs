@@ -54,8 +54,8 @@ impl UserPrograms {
     }
 
     /// Runs a program without a shell, with the profile's name in its environment. It shares our stderr. In an early
-    /// renewal, the stderr of a program that prints the token or the secret is discarded,
-    /// because the cached token is handed out if the program fails.
+    /// renewal, the stderr of a program that prints the token or the secret is discarded, because the cached token is
+    /// handed out if the program fails.
     pub(crate) fn run(&self, command: &[String], task: &Task<'_>) -> Result<String> {
         let command = self.for_profile(command);
         let [program, arguments @ ..] = command.as_slice() else { return Ok(String::new()) };
