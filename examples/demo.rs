@@ -133,7 +133,7 @@ fn printed(mut child: Child) -> Result<String> {
 }
 
 /// Builds the commands and returns their folder. Cargo builds an example and the library, but not the commands. The
-/// example is named as well, so that Cargo reuses the libraries that it built for it.
+/// example is among the arguments too, so that Cargo reuses the libraries that were built for the example.
 fn build_commands() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     say("Building the three commands...");

@@ -102,7 +102,7 @@ impl Session {
     /// least a quarter of it): the cached one, or a new one.
     ///
     /// A cached token is renewed after half of its lifetime, or when Microsoft asks for it (`refresh_in`). If that
-    /// fails, the cached one is returned as long as it is valid for that time.
+    /// fails, the cached one is returned as long as it is valid for those five minutes (or that quarter).
     ///
     /// # Errors
     ///

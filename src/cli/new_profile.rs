@@ -44,7 +44,10 @@ fn add(config: &Config, name: &ProfileName) -> Result<Config> {
     })?;
     // The keys at the top of the file may not fit the new profile.
     extended.profile(name).map_err(|error| {
-        let hint = format!("add a section [profiles.{}] to {shown} that fits the keys above it", key_of(name.as_str()));
+        let hint = format!(
+            "add a section [profiles.{}] to {shown} yourself: the keys above the first section apply to it too",
+            key_of(name.as_str())
+        );
         cannot_append(error, hint)
     })?;
     // If the file is a symbolic link, for example into a repository of dotfiles, its target is replaced.

@@ -75,7 +75,7 @@ pub(super) fn certificate(entry: &Entry<'_>) -> Result<Spanned<CertificateFiles>
 /// Returns the credential of a profile: its own, or else the file's.
 pub(super) fn resolve(own: &Table, file: &Table) -> Result<Option<Credential>, ConfigurationError> {
     let credential = of_section(own)?.map_or_else(|| of_section(file), |own| Ok(Some(own)))?;
-    // An empty secret in a profile replaces the file's. Microsoft refuses an empty secret.
+    // An empty secret in a profile overrides the file's, and then none is sent, because Microsoft refuses an empty one.
     Ok(credential.filter(|credential| !matches!(credential, Credential::Secret(secret) if secret.secret().is_empty())))
 }
 

@@ -56,7 +56,7 @@ impl Session {
         let hint =
             format!("run `get-token --profile {name:#}` and choose the account that this profile should belong to");
         let recorded = stored.record.as_ref().and_then(|record| record.account.as_ref());
-        // The recorded account was compared before the request.
+        // The recorded account was compared with the owner before the request.
         if let Some((account, owner)) =
             tokens.named_account().zip(self.owner()).filter(|(named, owner)| !owner.account.is_same_as(named))
         {
