@@ -133,7 +133,8 @@ fn without_a_recorded_account_an_id_token_that_is_not_valid_is_77() {
     for account in [None, Some(ADA)] {
         let home = Home::new();
         if account.is_some() {
-            home.sign_in().token(); // the profile's account is known, but the account of the token that is stored below is not
+            // The profile's account is known, but the account of the token that is stored below is not.
+            home.sign_in().token();
         }
         let token = home.store_token("mail");
         for fault in [Fault::NoIdToken, claims(json!({ "exp": 0 })), claims(json!({ "iss": null }))] {
