@@ -123,8 +123,8 @@ fn name(paths: &Paths, profile: &ProfileName) -> String {
     match paths.cache().to_str() {
         // As version 0.1 names it, so that each version removes the entries of the other.
         Some(folder) => format!("m365auth:{profile}:{folder}"),
-        // Escaped, so that two folders that differ only in bytes that are not UTF-8 have different names. The second
-        // colon distinguishes it from a folder whose name looks like an escaped one.
+        // Escaped, so that two folders that differ only in bytes that are not UTF-8 have different keys. The second
+        // colon distinguishes such a key from that of a folder whose path looks like an escaped one.
         None => format!("m365auth:{profile}::{}", paths.cache().as_os_str().as_encoded_bytes().escape_ascii()),
     }
 }
