@@ -27,7 +27,8 @@ pub(super) fn show(summary: &str, text: &str) -> Result<(), String> {
     shown.unwrap_or_else(|_| Err("the notification service does not respond".to_owned()))
 }
 
-/// Returns the text as the service shows it: Microsoft's own sentence is in it, and the service may show markup.
+/// Returns the text to send to the service, with markup escaped: the text contains Microsoft's own sentence, and the
+/// service may interpret markup.
 fn body(text: &str) -> String {
     text.lines().map(|line| escape_markup(&for_terminal(line))).collect::<Vec<_>>().join("\n")
 }

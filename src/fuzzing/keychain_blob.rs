@@ -6,7 +6,7 @@ use crate::sanitize::is_well_formed_token;
 use crate::store::{keychain, parse_token, record};
 use crate::token::RefreshToken;
 
-/// The blob of a keychain's entry; as text, a token file and a file of records.
+/// Parses the bytes as the blob of a keychain entry and, if they are text, as a token file and as a file of records.
 pub fn keychain_blob(bytes: &[u8]) {
     match token_of(bytes.to_vec()) {
         Ok(Some(token)) => assert_stored_intact(&token),

@@ -53,8 +53,8 @@ pub fn redirect(bytes: &[u8]) {
 
 type Parse = fn(&str, &str) -> Result<Redirect, RedirectError>;
 
-/// Asserts that an error is explained, and that a code or a refusal can be shown and is not returned for another
-/// `state`.
+/// Asserts that an error is explained, that a code is not empty and a refusal can be shown, and that neither is
+/// returned for another `state`.
 fn assert_explained_or_ours(text: &str, parsed: &Result<Redirect, RedirectError>, other_states: &[&str], parse: Parse) {
     match parsed {
         Err(error) => assert!(!error.explanation().is_empty() && !error.advice().is_empty()),

@@ -309,7 +309,6 @@ fn a_program_is_run_once_for_each_token_and_ended_with_its_children() {
     eventually("the pause of other stores is over", || Instant::now() > asked_again);
     assert_hands_out(&home, &due);
     assert_eq!(std::fs::read_to_string(home.path().join("children")).unwrap(), children);
-    configure_programs(&home, "", ""); // the cleanup loads the token, too
 }
 
 #[test]

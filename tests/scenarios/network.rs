@@ -42,7 +42,7 @@ fn retry_after_is_honoured() {
     assert_eq!(home.standin.token_requests(), requests + 1);
 }
 
-/// A server that answered may have used the code, but a server that is busy usually has not.
+/// A busy server that answers has usually not used the code, so the code is sent again; but it may have, so only once.
 #[test]
 fn an_authorization_code_is_resent_once_after_a_response() {
     for injected in [
