@@ -14,7 +14,7 @@ impl Page {
         let profiles: Vec<&ProfileName> = sessions.iter().map(|session| &session.profile().name).collect();
         // The profiles share the client and the authority, so the page on which an administrator consents is the same
         // for all
-        /// of them.
+        // of them.
         let link = admin_consent(sessions[0].profile());
         let page = match result {
             Err(error) => Self::new(Mark::No, heading(error), failure(None, error, &link)),
