@@ -13,8 +13,7 @@ impl Page {
     pub(crate) fn of_result(sessions: &[Session], result: &Result<SignInOutcome>) -> Self {
         let profiles: Vec<&ProfileName> = sessions.iter().map(|session| &session.profile().name).collect();
         // The profiles share the client and the authority, so the page on which an administrator consents is the same
-        // for all
-        // of them.
+        // for all of them.
         let link = admin_consent(sessions[0].profile());
         let page = match result {
             Err(error) => Self::new(Mark::No, heading(error), failure(None, error, &link)),
