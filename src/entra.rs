@@ -286,12 +286,15 @@ impl<'a> Entra<'a> {
             // Reading the account needs User.Read, which few profiles have.
             403 if path.is_empty() => Ok(false),
             408 | 429 | 500.. => Err(http::busy(&server.to_string(), response.status())),
-            404 => {
+            404 if !path.is_empty() => {
                 Err(Error::new(ErrorKind::SignIn, format!("{server} has no {path} for this account (HTTP status 404)"))
                     .hint("check whether the account has a mailbox in Exchange Online"))
             }
             status => {
-                let message = format!("{server} rejected the token (HTTP status {status})");
+                let message = match status {
+                    401 | 403 => format!("{server} rejected the token (HTTP status {status})"),
+                    _ => format!("the test request to {server} failed (HTTP status {status})"),
+                };
                 Err(Error::new(ErrorKind::SignIn, message).hint(format!(
                     "compare the scopes of profile \"{}\" in {} with the API permissions of client {}",
                     self.profile.name,

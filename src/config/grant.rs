@@ -101,6 +101,7 @@ pub(super) fn ensure_client_credentials(profile: &Profile) -> Result<(), Configu
                 "with grant = \"client_credentials\", the profile \"{name}\" must have one scope that ends with /.default, \
                  not {scopes:?}"
             );
+            // Exchange Online accepts tokens of applications for another resource than tokens of persons.
             let (mail, application_mail) = (profile.cloud.mail_resource(), profile.cloud.application_mail_resource());
             let default = profile.default_scope().replace(mail, application_mail);
             let hint = format!("set {} = [\"{default}\"]", form("scopes").key);
@@ -109,8 +110,8 @@ pub(super) fn ensure_client_credentials(profile: &Profile) -> Result<(), Configu
     }
 }
 
-/// Returns the default scope of a profile: all permissions that an administrator granted to the application.
-pub(super) fn default_scope(name: &ProfileName, cloud: Cloud) -> String {
+/// Returns the scope of a profile without `scopes`: all permissions that an administrator granted to the application.
+pub(super) fn built_in_scope(name: &ProfileName, cloud: Cloud) -> String {
     match name.as_str() {
         "calendar" | "send" => format!("https://{}/.default", cloud.graph_host()),
         _ => format!("{}/.default", cloud.application_mail_resource()),

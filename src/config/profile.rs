@@ -83,7 +83,7 @@ impl Profile {
     /// permissions").
     pub(crate) fn own_scopes_in_full(&self) -> impl Iterator<Item = String> {
         self.own_scopes().map(|scope| match scope.contains('/') {
-            true => scope.to_string(),
+            true => scope.as_str().to_owned(),
             false => format!("https://{}/{}", self.cloud.graph_host(), scope.as_str()),
         })
     }

@@ -32,7 +32,7 @@ pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, Confi
     grant::ensure_supported(own, file)?;
     let (built_in, always): (_, &[&str]) = match grant {
         Grant::RefreshToken | Grant::Broker => (built_in_scopes(name, cloud), &ALWAYS_REQUESTED),
-        Grant::ClientCredentials => (Some(vec![grant::default_scope(name, cloud)]), &[]),
+        Grant::ClientCredentials => (Some(vec![grant::built_in_scope(name, cloud)]), &[]),
     };
     let server = |key, own: &Option<Spanned<String>>, file: &Option<Spanned<String>>, port| {
         parsed(key, own.as_ref().or(file.as_ref()), |text| Server::parse(text, port))

@@ -38,9 +38,6 @@ const CALL_TIMEOUT: Duration = if imp::OS_PROMPTS { UNLOCK_TIMEOUT } else { RESP
 /// The keychain entry of one profile.
 pub(super) struct Keychain {
     profile: ProfileName,
-    service: String,
-    /// The service name of older versions of the Python tool. It is read last and never written.
-    older_service: String,
     /// Whether a person at a terminal may be prompted.
     may_prompt: bool,
     /// How long loading may take.
@@ -89,15 +86,16 @@ impl Keychain {
 
     /// Returns a keychain that never opens a window, as for a program on a timer.
     pub(super) fn unattended(profile: &ProfileName, patience: Patience) -> Self {
-        let (service, older_service) = (format!("m365auth-{profile}"), format!("m365-imap-{profile}"));
-        Self {
-            profile: profile.clone(),
-            service,
-            older_service,
-            may_prompt: false,
-            patience,
-            state: Mutex::new(State::NotConnected),
-        }
+        Self { profile: profile.clone(), may_prompt: false, patience, state: Mutex::new(State::NotConnected) }
+    }
+
+    fn service(&self) -> String {
+        format!("m365auth-{}", self.profile)
+    }
+
+    /// Returns the service name of older versions of the Python tool. It is read last and never written.
+    fn older_service(&self) -> String {
+        format!("m365-imap-{}", self.profile)
     }
 
     /// Returns whether a window may be opened: a mail program on a timer, without a terminal, must not open any.
@@ -141,7 +139,7 @@ impl Keychain {
                 if !imp::OS_PROMPTS && self.can_prompt() =>
             {
                 log::warn!("{}", error.prompt());
-                let (service, older) = (self.service.clone(), self.older_service.clone());
+                let (service, older) = (self.service(), self.older_service());
                 let unlocked = self.timed(
                     UNLOCK_TIMEOUT,
                     &connection,
@@ -209,7 +207,7 @@ impl Keychain {
 
 impl TokenStore for Keychain {
     fn load(&self) -> Result<Option<RefreshToken>> {
-        let (service, older) = (self.service.clone(), self.older_service.clone());
+        let (service, older) = (self.service(), self.older_service());
         let load = move |connection: &imp::Connection| match connection.load(&service, USER)? {
             None => connection.load(&older, USER),
             found => Ok(found),
@@ -219,12 +217,12 @@ impl TokenStore for Keychain {
     }
 
     fn save(&self, token: &RefreshToken) -> Result<()> {
-        let (service, token) = (self.service.clone(), token.clone());
+        let (service, token) = (self.service(), token.clone());
         self.call(move |connection| connection.save(&service, USER, token.secret()))
     }
 
     fn delete(&self) -> Result<()> {
-        let (service, older) = (self.service.clone(), self.older_service.clone());
+        let (service, older) = (self.service(), self.older_service());
         let delete = move |connection: &imp::Connection| {
             connection.delete(&service, USER)?;
             connection.delete(&older, USER)
@@ -233,7 +231,7 @@ impl TokenStore for Keychain {
     }
 
     fn describe(&self) -> String {
-        format!("the keychain ({})", self.service)
+        format!("the keychain ({})", self.service())
     }
 }
 

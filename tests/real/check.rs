@@ -114,6 +114,7 @@ fn no_token_is_sent_to_a_server_without_tls() {
     let plain = format!("localhost:{}", setup.sink.port);
     setup.configure(&format!("localhost:{}", setup.server.imaps_port), &plain, ADA);
     setup.check_fails(77, "does not offer STARTTLS");
+    setup.check_fails(77, "check imap_host and smtp_host in ");
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn an_import_that_cannot_reach_microsoft_says_that_the_sign_in_may_still_work() 
     home.standin.inject(Fault::Html);
     let terminal = Terminal::run(&home, "get-token");
     terminal.ends_with(76);
-    let text = words(&terminal);
+    let text = terminal.words();
     assert!(text.contains("run `get-token --check --profile mail`: your existing sign-in may still work"), "{text}");
     home.run("refresh-token", [""; 0]).token();
 }
@@ -267,7 +267,7 @@ fn a_configuration_that_cannot_be_extended_stays_and_the_typed_secret_is_not_sho
     terminal.types(&["Enter"]);
     terminal.ends_with(78);
     terminal.shows("cannot be appended");
-    assert!(words(&terminal).contains("as sections such as [profiles.mail]"), "{}", terminal.text());
+    assert!(terminal.words().contains("as sections such as [profiles.mail]"), "{}", terminal.text());
     assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
     assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), before);
 }
@@ -287,11 +287,10 @@ fn a_profile_that_does_not_fit_the_keys_at_the_top_of_the_file_is_not_appended()
     terminal.shows("Mail address");
     terminal.types(&["Enter"]);
     terminal.ends_with(78);
-    assert!(words(&terminal).contains("add a section [profiles.work] to "), "{}", terminal.text());
+    let words = terminal.words();
+    assert!(
+        words.contains("add a section [profiles.work] to ") && words.contains("first section apply to it"),
+        "{words}"
+    );
     assert_eq!(std::fs::read_to_string(home.config_file()).unwrap(), before);
-}
-
-/// Returns the text of the terminal without its line breaks.
-fn words(terminal: &Terminal) -> String {
-    terminal.text().split_whitespace().collect::<Vec<_>>().join(" ")
 }

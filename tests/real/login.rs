@@ -101,6 +101,7 @@ impl Login {
         self.keyring = keyring;
         eventually("the keyring is on the bus", || self.has_owner("org.freedesktop.secrets"));
         if matches!(keyring, Keyring::KeePassXc(KeePassXc::Unlocked | KeePassXc::Confirming)) {
+            eventually("its window is on the bus", || self.has_owner(keepassxc::MAIN_WINDOW));
             keepassxc::open_database(home, &self.bus());
         }
         if matches!(keyring, Keyring::KWallet | Keyring::KeePassXc(_)) {

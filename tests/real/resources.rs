@@ -43,7 +43,7 @@ fn without_a_listener_the_redirect_url_can_be_pasted_into_the_terminal() {
                 continue;
             }
             let redirect = Browser::redirect_url(&terminal.url(), ADA).unwrap();
-            let text = terminal.text().split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = terminal.words();
             has_fallen_back |= text.contains("warning: cannot listen for the redirect URI") && text.contains(reason);
             terminal.pastes(&redirect, true);
             terminal.types(&["Enter"]);

@@ -53,6 +53,11 @@ impl<'a> Terminal<'a> {
         finish(self.tmux().args(["capture-pane", "-p", "-J", "-S", "-200"])).stdout
     }
 
+    /// Returns this text on one line, also where the program wrapped it.
+    pub fn words(&self) -> String {
+        self.text().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns the lines as they are on the screen, where tmux wrapped those that are too long.
     pub fn screen(&self) -> String {
         finish(self.tmux().args(["capture-pane", "-p", "-S", "-200"])).stdout

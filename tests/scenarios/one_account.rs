@@ -147,7 +147,8 @@ fn two_configuration_files_with_the_same_profile_do_not_share_an_account() {
     std::fs::write(&other, format!("username = 'grace@example.com'\n{}", home.configuration())).unwrap();
     home.configure_with("username = 'ada@example.com'");
     home.sign_in().token();
-    home.run("refresh-token", ["--config", other.to_str().unwrap()]).fails_with(77);
+    let run = home.run("refresh-token", ["--config", other.to_str().unwrap()]);
+    assert!(run.fails_with(77).contains("if two configuration files have this profile, rename it"), "{run:?}");
     home.refresh().token();
 }
 

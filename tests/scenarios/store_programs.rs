@@ -87,7 +87,7 @@ fn a_failing_store_program_is_reported_with_its_stderr_and_no_token_is_lost() {
     assert!(
         stderr.contains("no room")
             && stderr.contains("the program that saves the token, `sh`, failed with exit status: 3")
-            && stderr.contains("correct store.save in the configuration"),
+            && stderr.contains("see what it wrote to stderr, and correct store.save in the configuration"),
         "{stderr}"
     );
     let run = home.refresh();

@@ -197,8 +197,8 @@ impl Client {
         Ok(Entries { unlocked, locked })
     }
 
-    /// Returns the default collection, where a new entry is created, if it is unlocked or can be
-    /// unlocked without a window.
+    /// Returns the default collection, where a new entry is created, if it is unlocked or can be unlocked without a
+    /// window.
     async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
         let collection = self.default_collection().await?;
         let is_locked = collection.is_locked().await.map_err(from_store_error)?;

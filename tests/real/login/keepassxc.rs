@@ -14,6 +14,9 @@ const DATABASE: &str = "<KeePassFile><Meta><CustomData><Item><Key>FDO_SECRETS_EX
 const SETTINGS: &str = "[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\nSingleInstance=false\n\
     [Security]\nLockDatabaseIdle=false\n[FdoSecrets]\nEnabled=true\n";
 
+/// The interface of the main window, and its name on the bus.
+pub const MAIN_WINDOW: &str = "org.keepassxc.KeePassXC.MainWindow";
+
 /// How KeePassXC runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KeePassXc {
@@ -50,7 +53,7 @@ pub fn command(home: &Path, state: KeePassXc) -> Command {
 /// Opens the database in the running KeePassXC. `--pw-stdin` opens it before the window appears, and 2.7.10 of Debian 13
 /// can crash then.
 pub fn open_database(home: &Path, bus: &zbus::blocking::Connection) {
-    const NAME: Option<&str> = Some("org.keepassxc.KeePassXC.MainWindow");
+    const NAME: Option<&str> = Some(MAIN_WINDOW);
     let file = database(home);
     let arguments = (file.to_str().unwrap(), PASSWORD, "");
     bus.call_method(NAME, "/keepassxc", NAME, "openDatabase", &arguments).unwrap();
