@@ -6,8 +6,10 @@
 mod unlock;
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
+use zbus::zvariant::OwnedObjectPath;
 
 use super::KeychainError;
 use crate::runtime::{self, Runtime};
@@ -100,6 +102,8 @@ impl Connection {
 struct Client {
     service: SecretService<'static>,
     bus: zbus::Connection,
+    /// The entry that was loaded, if there is no other one of its name.
+    loaded: Mutex<Option<OwnedObjectPath>>,
 }
 
 impl Client {
@@ -124,11 +128,15 @@ impl Client {
                 false => KeychainError::Other(first_line(&error)),
             }
         })?;
-        Ok(Self { service, bus })
+        Ok(Self { service, bus, loaded: Mutex::default() })
     }
 
     async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
         let Entries { unlocked, locked } = self.entries(service, user).await?;
+        *self.loaded.lock().expect("no thread panics with it") = match (&unlocked[..], &locked) {
+            ([only], None) => Some(only.item_path.clone()),
+            _ => None,
+        };
         match (unlocked.first(), locked) {
             (Some(newest), _) => newest.get_secret().await.map(Some).map_err(from_store_error),
             (None, Some(error)) => Err(error),
@@ -137,9 +145,14 @@ impl Client {
     }
 
     async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
+        let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
+        if let Some(loaded) = self.loaded_entry(&attributes).await
+            && loaded.set_secret(token.as_bytes(), CONTENT_TYPE).await.is_ok()
+        {
+            return Ok(());
+        }
         // A locked entry cannot be replaced; the new one would be a second entry.
         let entries = self.entries(service, user).await?.all_unlocked()?;
-        let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
         let Some((newest, older)) = entries.split_first() else {
             let collection = self.open_collection().await?;
             let label = format!("Password for '{user}' on '{service}'");
@@ -152,6 +165,17 @@ impl Client {
             log::info!("the keychain entry is saved, but not tidied up: {}", first_line(&error));
         }
         Ok(())
+    }
+
+    /// Returns the entry that was loaded, if it still has these attributes. This takes one call instead of the three of a
+    /// search.
+    async fn loaded_entry(&self, attributes: &HashMap<&str, &str>) -> Option<Item<'_>> {
+        let path = self.loaded.lock().expect("no thread panics with it").clone()?;
+        let entry = self.service.get_item_by_path(path).await.ok()?;
+        // Another program may have replaced the entry in the meantime, by one of its own.
+        let theirs = entry.get_attributes().await.ok()?;
+        let is_unchanged = attributes.iter().all(|(name, value)| theirs.get(*name).is_some_and(|their| their == value));
+        is_unchanged.then_some(entry)
     }
 
     async fn delete(&self, service: &str, user: &str) -> Result<(), KeychainError> {
