@@ -3,9 +3,11 @@
 mod double;
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use standin::{ADA, PUBLIC_CLIENT_ID};
+use tokio::sync::Notify;
 
 use crate::keychain::double::{Behavior, Double, KWallet};
 use crate::login::{KeePassXc, Keyring, Login};
@@ -221,12 +223,14 @@ fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
 
 /// Runs `refresh-token`, and `change` between its load and its save.
 fn refresh_during(home: &Home, change: impl FnOnce()) -> Run {
-    home.standin.inject(standin::Fault::Delay { milliseconds: 600 });
+    let release = Arc::new(Notify::new());
+    home.standin.inject(standin::Fault::Held(Arc::clone(&release)));
     std::thread::scope(|scope| {
         let requests = home.standin.token_requests();
         let refresh = scope.spawn(|| home.refresh());
         crate::support::eventually("the token request", || home.standin.token_requests() > requests);
         change();
+        release.notify_one();
         refresh.join().unwrap()
     })
 }

@@ -1,5 +1,6 @@
 //! Faults that a test can inject into the next response of `/token`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::issue::{self, TokenResponse};
 use crate::page;
@@ -47,6 +49,9 @@ pub enum Fault {
     /// The normal response, delayed.
     #[allow(missing_docs, reason = "the field's name is enough")]
     Delay { milliseconds: u64 },
+    /// The normal response, once the test calls `notify_one`.
+    #[serde(skip)]
+    Held(Arc<Notify>),
     /// The request is granted at once, but the response is delayed.
     #[allow(missing_docs, reason = "the field's name is enough")]
     LateResponse { milliseconds: u64 },
@@ -135,6 +140,10 @@ impl Fault {
             Fault::Hang => Wire::Hang.into_response(),
             Fault::Delay { milliseconds } => {
                 tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
+                return None;
+            }
+            Fault::Held(release) => {
+                release.notified().await;
                 return None;
             }
             Fault::Html => {
