@@ -146,10 +146,9 @@ impl Client {
 
     async fn save(&self, service: &str, user: &str, token: &str) -> Result<(), KeychainError> {
         let attributes = HashMap::from([("service", service), ("username", user), APPLICATION]);
-        if let Some(loaded) = self.loaded_entry(&attributes).await
-            && loaded.set_secret(token.as_bytes(), CONTENT_TYPE).await.is_ok()
-        {
-            return Ok(());
+        if let Some(loaded) = self.loaded_entry(&attributes).await {
+            // If this fails, the caller tries once more on a new connection, where no entry was loaded.
+            return loaded.set_secret(token.as_bytes(), CONTENT_TYPE).await.map_err(from_store_error);
         }
         // A locked entry cannot be replaced; the new one would be a second entry.
         let entries = self.entries(service, user).await?.all_unlocked()?;
