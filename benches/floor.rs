@@ -24,7 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost")?)?;
-    let mut server = StreamOwned::new(client, TcpStream::connect(("127.0.0.1", port.parse()?))?);
+    let connection = TcpStream::connect(("127.0.0.1", port.parse()?))?;
+    connection.set_nodelay(true)?; // as all HTTP clients do, because the system may delay an acknowledgement by 40 ms
+    let mut server = StreamOwned::new(client, connection);
     let form = std::fs::read_to_string(form_file)?;
     write!(
         server,

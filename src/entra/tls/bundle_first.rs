@@ -35,7 +35,7 @@ impl BundleFirst {
             roots.add(root.clone())?;
         }
         let read = bundle().and_then(|file| fs::read(file).ok()).unwrap_or_default();
-        if roots.add_parsable_certificates(certificates(&String::from_utf8_lossy(&read))).0 == 0 {
+        if roots.add_parsable_certificates(certificates(&read)).0 == 0 {
             return Ok(None);
         }
         let bundle = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
@@ -59,14 +59,14 @@ fn bundle() -> Option<PathBuf> {
 ///
 /// The reader of `rustls-pki-types` needs three times as many instructions as this function, and with it the bundle
 /// took half of the instructions of a refresh.
-fn certificates(bundle: &str) -> Vec<CertificateDer<'static>> {
+fn certificates(bundle: &[u8]) -> Vec<CertificateDer<'static>> {
     let mut certificates = Vec::new();
-    let mut encoded = String::new();
-    for line in bundle.lines() {
+    let mut encoded = Vec::new();
+    for line in bundle.split(|byte| *byte == b'\n') {
         match line.trim_ascii() {
-            "-----BEGIN CERTIFICATE-----" => encoded.clear(), // explanatory text may precede it (RFC 7468, 5.2)
-            "-----END CERTIFICATE-----" => certificates.extend(STANDARD.decode(&encoded).map(CertificateDer::from)),
-            line => encoded.push_str(line),
+            b"-----BEGIN CERTIFICATE-----" => encoded.clear(), // explanatory text may precede it (RFC 7468, 5.2)
+            b"-----END CERTIFICATE-----" => certificates.extend(STANDARD.decode(&encoded).map(CertificateDer::from)),
+            line => encoded.extend_from_slice(line),
         }
     }
     certificates
@@ -135,7 +135,9 @@ mod tests {
             certificate("c.example.com").replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
             certificate("d.example.com"),
         );
-        let expected: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bundle.as_bytes()).collect();
+        // In Latin-1, as an old tool writes it.
+        let bundle: Vec<u8> = bundle.chars().map(|character| character as u8).collect();
+        let expected: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bundle).collect();
         let read = certificates(&bundle);
         assert_eq!(read.len(), 3);
         assert_eq!(read, expected.expect("valid certificates"));
@@ -146,6 +148,6 @@ mod tests {
         let CertifiedKey { cert, .. } =
             generate_simple_self_signed(["a.example.com".to_owned()]).expect("a certificate");
         let damaged = cert.pem().replacen('M', "*", 1);
-        assert_eq!(certificates(&format!("{damaged}{}", cert.pem())), [cert.der().clone()]);
+        assert_eq!(certificates(format!("{damaged}{}", cert.pem()).as_bytes()), [cert.der().clone()]);
     }
 }
