@@ -2,9 +2,11 @@
 //! Debian has the same certificates again in some 150 files. It is used only if the bundle does not verify a server,
 //! because a certificate authority may be installed in the folder only.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::{env, fs};
+use std::{env, iter};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,8 +36,8 @@ impl BundleFirst {
         for root in extra_roots {
             roots.add(root.clone())?;
         }
-        let read = bundle().and_then(|file| fs::read(file).ok()).unwrap_or_default();
-        if roots.add_parsable_certificates(certificates(&read)).0 == 0 {
+        let Some(file) = bundle().and_then(|path| File::open(path).ok()) else { return Ok(None) };
+        if roots.add_parsable_certificates(certificates(BufReader::new(file))).0 == 0 {
             return Ok(None);
         }
         let bundle = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
@@ -57,19 +59,27 @@ fn bundle() -> Option<PathBuf> {
 /// Returns the certificates of a bundle in PEM format (RFC 7468), without those that cannot be decoded: if one of them is
 /// needed, the platform verifier reads the bundle again.
 ///
-/// The reader of `rustls-pki-types` needs three times as many instructions as this function, and with it the bundle
-/// took half of the instructions of a refresh.
-fn certificates(bundle: &[u8]) -> Vec<CertificateDer<'static>> {
-    let mut certificates = Vec::new();
-    let mut encoded = Vec::new();
-    for line in bundle.split(|byte| *byte == b'\n') {
-        match line.trim_ascii() {
-            b"-----BEGIN CERTIFICATE-----" => encoded.clear(), // explanatory text may precede it (RFC 7468, 5.2)
-            b"-----END CERTIFICATE-----" => certificates.extend(STANDARD.decode(&encoded).map(CertificateDer::from)),
-            line => encoded.extend_from_slice(line),
+/// They are decoded one after the other, because all of them at once would be a third of the memory of a refresh. The
+/// reader of `rustls-pki-types` needs three times as many instructions.
+fn certificates(mut bundle: impl BufRead) -> impl Iterator<Item = CertificateDer<'static>> {
+    let (mut line, mut encoded) = (Vec::new(), Vec::new());
+    iter::from_fn(move || {
+        loop {
+            line.clear();
+            if bundle.read_until(b'\n', &mut line).ok()? == 0 {
+                return None;
+            }
+            match line.trim_ascii() {
+                b"-----BEGIN CERTIFICATE-----" => encoded.clear(), // explanatory text may precede it (RFC 7468, 5.2)
+                b"-----END CERTIFICATE-----" => {
+                    if let Ok(certificate) = STANDARD.decode(&encoded) {
+                        return Some(certificate.into());
+                    }
+                }
+                text => encoded.extend_from_slice(text),
+            }
         }
-    }
-    certificates
+    })
 }
 
 impl ServerCertVerifier for BundleFirst {
@@ -138,7 +148,7 @@ mod tests {
         // In Latin-1, as an old tool writes it.
         let bundle: Vec<u8> = bundle.chars().map(|character| character as u8).collect();
         let expected: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bundle).collect();
-        let read = certificates(&bundle);
+        let read: Vec<_> = certificates(&bundle[..]).collect();
         assert_eq!(read.len(), 3);
         assert_eq!(read, expected.expect("valid certificates"));
     }
@@ -148,6 +158,7 @@ mod tests {
         let CertifiedKey { cert, .. } =
             generate_simple_self_signed(["a.example.com".to_owned()]).expect("a certificate");
         let damaged = cert.pem().replacen('M', "*", 1);
-        assert_eq!(certificates(format!("{damaged}{}", cert.pem()).as_bytes()), [cert.der().clone()]);
+        let bundle = format!("{damaged}{}", cert.pem());
+        assert_eq!(certificates(bundle.as_bytes()).collect::<Vec<_>>(), [cert.der().clone()]);
     }
 }
