@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -97,8 +98,9 @@ fn run(Arguments { profile, format, user, fresh, common }: Arguments) -> Result<
         return Err(Error::new(ErrorKind::Usage, message)
             .hint(format!("run `refresh-token --format xoauth2 --user {user}`, or remove --user")));
     }
-    let config = common.load_config()?;
-    let session = Session::open(&config, &profile.profile)?;
+    // Not dropped: the end of the process releases memory, connections and threads faster.
+    let config = ManuallyDrop::new(common.load_config()?);
+    let session = ManuallyDrop::new(Session::open(&config, &profile.profile)?);
     // Only a warning: an update of this program must not break a profile that works. get-token and --check fail.
     if log_enabled!(Level::Info)
         && let Err(error) = config.ensure_plausible(session.profile())
