@@ -13,13 +13,12 @@ const USUAL_SIZE: usize = 4096;
 /// keys.
 pub(super) fn get(name: &str) -> Option<Vec<u8>> {
     let key = find(name).ok()?;
-    let mut entry = vec![0; USUAL_SIZE];
+    let mut entry = [0; USUAL_SIZE];
     let size = key.read(&mut entry).ok()?;
-    if size > entry.len() {
-        return key.read_to_vec().ok(); // reserves 64 KiB, which costs more than the calls
+    match entry.get(..size) {
+        Some(entry) => Some(entry.to_vec()),
+        None => key.read_to_vec().ok(), // reserves 64 KiB, which costs more than the calls
     }
-    entry.truncate(size);
-    Some(entry)
 }
 
 /// Caches the entry for this many seconds.

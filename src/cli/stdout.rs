@@ -47,7 +47,7 @@ impl Stdout {
 
     /// Prints a token, or other output for a program, and a newline. A broken pipe is not an error.
     pub(super) fn print(self, text: &str) -> Result<()> {
-        let text = format!("{text}\n");
+        let text = [text, "\n"].concat();
         match self {
             Self::Inherited(stdout) => write(stdout, &text),
             #[cfg(unix)]

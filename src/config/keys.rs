@@ -114,14 +114,14 @@ pub(super) fn known(key: &str) -> Option<&'static Form> {
 }
 
 /// Reads the sections of the profiles.
-fn profiles(entry: &Entry<'_>) -> Result<BTreeMap<String, Spanned<Table>>, ConfigurationError> {
+fn profiles(entry: &Entry<'_>) -> Result<BTreeMap<String, Box<Spanned<Table>>>, ConfigurationError> {
     let mut profiles = BTreeMap::new();
     let sections = entry
         .table()
         .map_err(|error| error.hint_in_file("write each profile as a section, such as [profiles.work]"))?;
     let errors = sections.iter().filter_map(|(name, value)| match profile(name, value) {
         Ok(table) => {
-            profiles.insert(name.get_ref().to_string(), Spanned::new(value.span(), table));
+            profiles.insert(name.get_ref().to_string(), Box::new(Spanned::new(value.span(), table)));
             None
         }
         Err(error) => Some(error),

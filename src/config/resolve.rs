@@ -23,7 +23,7 @@ const LONGEST_NETWORK_TIMEOUT: u64 = 600;
 /// Returns the profile `name` with all its values.
 pub(super) fn resolve(name: &ProfileName, file: &Table) -> Result<Profile, ConfigurationError> {
     let empty = Table::default();
-    let section = file.profiles.get(name.as_str());
+    let section = file.profiles.get(name.as_str()).map(Box::as_ref);
     let own = section.map_or(&empty, Spanned::get_ref);
     let authority = authority(own, file)?;
     let cloud = own.cloud.or(file.cloud).unwrap_or_else(|| Cloud::of(&authority));

@@ -34,5 +34,6 @@ pub(super) struct Table {
     /// In a profile only.
     pub(super) scopes: Option<Spanned<Vec<String>>>,
     /// In the file only.
-    pub(super) profiles: BTreeMap<String, Spanned<Table>>,
+    /// Each in a box, because a node of the map has room for eleven.
+    pub(super) profiles: BTreeMap<String, Box<Spanned<Table>>>,
 }
