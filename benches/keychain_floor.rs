@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let service = SecretService::connect(EncryptionType::Dh).await?;
         let attributes = HashMap::from([("service", "m365auth-mail"), ("username", "refresh_token")]);
         let found = service.search_items(attributes).await?;
-        let entry = found.unlocked.first().ok_or("there is no entry")?;
+        let entry = found.unlocked.first().ok_or("no keychain entry was found")?;
         entry.set_secret(&entry.get_secret().await?, "text/plain").await?;
         Ok(())
     })

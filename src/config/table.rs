@@ -33,7 +33,6 @@ pub(super) struct Table {
     pub(super) on_sign_in_needed: Option<Vec<String>>,
     /// In a profile only.
     pub(super) scopes: Option<Spanned<Vec<String>>>,
-    /// In the file only.
-    /// Each in a box, because a node of the map has room for eleven.
+    /// In the file only. Each in a box, because the map reserves room for eleven at once (docs/performance.md).
     pub(super) profiles: BTreeMap<String, Box<Spanned<Table>>>,
 }

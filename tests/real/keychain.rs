@@ -1,13 +1,12 @@
 //! Real keychains in the states that users meet, and the entry that is shared with the Python tool.
 
+mod between_load_and_save;
 mod double;
 
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use standin::{ADA, PUBLIC_CLIENT_ID};
-use tokio::sync::Notify;
 
 use crate::keychain::double::{Behavior, Double, KWallet};
 use crate::login::{KeePassXc, Keyring, Login};
@@ -219,63 +218,6 @@ fn a_token_in_an_unavailable_keychain_is_69_and_needs_no_new_sign_in() {
     // As in a tmux that was started in an earlier session, whose bus has ended.
     home.environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), "unix:path=/nonexistent".to_owned()));
     assert!(promptly(&home, "get-refresh-token").fails_with(69).contains("unix:path=/nonexistent"));
-}
-
-/// Runs `refresh-token`, and `change` between its load and its save.
-fn refresh_during(home: &Home, change: impl FnOnce()) -> Run {
-    let release = Arc::new(Notify::new());
-    home.standin.inject(standin::Fault::Held(Arc::clone(&release)));
-    std::thread::scope(|scope| {
-        let requests = home.standin.token_requests();
-        let refresh = scope.spawn(|| home.refresh());
-        crate::support::eventually("the token request", || home.standin.token_requests() > requests);
-        change();
-        release.notify_one();
-        refresh.join().unwrap()
-    })
-}
-
-#[test]
-#[ignore = "tests/run: gnome-keyring"]
-fn if_the_keychain_disappears_or_is_locked_between_load_and_save_the_token_goes_to_the_file() {
-    for change in [Login::end_keyring as fn(&mut Login), |login| login.lock()] {
-        let (home, mut login) = home(Keyring::Gnome);
-        home.sign_in().token();
-        home.standin.set_single_use_refresh_tokens(true);
-        let run = refresh_during(&home, || change(&mut login));
-        run.token();
-        assert!(run.stderr.contains("warning: ") && run.stderr.contains("refresh_token_mail"), "{}", run.stderr);
-        assert!(home.standin.is_valid_refresh_token(&home.token_in_file("mail").unwrap()));
-        promptly(&home, "refresh-token").token();
-    }
-}
-
-#[test]
-#[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn an_entry_that_disappears_between_load_and_save_is_created_again() {
-    let (home, login) = home(Keyring::Gnome);
-    home.sign_in().token();
-    let delete = "keyring.delete_password('m365auth-mail', 'refresh_token')";
-    refresh_during(&home, || assert_eq!(login.python(&home, delete).code, Some(0))).token();
-    assert_eq!(login.items(&home), 1);
-    assert!(home.standin.is_valid_refresh_token(&login.python_reads(&home)));
-}
-
-#[test]
-#[ignore = "tests/run: gnome-keyring and Python's keyring"]
-fn an_entry_that_becomes_another_programs_between_load_and_save_is_not_overwritten() {
-    let (home, login) = home(Keyring::Gnome);
-    home.sign_in().token();
-    let rename = "import secretstorage\n\
-                  entry, = secretstorage.search_items(secretstorage.dbus_init(), {'service': 'm365auth-mail'})\n\
-                  entry.set_attributes({**entry.get_attributes(), 'service': 'm365auth-other'})";
-    refresh_during(&home, || assert_eq!(login.python(&home, rename).code, Some(0))).token();
-    let read = "print(keyring.get_password('m365auth-other', 'refresh_token'))";
-    let theirs = login.python(&home, read);
-    assert_eq!(theirs.code, Some(0), "{theirs:?}");
-    let ours = login.python_reads(&home);
-    assert_ne!(theirs.stdout.trim(), ours);
-    assert_eq!(promptly(&home, "get-refresh-token").token(), ours);
 }
 
 fn the_python_tools_older_entry_is_read_last_and_signing_out_removes_both(keyring: Keyring) {

@@ -102,7 +102,7 @@ impl Connection {
 struct Client {
     service: SecretService<'static>,
     bus: zbus::Connection,
-    /// The entry that was loaded, if there is no other one of its name.
+    /// The entry that was loaded, if it is the only one of its name.
     loaded: Mutex<Option<OwnedObjectPath>>,
 }
 
