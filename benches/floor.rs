@@ -1,6 +1,6 @@
-//! The least that a refresh can cost: one request over TLS, without a configuration, a store or the system's certificate
-//! authorities. If a file is named, the response is saved in it as a refresh token must be: a power failure leaves the
-//! previous content or the new one.
+//! The least that a refresh can cost: one request over TLS, without a configuration, a store or the system's
+//! certificate authorities. If a file is named, the response is saved in it as a refresh token must be: a power failure
+//! leaves the previous content or the new one.
 //!
 //! usage: floor PORT PATH CA_FILE FORM_FILE [SAVED_FILE]
 

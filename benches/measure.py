@@ -16,9 +16,9 @@ def spawn(command, setting, output):
 
 
 def run(command, setting):
-    """Runs a command to completion, with stdout in a pipe, as mail programs do. Returns its wall time in seconds and its
-    resource usage. A file would cost the commands that print something a write to disk: ext4 starts it when a file that
-    was truncated is closed."""
+    """Runs a command to completion, with stdout in a pipe, as mail programs do. Returns its wall time in seconds and
+    its resource usage. A file would cost the commands that print something a write to disk: ext4 starts it when a file
+    that was truncated is closed."""
     reader, writer = os.pipe()
     start = time.perf_counter()
     process = spawn(command, setting, writer)
