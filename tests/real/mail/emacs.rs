@@ -35,17 +35,27 @@ fn sends(setup: &MailSetup) -> Run {
     emacs(setup, &lisp.replace("ADA", ADA).replace("GRACE", GRACE))
 }
 
+const READ_ARTICLE: &str = r#"
+    (require 'gnus)
+    (require 'gnus-int)
+    (nnheader-init-server-buffer)
+    (unless (gnus-open-server gnus-select-method)
+      (error "%s" (gnus-status-message gnus-select-method)))
+    (nnimap-request-article 1 "INBOX" "m365")
+    (with-current-buffer nntp-server-buffer
+      (princ (buffer-string)))"#;
+
 fn reads(setup: &MailSetup) -> Run {
-    let lisp = r#"
-        (require 'gnus)
-        (require 'gnus-int)
-        (nnheader-init-server-buffer)
-        (unless (gnus-open-server gnus-select-method)
-          (error "%s" (gnus-status-message gnus-select-method)))
-        (nnimap-request-article 1 "INBOX" "m365")
-        (with-current-buffer nntp-server-buffer
-          (princ (buffer-string)))"#;
-    emacs(setup, lisp)
+    emacs(setup, READ_ARTICLE)
+}
+
+/// nnimap waits only for the first line of the answer to CAPABILITY. The next line can arrive during AUTHENTICATE.
+fn reads_with_a_late_line(setup: &MailSetup) -> Run {
+    let late_line = r#"
+        (define-advice nnimap-send-command (:before (&rest _) late-line)
+          (insert "1 OK Pre-login capabilities listed.\r\n")
+          (set-marker (process-mark (get-buffer-process (current-buffer))) (point)))"#;
+    emacs(setup, &format!("(require 'nnimap) {late_line} {READ_ARTICLE}"))
 }
 
 #[test]
@@ -78,5 +88,6 @@ fn both_show_why_there_is_no_token() {
 #[ignore = "tests/run: dovecot and Emacs"]
 fn both_fail_with_another_users_token() {
     fails_when_the_server_refuses(reads);
+    fails_when_the_server_refuses(reads_with_a_late_line);
     fails_when_the_server_refuses(sends);
 }
