@@ -30,6 +30,7 @@ use std::process::{ExitCode, Termination};
 use clap::Args;
 
 use crate::config::{Config, ProfileName, how_to_create};
+use crate::config_flag;
 use crate::entra::Account;
 use crate::error::{ErrorKind, Result};
 use crate::paths::{Paths, ensure_expanded};
@@ -87,6 +88,9 @@ fn main<Arguments, Done: Termination>(
     };
     let common = common(&arguments);
     stderr::log(common.verbose);
+    if let Some(file) = &common.config {
+        config_flag::remember(file);
+    }
     let done = match common.generate {
         Some(kind) => Stdout::default().print(generated.text(kind).trim_end()).map(Termination::report),
         None => {

@@ -86,6 +86,8 @@ mod check;
 #[doc(hidden)]
 pub mod cli;
 mod config;
+#[cfg(feature = "cli")]
+mod config_flag;
 mod entra;
 mod error;
 #[cfg(unix)]

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 #[cfg(all(target_os = "linux", feature = "keychain"))]
 use super::notification;
 use crate::config::{Config, ProfileName};
+use crate::config_flag;
 use crate::error::Error;
 use crate::paths::Paths;
 use crate::private_fs;
@@ -40,7 +41,7 @@ impl<'a> Alarm<'a> {
             profile,
             account,
             reason: error.to_string(),
-            hint: error.next_step().unwrap_or_default().to_owned(),
+            hint: error.next_step().map(config_flag::repeat).unwrap_or_default(),
             reference: error.refusal().map(|refusal| refusal.ids()).unwrap_or_default(),
             exit: error.kind().exit_code(),
         }

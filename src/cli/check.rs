@@ -8,6 +8,7 @@ use super::stdout::Stdout;
 use super::text::{Label, Text};
 use crate::check::{self, CheckResult};
 use crate::config::{Config, ProfileName};
+use crate::config_flag;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Of several failures, the kind that comes first here decides the exit code: what must be changed once, then what a
@@ -110,7 +111,7 @@ impl Check {
             CheckResult::Skipped(why) => (Outcome::Skipped, why, None),
             CheckResult::Failed(error) => (Outcome::Failed, with_reference(&error), Some(error)),
         };
-        let hint = error.as_ref().and_then(|error| error.next_step()).map(str::to_owned);
+        let hint = error.as_ref().and_then(|error| error.next_step()).map(config_flag::repeat);
         let kind = error.as_ref().map(Error::kind);
         Self { name: name.to_owned(), result, message, hint, exit: kind.map(ErrorKind::exit_code), kind }
     }

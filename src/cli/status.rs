@@ -11,6 +11,7 @@ use super::stdout::Stdout;
 use super::text::{Label, Text};
 use crate::check::{self, BrokerState};
 use crate::config::{Config, Grant, Profile, ProfileName};
+use crate::config_flag;
 use crate::entra::{Account, ClientCertificate, REFRESH_TOKEN_DAYS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sanitize::for_shell;
@@ -227,7 +228,7 @@ impl Status<'_> {
     fn set_error(&mut self, error: &Error) {
         self.state = State::of(error.kind().exit_code());
         self.error = Some(error.to_string());
-        self.hint = error.next_step().map(str::to_owned);
+        self.hint = error.next_step().map(config_flag::repeat);
     }
 
     fn text(&self) -> Text {
@@ -332,6 +333,7 @@ impl Refusal {
 
 impl From<RecordedRefusal> for Refusal {
     fn from(RecordedRefusal { at, exit, aadsts, message, hint, reference, policy }: RecordedRefusal) -> Self {
+        let hint = hint.as_deref().map(config_flag::repeat);
         Self { at, exit, aadsts, message, hint, reference, policy }
     }
 }

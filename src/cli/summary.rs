@@ -6,6 +6,7 @@ use super::account_name;
 use super::stderr::{is_terminal, print, print_text};
 use super::text::{Label, Text};
 use crate::config::Profile;
+use crate::config_flag;
 use crate::entra::permission;
 use crate::session::{Session, SignedIn};
 use crate::sign_in::SignInOutcome;
@@ -76,14 +77,15 @@ fn short(name: &str) -> &str {
 }
 
 fn print_next_steps(profile: &Profile) {
-    let name = &profile.name;
+    let (name, config) = (&profile.name, config_flag::for_any_folder());
     let asks = |protocol| profile.scopes.iter().any(|scope| permission::is_for(permission::name(scope), protocol));
     let programs = [
-        (asks("IMAP"), "mbsync", format!("PassCmd \"refresh-token --profile {name:#}\"")),
-        (asks("SMTP"), "msmtp", format!("passwordeval \"refresh-token --profile {name:#}\"")),
-        (!asks("IMAP") && !asks("SMTP"), "a script", format!("refresh-token --profile {name:#}")),
+        (asks("IMAP"), "mbsync", format!("PassCmd \"refresh-token{config} --profile {name:#}\"")),
+        (asks("SMTP"), "msmtp", format!("passwordeval \"refresh-token{config} --profile {name:#}\"")),
+        (!asks("IMAP") && !asks("SMTP"), "a script", format!("refresh-token{config} --profile {name:#}")),
+        (true, "test it", format!("get-token{config} --check --profile {name:#}")),
     ];
     let lines = programs.iter().filter(|(is_for_it, ..)| *is_for_it);
-    let lines: String = lines.map(|(_, program, line)| format!("\n  {program:9} {line}")).collect();
-    print(&format!("\nNext:{lines}\n  test it   get-token --check --profile {name:#}"));
+    let lines = lines.map(|(_, program, line)| Text::unwrapped(&format!("  {program:9} {line}")));
+    print_text(&lines.fold(Text::plain("\nNext:"), Text::append));
 }

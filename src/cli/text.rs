@@ -4,6 +4,7 @@ use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use crate::config_flag;
 use crate::error::Error;
 use crate::sanitize::has_control_sequences;
 
@@ -53,7 +54,17 @@ struct Line {
     indent: &'static str,
     label: Option<Label>,
     text: String,
-    is_link: bool,
+    form: Form,
+}
+
+/// How a terminal shows a line.
+#[derive(PartialEq, Eq)]
+enum Form {
+    Wrapped,
+    /// For copying: the terminal itself continues a line that is too long, and copies it as one.
+    Unwrapped,
+    /// A link, even where the line is wrapped (OSC 8, "Hyperlinks in terminal emulators").
+    Link,
 }
 
 impl Text {
@@ -83,14 +94,18 @@ impl Text {
 
     /// Adds a line.
     pub(super) fn line(mut self, indent: &'static str, label: Option<Label>, text: &str) -> Self {
-        self.0.push(Line { indent, label, text: without_controls(text), is_link: false });
+        self.0.push(Line { indent, label, text: without_controls(&config_flag::repeat(text)), form: Form::Wrapped });
         self
     }
 
-    /// Returns a URL on a line of its own. In a terminal it is a link, even where the line is wrapped (OSC 8,
-    /// "Hyperlinks in terminal emulators").
+    /// Returns a line to copy, which is not wrapped.
+    pub(super) fn unwrapped(text: &str) -> Self {
+        Self(vec![Line { indent: "", label: None, text: without_controls(text), form: Form::Unwrapped }])
+    }
+
+    /// Returns a URL on a line of its own.
     pub(super) fn link(url: &str) -> Self {
-        Self(vec![Line { indent: "", label: None, text: without_controls(url), is_link: true }])
+        Self(vec![Line { indent: "", label: None, text: without_controls(url), form: Form::Link }])
     }
 
     /// Adds the lines of another text.
@@ -122,14 +137,14 @@ impl Line {
         let plain = format!("{label}{separator}{}", self.text);
         // Only for a terminal: in a mail program's log, a whole line is easier to search.
         let mut line = match width {
-            Some(_) if self.is_link && has_control_sequences() => {
+            Some(_) if self.form == Form::Link && has_control_sequences() => {
                 format!("\x1b]8;;{0}\x1b\\{0}\x1b]8;;\x1b\\", self.text)
             }
-            Some(width) => {
+            Some(width) if self.form != Form::Unwrapped => {
                 let indent = self.indent.len() + if label.is_empty() { 0 } else { 2 };
                 wrap(&format!("{}{plain}", self.indent), width, indent)
             }
-            None => format!("{}{plain}", self.indent),
+            _ => format!("{}{plain}", self.indent),
         };
         if let Some(style) = self.label.filter(|label| has_colors && *label == Label::Note).map(Label::style) {
             line = format!("{style}{line}{style:#}");

@@ -95,6 +95,27 @@ fn a_sign_in_ends_with_the_next_steps() {
     assert!(positions.iter().all(Option::is_some) && positions.is_sorted(), "{positions:?} in {text}");
 }
 
+/// Mail programs run in other folders. The lines are for copying, so they are not wrapped.
+#[test]
+#[ignore = "tests/run: tmux"]
+fn the_next_steps_contain_the_full_path_of_the_configuration() {
+    let home = Home::new();
+    let file = home.config_file().with_file_name("elsewhere.toml");
+    std::fs::rename(home.config_file(), &file).unwrap();
+    let line = format!("cd {} && get-token --browser never --config elsewhere.toml", file.parent().unwrap().display());
+    let terminal = Terminal::run_in(&home, 60, &line);
+    Browser::approve(&terminal.url(), ADA, None).unwrap();
+    terminal.ends_with(0);
+    let (text, config) = (terminal.text(), file.display());
+    for part in [
+        format!("\n  mbsync    PassCmd \"refresh-token --config {config} --profile mail\"\n"),
+        format!("\n  msmtp     passwordeval \"refresh-token --config {config} --profile mail\"\n"),
+        format!("\n  test it   get-token --config {config} --check --profile mail\n"),
+    ] {
+        assert!(text.contains(&part), "{part:?} in {text}");
+    }
+}
+
 #[test]
 #[ignore = "tests/run: tmux"]
 fn a_device_code_shows_its_progress() {

@@ -9,6 +9,7 @@ mod accounts;
 mod check;
 mod claims;
 mod client_credentials;
+mod config_flag;
 mod configuration;
 mod documents;
 mod early_renewal;

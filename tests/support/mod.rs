@@ -278,7 +278,7 @@ impl SignIn {
                 fingerprint.push_str(line.trim());
             }
             seen.push_str(&line);
-            let last_lines = ["paste its URL here", "`get-token --device ", "Nothing is shown while you paste"];
+            let last_lines = ["paste its URL here", " --device --profile ", "Nothing is shown while you paste"];
             waits = last_lines.iter().any(|last| line.contains(last));
         }
         Self { child, stderr, seen, url, fingerprint }

@@ -2,6 +2,7 @@
 
 use super::{Mark, Page};
 use crate::config::ProfileName;
+use crate::config_flag;
 use crate::entra::admin_consent;
 use crate::error::{Cause, Error, ErrorKind, Result};
 use crate::sanitize::escape_html;
@@ -77,7 +78,7 @@ fn failure(profile: Option<&ProfileName>, error: &Error, link: &str) -> String {
     };
     let mut html = format!("<p>{}</p>", escape_html(&sentence(&message)));
     html += &match error.next_step().filter(|hint| !hint.is_empty()) {
-        Some(hint) => format!("<p class=\"hint\">{}</p>", hint_html(&sentence(hint), link)),
+        Some(hint) => format!("<p class=\"hint\">{}</p>", hint_html(&sentence(&config_flag::repeat(hint)), link)),
         None => "<p>Return to the terminal.</p>".to_owned(),
     };
     if let Some(ids) = error.refusal().map(|refusal| refusal.ids()).filter(|ids| !ids.is_empty()) {
