@@ -228,7 +228,7 @@ impl Status<'_> {
     fn set_error(&mut self, error: &Error) {
         self.state = State::of(error.kind().exit_code());
         self.error = Some(error.to_string());
-        self.hint = error.next_step().map(config_flag::repeat);
+        self.hint = error.next_step().map(str::to_owned);
     }
 
     fn text(&self) -> Text {
