@@ -43,7 +43,7 @@ impl Session {
             Some(attempt) => attempt,
         };
         let error = match attempt {
-            Ok(access) => return Some(access.into()),
+            Ok(handed_out) => return Some(handed_out),
             Err(error) => error,
         };
         log::info!("the cached token was not renewed: {error}");
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// Tries to renew a token that is due. Returns None if no attempt may be made now.
-    fn try_early(&self, due: &CachedToken) -> Option<Result<Access>> {
+    fn try_early(&self, due: &CachedToken) -> Option<Result<HandedOut>> {
         let configuration = configuration_digest(&self.profile);
         // Before the lock, so that a caller during a pause only reads a file.
         if !self.stores.allow_early_renewal(&configuration) {
@@ -82,7 +82,7 @@ impl Session {
             let refused = if error.needs_a_person() { REFUSAL_PAUSE } else { 0 };
             _ = pause(usual.max(requested).max(refused));
         }
-        Some(result)
+        Some(result.map(HandedOut::from))
     }
 
     /// Returns how long no new attempt is made after a failure, in seconds.
