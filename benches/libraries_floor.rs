@@ -1,0 +1,105 @@
+//! The least that a refresh with a keychain can cost with the libraries of this project: a token is loaded, renewed and
+//! saved. There is no lock, no record, no cached token, no check and no retry.
+//!
+//! usage: libraries-floor --config FILE
+
+#[cfg(target_os = "linux")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::HashMap;
+    use std::error::Error;
+    use std::fs::File;
+    use std::io::{self, BufRead as _, BufReader, Write as _};
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::{fs, thread};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use clap::Parser as _;
+    use m365auth as _; // the allocator of the packages
+    use reqwest::header::CONTENT_TYPE;
+    use rustls::{ClientConfig, RootCertStore};
+    use secret_service::{EncryptionType, SecretService};
+    use serde::Deserialize;
+
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[arg(long)]
+        config: PathBuf,
+    }
+
+    #[derive(Deserialize)]
+    struct Config {
+        authority: String,
+        client_id: String,
+        scope: String,
+        /// The system's certificate authorities and that of the server.
+        bundle: PathBuf,
+        /// The `service` of the keychain entry.
+        service: String,
+    }
+
+    #[derive(Deserialize)]
+    struct Response {
+        access_token: String,
+        refresh_token: String,
+    }
+
+    pub(super) fn main() -> Result<(), Box<dyn Error>> {
+        let config: Config = toml::from_str(&fs::read_to_string(Arguments::parse().config)?)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let bundle = config.bundle.clone();
+        let client = thread::spawn(|| client(bundle).map_err(|error| error.to_string()));
+        let token = runtime.block_on(async {
+            let service = SecretService::connect(EncryptionType::Dh).await?;
+            let attributes = HashMap::from([("service", config.service.as_str()), ("username", "refresh_token")]);
+            let found = service.search_items(attributes).await?;
+            let entry = found.unlocked.first().ok_or("no keychain entry was found")?;
+            let token = String::from_utf8(entry.get_secret().await?)?;
+            let client = client.join().map_err(|_| "the thread panicked")??;
+            let form = format!(
+                "grant_type=refresh_token&client_id={}&refresh_token={token}&scope={}",
+                config.client_id, config.scope
+            );
+            let request = client.post(format!("{}oauth2/v2.0/token", config.authority));
+            let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+            let response = request.send().await?.error_for_status()?.bytes().await?;
+            let response: Response = serde_json::from_slice(&response)?;
+            entry.set_secret(response.refresh_token.as_bytes(), "text/plain").await?;
+            Ok::<_, Box<dyn Error>>(response.access_token)
+        })?;
+        Ok(writeln!(io::stdout(), "{token}")?)
+    }
+
+    fn client(bundle: PathBuf) -> Result<reqwest::Client, Box<dyn Error>> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(authorities(bundle)?)
+            .with_no_client_auth();
+        Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).build()?)
+    }
+
+    fn authorities(bundle: PathBuf) -> io::Result<RootCertStore> {
+        let (mut authorities, mut encoded) = (RootCertStore::empty(), Vec::new());
+        for line in BufReader::new(File::open(bundle)?).split(b'\n') {
+            match line?.trim_ascii() {
+                b"-----BEGIN CERTIFICATE-----" => encoded.clear(),
+                b"-----END CERTIFICATE-----" => {
+                    let certificate = STANDARD.decode(&encoded).map_err(io::Error::other)?;
+                    authorities.add_parsable_certificates([certificate.into()]);
+                }
+                text => encoded.extend_from_slice(text),
+            }
+        }
+        Ok(authorities)
+    }
+}
