@@ -3,6 +3,11 @@
 //!
 //! usage: libraries-floor --config FILE
 
+/// As in the commands.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 #[cfg(target_os = "linux")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     linux::main()
@@ -24,7 +29,6 @@ mod linux {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use clap::Parser as _;
-    use m365auth as _; // the allocator of the packages
     use reqwest::header::CONTENT_TYPE;
     use rustls::{ClientConfig, RootCertStore};
     use secret_service::{EncryptionType, SecretService};
