@@ -1,5 +1,5 @@
 //! The least that a refresh with a keychain can cost with the libraries of this project: a token is loaded, renewed and
-//! saved. There is no lock, no record, no cached token, no check and no retry.
+//! saved, without a lock, a record, a cached token, a check or a retry.
 //!
 //! usage: libraries-floor --config FILE
 

@@ -1,10 +1,10 @@
 //! `--config FILE` in the commands that are shown. A command of a hint that did not repeat the flag would use another
 //! configuration.
 
-use std::borrow::Cow;
 use std::path::{self, Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::hint::{self, Part};
 use crate::sanitize::for_shell;
 
 /// The file as it was typed.
@@ -30,16 +30,16 @@ fn flag(file: &Path) -> String {
 }
 
 fn with_flag(text: &str, flag: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    let parts = parts.iter().enumerate().map(|(index, part)| {
-        let (name, arguments) = part.split_at(part.find(' ').unwrap_or(part.len()));
-        let is_ours = ["get-token", "refresh-token", "get-refresh-token"].contains(&name);
-        match index % 2 == 1 && index + 1 < parts.len() && is_ours && !arguments.contains("--config ") {
-            true => Cow::Owned(format!("{name}{flag}{arguments}")),
-            false => Cow::Borrowed(*part),
+    let shown = hint::parts(text).into_iter().map(|part| match part {
+        Part::Text(text) => text.to_owned(),
+        Part::Command(command) => {
+            let (name, arguments) = command.split_at(command.find(' ').unwrap_or(command.len()));
+            let is_ours = ["get-token", "refresh-token", "get-refresh-token"].contains(&name);
+            let added = if is_ours && !arguments.contains("--config ") { flag } else { "" };
+            format!("`{name}{added}{arguments}`")
         }
     });
-    parts.collect::<Vec<_>>().join("`")
+    shown.collect()
 }
 
 #[cfg(test)]

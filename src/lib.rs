@@ -95,6 +95,8 @@ mod foreground;
 #[cfg(all(feature = "cli", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "cli")]
+mod hint;
 mod lock;
 mod paths;
 mod patience;

@@ -79,13 +79,13 @@ fn short(name: &str) -> &str {
 fn print_next_steps(profile: &Profile) {
     let (name, config) = (&profile.name, config_flag::for_any_folder());
     let asks = |protocol| profile.scopes.iter().any(|scope| permission::is_for(permission::name(scope), protocol));
-    let programs = [
+    let steps = [
         (asks("IMAP"), "mbsync", format!("PassCmd \"refresh-token{config} --profile {name:#}\"")),
         (asks("SMTP"), "msmtp", format!("passwordeval \"refresh-token{config} --profile {name:#}\"")),
         (!asks("IMAP") && !asks("SMTP"), "a script", format!("refresh-token{config} --profile {name:#}")),
         (true, "test it", format!("get-token{config} --check --profile {name:#}")),
     ];
-    let lines = programs.iter().filter(|(is_for_it, ..)| *is_for_it);
-    let lines = lines.map(|(_, program, line)| Text::unwrapped(&format!("  {program:9} {line}")));
+    let lines = steps.iter().filter(|(applies, ..)| *applies);
+    let lines = lines.map(|(_, what, line)| Text::unwrapped(&format!("  {what:9} {line}")));
     print_text(&lines.fold(Text::plain("\nNext:"), Text::append));
 }

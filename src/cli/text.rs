@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::config_flag;
 use crate::error::Error;
+use crate::hint::{self, Part};
 use crate::sanitize::has_control_sequences;
 
 /// The word or sign at the start of a line.
@@ -160,11 +161,9 @@ impl Line {
 /// of a command may be another command.
 pub(crate) fn wrap(line: &str, width: usize, indent: usize) -> String {
     const KEPT: &str = "\u{a0}";
-    let parts: Vec<&str> = line.split('`').collect();
-    let is_command = |index: usize| index % 2 == 1 && index + 1 < parts.len();
-    let kept = parts.iter().enumerate().map(|(index, part)| match is_command(index) {
-        true => part.replace(' ', KEPT),
-        false => (*part).to_owned(),
+    let kept = hint::parts(line).into_iter().map(|part| match part {
+        Part::Command(command) => format!("`{}`", command.replace(' ', KEPT)),
+        Part::Text(text) => text.to_owned(),
     });
     let indent = " ".repeat(indent);
     let options = textwrap::Options::new(width)
@@ -172,7 +171,7 @@ pub(crate) fn wrap(line: &str, width: usize, indent: usize) -> String {
         .break_words(false)
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::fill(&kept.collect::<Vec<_>>().join("`"), options).replace(KEPT, " ")
+    textwrap::fill(&kept.collect::<String>(), options).replace(KEPT, " ")
 }
 
 /// Replaces control characters, which could control the terminal, by spaces. Line ends stay.

@@ -5,6 +5,7 @@ use crate::config::ProfileName;
 use crate::config_flag;
 use crate::entra::admin_consent;
 use crate::error::{Cause, Error, ErrorKind, Result};
+use crate::hint::{self, Part};
 use crate::sanitize::escape_html;
 use crate::session::Session;
 use crate::sign_in::SignInOutcome;
@@ -109,11 +110,9 @@ fn hint_html(hint: &str, link: &str) -> String {
         let texts: Vec<String> = text.split(link).map(|text| escape_html(text).replace('\n', "<br>")).collect();
         texts.join(&anchor)
     };
-    let parts: Vec<&str> = hint.split('`').collect();
-    let parts = parts.iter().enumerate().map(|(index, part)| match index % 2 {
-        0 => to_html(part),
-        _ if index + 1 < parts.len() => format!("<code>{}</code>", to_html(part)),
-        _ => format!("`{}", to_html(part)),
+    let parts = hint::parts(hint).into_iter().map(|part| match part {
+        Part::Command(command) => format!("<code>{}</code>", to_html(command)),
+        Part::Text(text) => to_html(text),
     });
     parts.collect()
 }
