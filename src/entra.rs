@@ -174,9 +174,10 @@ impl<'a> Entra<'a> {
         Self { profile, client, http: HttpClient::new(profile, patience), claims }
     }
 
-    /// Builds the HTTP client ahead of the first request, which takes some milliseconds. The request reports any error.
+    /// Builds the HTTP client and looks up the login host ahead of the first request, which takes some milliseconds. The
+    /// request reports any error.
     pub(crate) fn warm_up(&self) {
-        _ = self.http.client();
+        self.http.warm_up(&self.profile.authority.endpoint(""));
     }
 
     /// Begins the authorization code flow with PKCE (RFC 7636), `state` and nonce.

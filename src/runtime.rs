@@ -31,17 +31,30 @@ impl Drop for Runtime {
 ///
 /// # Errors
 ///
-/// The system has too few file descriptors or threads left.
+/// The system has too few file descriptors left.
 pub(crate) fn new() -> io::Result<Runtime> {
     /// One for a socket or a file.
     const SPARE: usize = 1;
     with_spare_descriptors(SPARE)
 }
 
+/// Creates the runtime for a connection to the session bus.
+///
+/// # Errors
+///
+/// Those of [`new`].
+#[cfg(target_os = "linux")]
+pub(crate) fn for_session_bus() -> io::Result<Runtime> {
+    // zbus connects in a thread of tokio's, and tokio panics if the system has none left.
+    let thread = thread::Builder::new().spawn(|| {});
+    let thread = thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
+    _ = thread.join();
+    new()
+}
+
 /// Creates the runtime if this many file descriptors are left afterwards.
 ///
-/// Without these checks, tokio panics: when only some of its own descriptors are available, or when a library starts a
-/// blocking task and the system has no thread left.
+/// Without this check, tokio panics when only some of its own descriptors are available.
 ///
 /// # Errors
 ///
@@ -56,9 +69,6 @@ pub(crate) fn with_spare_descriptors(spare: usize) -> io::Result<Runtime> {
     }
     #[cfg(not(unix))]
     let _ = spare; // no limit that a process can reach
-    let thread = thread::Builder::new().spawn(|| {});
-    let thread = thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
-    _ = thread.join();
     Builder::new_current_thread().enable_all().build().map(|runtime| Runtime(Some(runtime)))
 }
 

@@ -42,11 +42,21 @@ pub(super) struct HttpClient<'a> {
     authentication: OnceLock<Result<ClientAuthentication>>,
     /// Built on first use, because loading the certificate authorities takes milliseconds.
     client: OnceLock<Result<Client>>,
+    lookup: Arc<SystemLookup>,
 }
 
 impl<'a> HttpClient<'a> {
     pub(super) fn new(profile: &'a Profile, patience: Patience) -> Self {
-        Self { profile, patience, authentication: OnceLock::new(), client: OnceLock::new() }
+        Self { profile, patience, authentication: OnceLock::new(), client: OnceLock::new(), lookup: Arc::default() }
+    }
+
+    /// Prepares a request to this host.
+    pub(super) fn warm_up(&self, url: &Url) {
+        // A proxy looks up the host itself.
+        if let (Some(host), Ok(None)) = (url.domain(), proxy_for(url)) {
+            self.lookup.start_ahead(host);
+        }
+        _ = self.client();
     }
 
     /// Sends the request with the client's credential, retries transient failures if there is patience, and returns the
@@ -158,7 +168,7 @@ impl<'a> HttpClient<'a> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(tls_configuration(self.profile)?)
             .redirect(redirect::Policy::none()) // only a captive portal redirects the token endpoint
-            .dns_resolver(Arc::new(SystemLookup))
+            .dns_resolver(Arc::clone(&self.lookup))
             .user_agent(USER_AGENT);
         // Without a variable, the client reads the system's settings on macOS and Windows.
         if proxy::is_set() {
