@@ -38,20 +38,6 @@ pub(crate) fn new() -> io::Result<Runtime> {
     with_spare_descriptors(SPARE)
 }
 
-/// Creates the runtime for a connection to the session bus.
-///
-/// # Errors
-///
-/// Those of [`new`].
-#[cfg(target_os = "linux")]
-pub(crate) fn for_session_bus() -> io::Result<Runtime> {
-    // zbus connects in a thread of tokio's, and tokio panics if the system has none left.
-    let thread = thread::Builder::new().spawn(|| {});
-    let thread = thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
-    _ = thread.join();
-    new()
-}
-
 /// Creates the runtime if this many file descriptors are left afterwards.
 ///
 /// Without this check, tokio panics when only some of its own descriptors are available.
@@ -64,12 +50,22 @@ pub(crate) fn with_spare_descriptors(spare: usize) -> io::Result<Runtime> {
     {
         /// Two for epoll, one for its waker, and three for signals (a feature that zbus enables).
         const OWN: usize = 6;
-        let files: io::Result<Vec<_>> = (0..OWN + spare).map(|_| std::fs::File::open("/dev/null")).collect();
-        files?;
+        let null = std::fs::File::open("/dev/null")?;
+        let copies: io::Result<Vec<_>> = (1..OWN + spare).map(|_| null.try_clone()).collect();
+        copies?;
     }
     #[cfg(not(unix))]
     let _ = spare; // no limit that a process can reach
     Builder::new_current_thread().enable_all().build().map(|runtime| Runtime(Some(runtime)))
+}
+
+/// Fails if the system has no thread left.
+#[cfg(target_os = "linux")]
+pub(crate) fn ensure_spare_thread() -> io::Result<()> {
+    let thread = thread::Builder::new().spawn(|| {});
+    let thread = thread.map_err(|error| io::Error::new(error.kind(), format!("cannot start a thread: {error}")))?;
+    _ = thread.join();
+    Ok(())
 }
 
 /// Runs `work`, which may create a runtime: in a thread of its own if this thread belongs to a runtime of tokio, which

@@ -1,11 +1,16 @@
 //! The D-Bus session bus: its addresses, in the order in which they are tried. Everything that uses the session bus
 //! connects here.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use zbus::Connection;
+use tokio::net::UnixStream;
+use zbus::address::Transport;
+use zbus::address::transport::UnixSocket;
 use zbus::connection::Builder;
+use zbus::{Address, Connection};
 
+use crate::runtime;
 use crate::sanitize::for_terminal;
 
 /// Connects to the first address that responds.
@@ -16,11 +21,7 @@ use crate::sanitize::for_terminal;
 pub(crate) async fn connect() -> Result<Connection, String> {
     let mut failures = Vec::new();
     for address in addresses() {
-        let connected = match Builder::address(address.as_str()) {
-            Ok(builder) => builder.build().await,
-            Err(error) => Err(error),
-        };
-        match connected {
+        match connect_to(&address).await {
             Ok(connection) => return Ok(connection),
             Err(error) => failures.push(describe(&address, &error)),
         }
@@ -29,6 +30,34 @@ pub(crate) async fn connect() -> Result<Connection, String> {
         true => "no D-Bus session bus was found".to_owned(),
         false => format!("no D-Bus session bus responds ({})", failures.join("; ")),
     })
+}
+
+async fn connect_to(address: &str) -> zbus::Result<Connection> {
+    let address: Address = address.parse()?;
+    let builder = match socket(&address) {
+        Some(path) => Builder::unix_stream(UnixStream::connect(path).await?),
+        None => {
+            // The library connects in a thread of tokio's, and tokio panics if the system has none left.
+            runtime::ensure_spare_thread()?;
+            Builder::address(address)?
+        }
+    };
+    builder.build().await
+}
+
+/// Returns the path of the address's socket, which can be connected to without a thread. The name of an abstract socket
+/// begins with a zero byte (unix(7)).
+fn socket(address: &Address) -> Option<PathBuf> {
+    match address.transport() {
+        Transport::Unix(unix) => match unix.path() {
+            UnixSocket::File(path) => Some(path.clone()),
+            UnixSocket::Abstract(name) => {
+                Some(["\0".as_ref(), name.as_os_str()].into_iter().collect::<OsString>().into())
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Names the address, once: some of the library's errors name it already.

@@ -28,7 +28,7 @@ pub(super) struct Bus {
 
 impl Bus {
     pub(super) fn connect(limit: Duration) -> Result<Self, CallError> {
-        let runtime = runtime::for_session_bus().map_err(|error| CallError::Transient(error.to_string()))?;
+        let runtime = runtime::new().map_err(|error| CallError::Transient(error.to_string()))?;
         let connection = runtime.block_on(async { tokio::time::timeout(limit, session_bus::connect()).await });
         let connection = connection.map_err(|_| CallError::Transient("the session bus does not respond".to_owned()))?;
         Ok(Self { connection: connection.map_err(CallError::Absent)?, runtime })

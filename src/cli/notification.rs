@@ -21,7 +21,7 @@ const DEFAULT_EXPIRATION: i32 = -1;
 ///
 /// Why none is shown.
 pub(super) fn show(summary: &str, text: &str) -> Result<(), String> {
-    let runtime = runtime::for_session_bus().map_err(|error| error.to_string())?;
+    let runtime = runtime::new().map_err(|error| error.to_string())?;
     let shown =
         runtime.block_on(async { tokio::time::timeout(TIMEOUT, notify(&for_terminal(summary), &body(text))).await });
     shown.unwrap_or_else(|_| Err("the notification service does not respond".to_owned()))

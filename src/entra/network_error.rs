@@ -9,6 +9,7 @@ use super::proxy::connect::{self, ProxyRefusal};
 use super::retry::FailedAttempt;
 use crate::config::Profile;
 use crate::error::{Cause, Error, ErrorKind};
+use crate::runtime::{self, MORE_RESOURCES};
 use crate::sanitize::for_terminal;
 
 /// The failure of a request that got no response from the host.
@@ -41,6 +42,9 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     let certificate_hint = certificate_hint(profile, &cause);
     let untrusted = certificate_hint.is_some();
     let hint = certificate_hint.unwrap_or_else(|| match proxy {
+        _ if chain(error).filter_map(|error| error.downcast_ref()).any(runtime::is_out_of_resources) => {
+            MORE_RESOURCES.to_owned()
+        }
         Some(_) => "check the network and the proxy, then try again".to_owned(),
         None => {
             "check the network, then try again; if this network requires a proxy, set HTTPS_PROXY to its URL".to_owned()

@@ -108,6 +108,18 @@ fn without_any_thread_a_keychain_or_a_program_exits_with_75() {
 
 #[test]
 #[ignore = "tests/run: strace"]
+fn without_a_thread_to_connect_to_a_bus_over_tcp_refresh_token_exits_with_69() {
+    let home = Home::new();
+    home.configure(&home.configuration_with_store("'keychain'"));
+    let bus = "tcp:host=localhost,port=1";
+    // strace counts the calls of each thread: the main thread goes on to query the keychain in its second one.
+    let mut command = injected(&home, &format!("{NO_THREAD}:when=1"), "refresh-token", &[]);
+    let run = finish(command.env("DBUS_SESSION_BUS_ADDRESS", bus));
+    assert!(run.fails_with(69).contains("cannot start a thread"), "{run:?}");
+}
+
+#[test]
+#[ignore = "tests/run: strace"]
 fn if_threads_run_out_during_a_sign_in_it_exits_with_75() {
     let home = Home::new();
     for first in 1..=9 {

@@ -1,7 +1,8 @@
 //! The addresses of the D-Bus session bus: the order in which they are tried, and which sockets are trusted.
 #![cfg(target_os = "linux")]
 
-use std::os::unix::net::UnixListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -40,6 +41,19 @@ fn each_address_is_tried_in_order_and_named() {
     assert!(position("/nonexistent") < position(&first) && position(&first) < position(&second), "{stderr}");
     assert!(position(&second) < position(&last), "{stderr}");
     assert_eq!(connected.try_iter().collect::<Vec<_>>(), [first, second, last]);
+}
+
+/// As those of dbus-launch(1).
+#[test]
+fn an_address_may_be_an_abstract_socket() {
+    let (home, folder, sender, connected) = home_with_sockets();
+    let name = folder.path().join("abstract").to_str().unwrap().to_owned();
+    let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    std::thread::spawn(move || listener.incoming().all(|_| sender.send(name.clone()).is_ok()));
+    let address = format!("unix:abstract={}/abstract,guid=0123456789abcdef0123456789abcdef", folder.path().display());
+    let run = finish(home.command("get-refresh-token").env("DBUS_SESSION_BUS_ADDRESS", &address));
+    assert!(run.fails_with(69).contains(&format!("no D-Bus session bus responds ({address}")), "{run:?}");
+    assert_eq!(connected.try_iter().count(), 1);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) const HOW_TO_GET_ONE: &str =
 /// Returns the name of the process that serves the keychain. Asks the bus daemon, because the service may hang.
 pub(super) fn program() -> Option<String> {
     let name = "org.freedesktop.secrets".try_into().ok()?;
-    let process = runtime::for_session_bus().ok()?.block_on(async {
+    let process = runtime::new().ok()?.block_on(async {
         let bus = session_bus::connect().await.ok()?;
         zbus::fdo::DBusProxy::new(&bus).await.ok()?.get_connection_unix_process_id(name).await.ok()
     })?;
@@ -70,7 +70,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn open() -> Result<Self, KeychainError> {
-        let runtime = runtime::for_session_bus().map_err(|error| KeychainError::OutOfResources(error.to_string()))?;
+        let runtime = runtime::new().map_err(|error| KeychainError::OutOfResources(error.to_string()))?;
         let client = runtime.block_on(Client::open())?;
         Ok(Self { client, runtime })
     }
