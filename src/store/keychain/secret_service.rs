@@ -3,6 +3,7 @@
 //! Uses the crate `secret-service` instead of the keyring project's store: that store's search unlocks every entry that
 //! it finds, which opens a prompt, and cannot tell which of two entries is newer.
 
+mod default_collection;
 mod unlock;
 
 use std::collections::HashMap;
@@ -15,11 +16,18 @@ use super::KeychainError;
 use crate::runtime::{self, Runtime};
 use crate::sanitize::for_terminal;
 use crate::session_bus::{self, first_line};
+use default_collection::DefaultCollection;
 
 /// The attribute that Python's `keyring` writes and searches for. Without it, Python would create a second entry.
 const APPLICATION: (&str, &str) = ("application", "Python keyring library");
 /// The content type that Python's `secretstorage` writes.
 const CONTENT_TYPE: &str = "text/plain";
+
+const SECRET_SERVICE: &str = "org.freedesktop.secrets";
+const PATH: &str = "/org/freedesktop/secrets";
+const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
+/// The object path that stands for no object.
+const NO_OBJECT: &str = "/";
 
 const KEEPASSXC: &str = "keepassxc";
 
@@ -30,7 +38,7 @@ pub(super) const HOW_TO_GET_ONE: &str =
 
 /// Returns the name of the process that serves the keychain. Asks the bus daemon, because the service may hang.
 pub(super) fn program() -> Option<String> {
-    let name = "org.freedesktop.secrets".try_into().ok()?;
+    let name = SECRET_SERVICE.try_into().ok()?;
     let process = runtime::new().ok()?.block_on(async {
         let bus = session_bus::connect().await.ok()?;
         zbus::fdo::DBusProxy::new(&bus).await.ok()?.get_connection_unix_process_id(name).await.ok()
@@ -102,6 +110,8 @@ impl Connection {
 struct Client {
     service: SecretService<'static>,
     bus: zbus::Connection,
+    /// The state of the default collection when the connection was opened. The first request uses it.
+    default_collection: Mutex<Option<Result<Option<DefaultCollection>, Error>>>,
     /// The entry that was loaded, if it is the only one of its name.
     loaded: Mutex<Option<OwnedObjectPath>>,
 }
@@ -109,17 +119,7 @@ struct Client {
 impl Client {
     async fn open() -> Result<Self, KeychainError> {
         let bus = session_bus::connect().await.map_err(KeychainError::Absent)?;
-        let mut service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
-        if is_refused(&service, "InvalidArgs") {
-            // A new key helps: KWallet refuses a public key that begins with a zero byte, because the crate leaves that
-            // byte out (https://github.com/mitya57/secretstorage/issues/48). That is one key in 256.
-            service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
-        }
-        if is_refused(&service, "NotSupported") {
-            // A service need not encrypt (Secret Service API, "Transfer of Secrets"). libsecret and Python's library
-            // accept that, too.
-            service = SecretService::connect_with_existing(EncryptionType::Plain, bus.clone()).await;
-        }
+        let (default_collection, service) = tokio::join!(DefaultCollection::query(&bus), open_session(&bus));
         let service = service.map_err(|error| {
             let text = error.to_string();
             // The bus reports this for a name that has no owner and cannot be activated.
@@ -128,7 +128,8 @@ impl Client {
                 false => KeychainError::Other(first_line(&error)),
             }
         })?;
-        Ok(Self { service, bus, loaded: Mutex::default() })
+        let default_collection = Mutex::new(Some(default_collection));
+        Ok(Self { service, bus, default_collection, loaded: Mutex::default() })
     }
 
     async fn load(&self, service: &str, user: &str) -> Result<Option<Vec<u8>>, KeychainError> {
@@ -183,7 +184,13 @@ impl Client {
 
     async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         if let Err(KeychainError::Locked) = self.open_collection().await {
-            self.default_collection().await?.unlock().await.map_err(from_store_error)?;
+            self.service
+                .get_default_collection()
+                .await
+                .map_err(from_store_error)?
+                .unlock()
+                .await
+                .map_err(from_store_error)?;
         }
         let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         match found.locked.is_empty() {
@@ -223,20 +230,35 @@ impl Client {
     /// Returns the default collection, where a new entry is created, if it is unlocked or can be unlocked without a
     /// window.
     async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
-        let collection = self.default_collection().await?;
-        let is_locked = collection.is_locked().await.map_err(from_store_error)?;
+        let known = self.default_collection.lock().expect("no thread panics with it").take();
+        let queried = match known {
+            Some(known) => known,
+            None => DefaultCollection::query(&self.bus).await,
+        };
+        let DefaultCollection { path, is_locked } =
+            queried.map_err(from_store_error)?.ok_or(KeychainError::NotSetUp)?;
+        let collection = self.service.get_collection_by_path(path).await.map_err(from_store_error)?;
         match is_locked && !unlock::without_window(&self.bus, &collection).await.map_err(from_store_error)? {
             true => Err(KeychainError::Locked),
             false => Ok(collection),
         }
     }
+}
 
-    async fn default_collection(&self) -> Result<Collection<'_>, KeychainError> {
-        self.service.get_default_collection().await.map_err(|error| match error {
-            Error::NoResult => KeychainError::NotSetUp,
-            error => from_store_error(error),
-        })
+/// Opens a session, if possible with encrypted transfer.
+async fn open_session(bus: &zbus::Connection) -> Result<SecretService<'static>, Error> {
+    let mut service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
+    if is_refused(&service, "InvalidArgs") {
+        // A new key helps: KWallet refuses a public key that begins with a zero byte, because the crate leaves that byte
+        // out (https://github.com/mitya57/secretstorage/issues/48). That is one key in 256.
+        service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone()).await;
     }
+    if is_refused(&service, "NotSupported") {
+        // A service need not encrypt (Secret Service API, "Transfer of Secrets"). libsecret and Python's library accept
+        // that, too.
+        service = SecretService::connect_with_existing(EncryptionType::Plain, bus.clone()).await;
+    }
+    service
 }
 
 /// Returns whether the service refused the session with this D-Bus error.

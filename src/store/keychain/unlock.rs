@@ -6,7 +6,8 @@ use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 use zbus::zvariant::OwnedObjectPath;
 
-const SECRET_SERVICE: &str = "org.freedesktop.secrets";
+use super::{NO_OBJECT, PATH, SECRET_SERVICE, SERVICE_INTERFACE};
+
 /// The names and object paths of KWallet, in KDE Frameworks 6 and 5.
 const KWALLETS: [(&str, &str); 2] =
     [("org.kde.kwalletd6", "/modules/kwalletd6"), ("org.kde.kwalletd5", "/modules/kwalletd5")];
@@ -18,11 +19,9 @@ const KWALLET_INTERFACE: &str = "org.kde.KWallet";
 /// wallet (kwalletd6 6.13 of Debian 13).
 pub(super) async fn without_window(bus: &Connection, collection: &Collection<'_>) -> Result<bool, Error> {
     let paths = vec![&collection.collection_path];
-    let interface = Some("org.freedesktop.Secret.Service");
-    let reply =
-        bus.call_method(Some(SECRET_SERVICE), "/org/freedesktop/secrets", interface, "Unlock", &(paths,)).await?;
+    let reply = bus.call_method(Some(SECRET_SERVICE), PATH, Some(SERVICE_INTERFACE), "Unlock", &(paths,)).await?;
     let (_, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) = reply.body().deserialize()?;
-    if prompt.as_str() != "/" {
+    if prompt.as_str() != NO_OBJECT {
         // The prompt is not shown yet. KWallet needs one even for an open wallet, but then shows no window.
         let interface = Some("org.freedesktop.Secret.Prompt");
         _ = bus.call_method(Some(SECRET_SERVICE), &prompt, interface, "Dismiss", &()).await;
