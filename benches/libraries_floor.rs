@@ -1,7 +1,10 @@
 //! The least that a refresh with a keychain can cost with the libraries of this project: a token is loaded, renewed and
 //! saved, without a lock, a record, a cached token, a check or a retry.
 //!
-//! usage: libraries-floor --config FILE
+//! With `--record FILE`, also the least that the promises of docs/reliability.md cost: before the token is saved, the
+//! file is replaced and the entry is checked, and afterwards the file is replaced again.
+//!
+//! usage: libraries-floor --config FILE [--record FILE]
 
 /// As in the commands.
 #[cfg(target_env = "musl")]
@@ -22,7 +25,7 @@ mod linux {
     use std::error::Error;
     use std::fs::File;
     use std::io::{self, BufRead as _, BufReader, Write as _};
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
     use std::{fs, thread};
 
@@ -38,6 +41,8 @@ mod linux {
     struct Arguments {
         #[arg(long)]
         config: PathBuf,
+        #[arg(long)]
+        record: Option<PathBuf>,
     }
 
     #[derive(Deserialize)]
@@ -58,7 +63,8 @@ mod linux {
     }
 
     pub(super) fn main() -> Result<(), Box<dyn Error>> {
-        let config: Config = toml::from_str(&fs::read_to_string(Arguments::parse().config)?)?;
+        let Arguments { config, record } = Arguments::parse();
+        let config: Config = toml::from_str(&fs::read_to_string(config)?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let bundle = config.bundle.clone();
         let client = thread::spawn(|| client(bundle).map_err(|error| error.to_string()));
@@ -77,10 +83,23 @@ mod linux {
             let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
             let response = request.send().await?.error_for_status()?.bytes().await?;
             let response: Response = serde_json::from_slice(&response)?;
+            if let Some(record) = &record {
+                replace(record)?;
+                entry.get_attributes().await?;
+            }
             entry.set_secret(response.refresh_token.as_bytes(), "text/plain").await?;
+            record.as_deref().map_or(Ok(()), replace)?;
             Ok::<_, Box<dyn Error>>(response.access_token)
         })?;
         Ok(writeln!(io::stdout(), "{token}")?)
+    }
+
+    /// Replaces a file of the size of a record.
+    fn replace(record: &Path) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(record.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(&[b'#'; 600])?;
+        file.persist(record)?;
+        Ok(())
     }
 
     fn client(bundle: PathBuf) -> Result<reqwest::Client, Box<dyn Error>> {
