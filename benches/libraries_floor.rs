@@ -1,5 +1,5 @@
 //! The least that a refresh with a keychain can cost with the libraries of this project: a token is loaded, renewed and
-//! saved, without a lock, a record, a cached token, a check or a retry.
+//! saved, without a lock, a record, a cached token, a check, a lookup of the host or a retry.
 //!
 //! With `--record FILE`, also the least that the promises of docs/reliability.md cost: before the token is saved, the
 //! file is replaced and the entry is checked, and afterwards the file is replaced again.
@@ -25,9 +25,10 @@ mod linux {
     use std::error::Error;
     use std::fs::File;
     use std::io::{self, BufRead as _, BufReader, Write as _};
+    use std::net::Ipv4Addr;
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
-    use std::{fs, thread};
+    use std::{env, fs, thread};
 
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,7 @@ mod linux {
     use rustls::{ClientConfig, RootCertStore};
     use secret_service::{EncryptionType, SecretService};
     use serde::Deserialize;
+    use tokio::net::UnixStream;
 
     #[derive(clap::Parser)]
     struct Arguments {
@@ -69,7 +71,11 @@ mod linux {
         let bundle = config.bundle.clone();
         let client = thread::spawn(|| client(bundle).map_err(|error| error.to_string()));
         let token = runtime.block_on(async {
-            let service = SecretService::connect(EncryptionType::Dh).await?;
+            let address = env::var("DBUS_SESSION_BUS_ADDRESS")?;
+            let path = address.strip_prefix("unix:path=").and_then(|address| address.split(',').next());
+            let bus = UnixStream::connect(path.ok_or("the session bus has no socket")?).await?;
+            let bus = zbus::connection::Builder::unix_stream(bus).build().await?;
+            let service = SecretService::connect_with_existing(EncryptionType::Dh, bus).await?;
             let attributes = HashMap::from([("service", config.service.as_str()), ("username", "refresh_token")]);
             let found = service.search_items(attributes).await?;
             let entry = found.unlocked.first().ok_or("no keychain entry was found")?;
@@ -108,7 +114,8 @@ mod linux {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(authorities(bundle)?)
             .with_no_client_auth();
-        Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).build()?)
+        let stand_in = (Ipv4Addr::LOCALHOST, 0).into();
+        Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).resolve("localhost", stand_in).build()?)
     }
 
     fn authorities(bundle: PathBuf) -> io::Result<RootCertStore> {
