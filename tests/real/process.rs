@@ -45,7 +45,7 @@ fn the_login_host_is_looked_up_while_the_token_is_loaded() {
             .arg(binary("refresh-token"));
         finish(strace.args(["--fresh"]).env("HTTPS_PROXY", proxy))
     };
-    let once_it_is_looked_up = "tail -f -n +1 $HOME/trace | grep -q /etc/hosts; cat $HOME/token";
+    let once_it_is_looked_up = "timeout 20 tail -f -n +1 $HOME/trace | grep -q /etc/hosts && cat $HOME/token";
     assert!(home.standin.is_valid_access_token(refresh_with(once_it_is_looked_up, "").token()));
     // Nothing listens on that port. A proxy looks up the host itself, and the name may be unknown here.
     refresh_with("cat $HOME/token", "http://127.0.0.1:1").fails_with(75);
