@@ -249,8 +249,8 @@ impl Session {
         }
     }
 
-    /// Builds the HTTP client while the caller does something else first. A keychain call is mostly waiting; the
-    /// certificate authorities are read meanwhile.
+    /// Prepares the HTTP client while the caller does something else first. A keychain call is mostly waiting; the
+    /// certificate authorities are read and the login host is looked up meanwhile.
     fn with_warm_client(&self, request: impl FnOnce(&Entra<'_>) -> Result<Access>) -> Result<Access> {
         let entra = self.entra();
         thread::scope(|scope| {

@@ -37,7 +37,7 @@ async fn connect_to(address: &str) -> zbus::Result<Connection> {
     let builder = match socket(&address) {
         Some(path) => Builder::unix_stream(UnixStream::connect(path).await?),
         None => {
-            // The library connects in a thread of tokio's, and tokio panics if the system has none left.
+            // The library may need a thread of tokio's, and tokio panics if the system has none left.
             runtime::ensure_spare_thread()?;
             Builder::address(address)?
         }

@@ -42,9 +42,7 @@ fn unreachable(profile: &Profile, host: &str, proxy: Option<&Proxy>, error: &req
     let certificate_hint = certificate_hint(profile, &cause);
     let untrusted = certificate_hint.is_some();
     let hint = certificate_hint.unwrap_or_else(|| match proxy {
-        _ if chain(error).filter_map(|error| error.downcast_ref()).any(runtime::is_out_of_resources) => {
-            MORE_RESOURCES.to_owned()
-        }
+        _ if is_out_of_resources(error) => MORE_RESOURCES.to_owned(),
         Some(_) => "check the network and the proxy, then try again".to_owned(),
         None => {
             "check the network, then try again; if this network requires a proxy, set HTTPS_PROXY to its URL".to_owned()
@@ -144,6 +142,11 @@ fn refused_connection(host: &str, proxy: &Proxy, refusal: Option<ProxyRefusal>) 
         "ask the administrator of the proxy to allow {host}; if it can be reached without the proxy, add it to NO_PROXY"
     );
     FailedAttempt { is_transient: !status.starts_with('4'), ..temporary(message, hint) }
+}
+
+/// Returns whether no descriptor was left for the connection, or no thread to look up the host.
+fn is_out_of_resources(error: &reqwest::Error) -> bool {
+    chain(error).filter_map(|error| error.downcast_ref()).any(runtime::is_out_of_resources)
 }
 
 fn chain<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {

@@ -184,13 +184,8 @@ impl Client {
 
     async fn unlock(&self, service: &str, user: &str) -> Result<(), KeychainError> {
         if let Err(KeychainError::Locked) = self.open_collection().await {
-            self.service
-                .get_default_collection()
-                .await
-                .map_err(from_store_error)?
-                .unlock()
-                .await
-                .map_err(from_store_error)?;
+            let unlock = async { self.service.get_default_collection().await?.unlock().await };
+            unlock.await.map_err(from_store_error)?;
         }
         let found = self.service.search_items(attributes(service, user)).await.map_err(from_store_error)?;
         match found.locked.is_empty() {
