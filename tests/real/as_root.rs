@@ -9,7 +9,7 @@ use crate::faults;
 use crate::login::program;
 use crate::memory::{home_with_memory, refresh_by};
 use crate::secrets::{assert_no_secret_in_proc, home};
-use crate::support::{Home, eventually, finish};
+use crate::support::{Home, binary, eventually, finish};
 
 #[test]
 #[ignore = "tests/run: root, util-linux"]
@@ -171,4 +171,31 @@ fn a_hit_opens_one_file_and_uses_no_thread_connection_or_lock() {
         assert!(!calls.contains(call), "unexpected {call} in {calls}");
     }
     assert_eq!(calls.matches("write(").count(), 1, "the token in one write: {calls}");
+}
+
+/// Otherwise a slow name server would delay each request. Only root sees the paths, as above.
+#[test]
+#[ignore = "tests/run: root, strace"]
+fn the_login_host_is_looked_up_while_the_token_is_loaded() {
+    let home = Home::new();
+    std::fs::write(home.path().join("token"), home.store_token("mail")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(home.path().join("lookup")).status().unwrap().success());
+    let refresh_with = |load: &str, trace: &str, proxy: &str| {
+        home.configure(&home.configuration_with_store(&format!(
+            "{{ load = ['sh', '-c', '{load}'], save = ['sh', '-c', 'cat >$HOME/token'] }}"
+        )));
+        let mut strace = program("strace", "strace");
+        home.prepare(&mut strace);
+        strace.args(["-f", "-e", "trace=openat,open", "-o", trace]).arg(binary("refresh-token"));
+        finish(strace.arg("--fresh").env("HTTPS_PROXY", proxy))
+    };
+    let once_it_is_looked_up = "timeout 20 grep -q . $HOME/lookup && cat $HOME/token";
+    // strace writes each line at once to a program, but not to a file.
+    let report = "|{ grep -m 1 /etc/hosts >$HOME/lookup; cat >/dev/null; }";
+    assert!(home.standin.is_valid_access_token(refresh_with(once_it_is_looked_up, report, "").token()));
+    // Nothing listens on that port. A proxy looks up the host itself, and the name may be unknown here.
+    let trace = home.path().join("trace");
+    refresh_with("cat $HOME/token", trace.to_str().unwrap(), "http://127.0.0.1:1").fails_with(75);
+    let trace = std::fs::read_to_string(trace).unwrap();
+    assert!(trace.contains("config.toml") && !trace.contains("/etc/hosts"), "{trace}");
 }

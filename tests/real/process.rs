@@ -27,31 +27,6 @@ fn a_program_that_saves_gets_the_whole_token_even_if_it_is_written_slowly() {
     assert!(stored.trim() != old && home.standin.is_valid_refresh_token(stored.trim()), "{stored:?}");
 }
 
-/// Otherwise a slow name server would delay each request.
-#[test]
-#[ignore = "tests/run: strace"]
-fn the_login_host_is_looked_up_while_the_token_is_loaded() {
-    let home = Home::new();
-    std::fs::write(home.path().join("token"), home.store_token("mail")).unwrap();
-    let refresh_with = |load: &str, proxy: &str| {
-        home.configure(&home.configuration_with_store(&format!(
-            "{{ load = ['sh', '-c', '{load}'], save = ['sh', '-c', 'cat >$HOME/token'] }}"
-        )));
-        let mut strace = program("strace", "strace");
-        home.prepare(&mut strace);
-        strace
-            .args(["-f", "-e", "trace=openat,open", "-o"])
-            .arg(home.path().join("trace"))
-            .arg(binary("refresh-token"));
-        finish(strace.args(["--fresh"]).env("HTTPS_PROXY", proxy))
-    };
-    let once_it_is_looked_up = "timeout 20 tail -f -n +1 $HOME/trace | grep -q /etc/hosts && cat $HOME/token";
-    assert!(home.standin.is_valid_access_token(refresh_with(once_it_is_looked_up, "").token()));
-    // Nothing listens on that port. A proxy looks up the host itself, and the name may be unknown here.
-    refresh_with("cat $HOME/token", "http://127.0.0.1:1").fails_with(75);
-    assert!(!std::fs::read_to_string(home.path().join("trace")).unwrap().contains("/etc/hosts"));
-}
-
 pub fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
     entries
