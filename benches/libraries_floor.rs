@@ -1,8 +1,8 @@
 //! The least that a refresh with a keychain can cost with the libraries of this project: a token is loaded, renewed and
 //! saved, without a lock, a record, a cached token, a check, a lookup of the host or a retry.
 //!
-//! With `--record FILE`, also the least that the promises of docs/reliability.md cost: before the token is saved, the
-//! file is replaced and the entry is checked, and afterwards the file is replaced again.
+//! With `--record FILE`, also the least that a record and a check of the entry cost: before the token is saved, the file
+//! is replaced and the entry's attributes are read, and afterwards the file is replaced again.
 //!
 //! usage: libraries-floor --config FILE [--record FILE]
 
@@ -94,7 +94,9 @@ mod linux {
                 entry.get_attributes().await?;
             }
             entry.set_secret(response.refresh_token.as_bytes(), "text/plain").await?;
-            record.as_deref().map_or(Ok(()), replace)?;
+            if let Some(record) = &record {
+                replace(record)?;
+            }
             Ok::<_, Box<dyn Error>>(response.access_token)
         })?;
         Ok(writeln!(io::stdout(), "{token}")?)

@@ -1,8 +1,7 @@
 //! The D-Bus session bus: its addresses, in the order in which they are tried. Everything that uses the session bus
 //! connects here.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::net::UnixStream;
 use zbus::address::Transport;
@@ -34,7 +33,7 @@ pub(crate) async fn connect() -> Result<Connection, String> {
 
 async fn connect_to(address: &str) -> zbus::Result<Connection> {
     let address: Address = address.parse()?;
-    let builder = match socket(&address) {
+    let builder = match socket_path(&address) {
         Some(path) => Builder::unix_stream(UnixStream::connect(path).await?),
         None => {
             // The library may need a thread of tokio's, and tokio panics if the system has none left.
@@ -45,17 +44,11 @@ async fn connect_to(address: &str) -> zbus::Result<Connection> {
     builder.build().await
 }
 
-/// Returns the path of the address's socket, which can be connected to without a thread. The name of an abstract socket
-/// begins with a zero byte (unix(7)).
-fn socket(address: &Address) -> Option<PathBuf> {
-    match address.transport() {
-        Transport::Unix(unix) => match unix.path() {
-            UnixSocket::File(path) => Some(path.clone()),
-            UnixSocket::Abstract(name) => {
-                Some(["\0".as_ref(), name.as_os_str()].into_iter().collect::<OsString>().into())
-            }
-            _ => None,
-        },
+/// Returns the path of the address's socket, if it has one.
+fn socket_path(address: &Address) -> Option<&Path> {
+    let Transport::Unix(unix) = address.transport() else { return None };
+    match unix.path() {
+        UnixSocket::File(path) => Some(path),
         _ => None,
     }
 }

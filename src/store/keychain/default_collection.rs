@@ -5,7 +5,7 @@ use secret_service::Error;
 use zbus::Connection;
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
-use super::{NO_OBJECT, PATH, SECRET_SERVICE, SERVICE_INTERFACE};
+use super::{NO_OBJECT, SECRET_SERVICE, SERVICE_INTERFACE, SERVICE_PATH};
 
 /// The default collection, where a new entry is created.
 pub(super) struct DefaultCollection {
@@ -14,10 +14,10 @@ pub(super) struct DefaultCollection {
 }
 
 impl DefaultCollection {
-    /// Queries the service. Returns None if there is no default collection.
+    /// Queries the service. Returns None if the keychain was never set up.
     pub(super) async fn query(bus: &Connection) -> Result<Option<Self>, Error> {
         let (interface, alias) = (Some(SERVICE_INTERFACE), ("default",));
-        let reply = bus.call_method(Some(SECRET_SERVICE), PATH, interface, "ReadAlias", &alias).await?;
+        let reply = bus.call_method(Some(SECRET_SERVICE), SERVICE_PATH, interface, "ReadAlias", &alias).await?;
         let path: OwnedObjectPath = reply.body().deserialize()?;
         if path.as_str() == NO_OBJECT {
             return Ok(None);

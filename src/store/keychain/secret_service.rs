@@ -24,7 +24,7 @@ const APPLICATION: (&str, &str) = ("application", "Python keyring library");
 const CONTENT_TYPE: &str = "text/plain";
 
 const SECRET_SERVICE: &str = "org.freedesktop.secrets";
-const PATH: &str = "/org/freedesktop/secrets";
+const SERVICE_PATH: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
 /// The object path that stands for no object.
 const NO_OBJECT: &str = "/";
@@ -110,8 +110,9 @@ impl Connection {
 struct Client {
     service: SecretService<'static>,
     bus: zbus::Connection,
-    /// The state of the default collection when the connection was opened. The first request uses it.
-    default_collection: Mutex<Option<Result<Option<DefaultCollection>, Error>>>,
+    /// The state of the default collection when the connection was opened. The first request takes it; the others, and
+    /// the first if this query failed, query again.
+    default_collection: Mutex<Option<DefaultCollection>>,
     /// The entry that was loaded, if it is the only one of its name.
     loaded: Mutex<Option<OwnedObjectPath>>,
 }
@@ -128,7 +129,7 @@ impl Client {
                 false => KeychainError::Other(first_line(&error)),
             }
         })?;
-        let default_collection = Mutex::new(Some(default_collection));
+        let default_collection = Mutex::new(default_collection.ok().flatten());
         Ok(Self { service, bus, default_collection, loaded: Mutex::default() })
     }
 
@@ -226,12 +227,12 @@ impl Client {
     /// window.
     async fn open_collection(&self) -> Result<Collection<'_>, KeychainError> {
         let known = self.default_collection.lock().expect("no thread panics with it").take();
-        let queried = match known {
+        let DefaultCollection { path, is_locked } = match known {
             Some(known) => known,
-            None => DefaultCollection::query(&self.bus).await,
+            None => {
+                DefaultCollection::query(&self.bus).await.map_err(from_store_error)?.ok_or(KeychainError::NotSetUp)?
+            }
         };
-        let DefaultCollection { path, is_locked } =
-            queried.map_err(from_store_error)?.ok_or(KeychainError::NotSetUp)?;
         let collection = self.service.get_collection_by_path(path).await.map_err(from_store_error)?;
         match is_locked && !unlock::without_window(&self.bus, &collection).await.map_err(from_store_error)? {
             true => Err(KeychainError::Locked),

@@ -6,7 +6,7 @@ use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{NO_OBJECT, PATH, SECRET_SERVICE, SERVICE_INTERFACE};
+use super::{NO_OBJECT, SECRET_SERVICE, SERVICE_INTERFACE, SERVICE_PATH};
 
 /// The names and object paths of KWallet, in KDE Frameworks 6 and 5.
 const KWALLETS: [(&str, &str); 2] =
@@ -19,7 +19,8 @@ const KWALLET_INTERFACE: &str = "org.kde.KWallet";
 /// wallet (kwalletd6 6.13 of Debian 13).
 pub(super) async fn without_window(bus: &Connection, collection: &Collection<'_>) -> Result<bool, Error> {
     let paths = vec![&collection.collection_path];
-    let reply = bus.call_method(Some(SECRET_SERVICE), PATH, Some(SERVICE_INTERFACE), "Unlock", &(paths,)).await?;
+    let reply =
+        bus.call_method(Some(SECRET_SERVICE), SERVICE_PATH, Some(SERVICE_INTERFACE), "Unlock", &(paths,)).await?;
     let (_, prompt): (Vec<OwnedObjectPath>, OwnedObjectPath) = reply.body().deserialize()?;
     if prompt.as_str() != NO_OBJECT {
         // The prompt is not shown yet. KWallet needs one even for an open wallet, but then shows no window.
